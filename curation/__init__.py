@@ -1,0 +1,1 @@
+"""Curation: raw Korean and English data to tiered token shards, every document accounted for."""

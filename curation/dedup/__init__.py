@@ -1,0 +1,1 @@
+"""Relating documents: exact and near duplicates with verified edges. Nothing here deletes."""

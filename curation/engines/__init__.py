@@ -1,0 +1,1 @@
+"""Engines run independent tasks somewhere. They know nothing of text."""

@@ -1,0 +1,113 @@
+"""The Ray engine: tasks on a cluster that is joined, or on a small one started inside this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from hanji.curation.engines.base import Item, Resources, Result
+from hanji.errors import HanjiError, InputError, RunError
+
+
+class RayEngine:
+    """Ray tasks, with a bound on how many are in flight so that a driver's memory stays flat.
+
+    ``address`` None starts Ray here (``workers`` CPUs); "auto" or host:port joins a cluster. Workers are
+    told not to report usage and not to fork thread pools of their own: a task is given one core.
+    """
+
+    name = "ray"
+
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        max_in_flight: int | None = None,
+        retries: int = 3,
+    ) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray 2.60 would otherwise override accelerator variables of tasks without GPUs, with a warning.
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        self._ray = ray
+        self._owned = not ray.is_initialized()
+        self.retries = retries
+        if self._owned:
+            try:
+                self._start(address, workers)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise InputError(
+                    f"engine.address {address!r}: no Ray cluster answers there: {error}; "
+                    "leave it empty to start Ray here"
+                ) from error
+        cpus = int(ray.cluster_resources().get("CPU", 1))
+        self.workers = workers or cpus
+        self.max_in_flight = max_in_flight or max(4, 2 * cpus)
+
+    def _start(self, address: str | None, workers: int | None) -> None:
+        common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            self._ray.init(
+                num_cpus=workers or os.cpu_count(),
+                include_dashboard=False,
+                object_store_memory=200_000_000,
+                **common,
+            )
+        else:
+            self._ray.init(address=address, **common)
+
+    def run(
+        self,
+        task: Callable[[Item], Result],
+        items: Sequence[Item],
+        resources: Resources = Resources(),  # noqa: B008 -- frozen
+    ) -> Iterator[tuple[int, Result]]:
+        ray = self._ray
+        remote = ray.remote(task).options(
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            memory=resources.memory_bytes,
+            max_retries=self.retries,
+            retry_exceptions=[OSError],
+        )
+        running: dict[Any, int] = {}
+        position = 0
+        try:
+            while position < len(items) or running:
+                while position < len(items) and len(running) < self.max_in_flight:
+                    running[remote.remote(items[position])] = position
+                    position += 1
+                done, _ = ray.wait(list(running), num_returns=1)
+                for reference in done:
+                    index = running.pop(reference)
+                    yield index, self._result(reference)
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=False)
+
+    def _result(self, reference: Any) -> Any:
+        try:
+            return self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, HanjiError):
+                raise cause from None
+            raise RunError(f"a task failed: {type(cause).__name__}: {cause}") from error
+        except self._ray.exceptions.RayError as error:
+            raise RunError(f"Ray gave a task up after {self.retries} retries: {error}") from error
+
+    def facts(self) -> dict[str, Any]:
+        nodes = [node for node in self._ray.nodes() if node.get("Alive")]
+        return {
+            "engine": self.name,
+            "ray": self._ray.__version__,
+            "nodes": len(nodes),
+            "workers": self.workers,
+        }
+
+    def close(self) -> None:
+        if self._owned and self._ray.is_initialized():
+            self._ray.shutdown()

@@ -1,0 +1,166 @@
+"""Exchange through files: rows leave a task by partition, and each partition arrives sorted by a total key.
+
+A sending task writes one file: for every partition that has rows, one Arrow IPC stream (zstd), laid end to
+end, with an index of (partition, offset, length, rows, hash) in its commit record. A receiving task reads
+its partition's stretch of every file. That serves on every engine and can be resumed; the key of a
+receiving unit is made of the hashes of its own stretches alone, so it runs again only if its rows changed.
+
+With many senders the stretches are first merged in rounds (:func:`coalesce`), so that no task opens more
+than FAN_IN files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit
+from hanji.fingerprint import fingerprint
+from hanji.storage import Storage
+
+FAN_IN = 256
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The rows of one partition in one exchange file: where they are and what they hash to."""
+
+    path: str
+    offset: int
+    length: int
+    rows: int
+    digest: str
+
+
+def id_partition(ids: pa.Array | pa.ChunkedArray, partitions: int) -> np.ndarray:
+    """Partition of each document id: equal ranges of its first 32 bits. int64 array, same length."""
+    if len(ids) == 0:
+        return np.zeros(0, np.int64)
+    heads = np.array([int(value[:8], 16) for value in ids.to_pylist()], np.int64)
+    return heads * partitions >> 32
+
+
+def hash_partition(hashes: np.ndarray, partitions: int) -> np.ndarray:
+    """Partition of each 64-bit hash: equal ranges of its upper 32 bits. uint64 in, int64 out."""
+    heads = (hashes >> np.uint64(32)).astype(np.int64)
+    return heads * partitions >> 32
+
+
+def send(attempt: Attempt, channel: str, table: pa.Table, partition: np.ndarray) -> list[list[Any]]:
+    """Write rows to an exchange file and return the index that belongs into ``Outcome.info[channel]``.
+
+    The order of rows within a partition is kept. ``partition`` is an int64 array, one number a row.
+    """
+    order = np.argsort(partition, kind="stable")
+    sorted_partition = partition[order]
+    table = table.take(pa.array(order)).combine_chunks() if table.num_rows else table
+    present, starts = np.unique(sorted_partition, return_index=True)
+    ends = np.append(starts[1:], len(sorted_partition))[: len(starts)]
+    index: list[list[Any]] = []
+    buffer = io.BytesIO()
+    for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        data = _encode(table.slice(start, end - start))
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        index.append([number, buffer.tell(), len(data), end - start, digest])
+        buffer.write(data)
+    attempt.write_bytes(channel, f"exchange/{attempt.step}.{channel}", ".arrows", buffer.getvalue())
+    return index
+
+
+def stretches(commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch]]:
+    """For every partition, its stretches in all the files of a channel."""
+    found: dict[int, list[Stretch]] = {}
+    for commit in commits:
+        path = commit.files[channel].path
+        for number, offset, length, rows, digest in commit.info[channel]:
+            found.setdefault(number, []).append(Stretch(path, offset, length, rows, digest))
+    return found
+
+
+def receive(run: Storage, parts: Sequence[Stretch], schema: pa.Schema) -> pa.Table:
+    """All rows of one partition, in no particular order: sort by a total key before using them."""
+    tables = []
+    for part in parts:
+        with run.open(part.path) as file:
+            file.seek(part.offset)
+            data = file.read(part.length)
+        tables.append(pa.ipc.open_stream(pa.py_buffer(data)).read_all())
+    if not tables:
+        return schema.empty_table()
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def receiving_units(
+    runner: Runner,
+    name: str,
+    commits: Sequence[Commit],
+    channel: str,
+    partitions: int,
+    extra: Sequence[Any] | None = None,
+    works: Sequence[Any] | None = None,
+) -> list[Unit]:
+    """One unit per partition, named ``p00000`` on. Its work is (number, stretches, works[number]).
+
+    ``extra[number]`` enters the unit's key: what else it reads, as hashes.
+    """
+    by_partition = stretches(coalesce(runner, name, commits, channel), channel)
+    units = []
+    for number in range(partitions):
+        parts = by_partition.get(number, [])
+        # Sorted hashes, not paths: the key follows the rows, whichever task sent them.
+        inputs = [sorted(part.digest for part in parts), extra[number] if extra else None]
+        work = (number, parts, works[number] if works else None)
+        units.append(Unit(partition_name(number), inputs, work))
+    return units
+
+
+def partition_name(number: int) -> str:
+    return f"p{number:05d}"
+
+
+def coalesce(runner: Runner, name: str, commits: Sequence[Commit], channel: str) -> list[Commit]:
+    """Merge exchange files, FAN_IN at a time, until at most FAN_IN are left."""
+    files = list(commits)
+    level = 0
+    while len(files) > FAN_IN:
+        groups = [files[start : start + FAN_IN] for start in range(0, len(files), FAN_IN)]
+        step = Step(f"{name}-merge", VERSION, _merge, params=[channel, level])
+        units = [
+            Unit(
+                f"{channel}-{level}-{number:05d}",
+                fingerprint([commit.files[channel].sha256 for commit in group]),
+                (channel, stretches(group, channel)),
+            )
+            for number, group in enumerate(groups)
+        ]
+        files = runner.map(step, units)
+        level += 1
+    return files
+
+
+def _merge(attempt: Attempt, work: tuple[str, dict[int, list[Stretch]]]) -> Outcome:
+    channel, by_partition = work
+    index: list[list[Any]] = []
+    buffer = io.BytesIO()
+    for number in sorted(by_partition):
+        parts = by_partition[number]
+        data = _encode(receive(attempt.run, parts, pa.schema([])))
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        index.append([number, buffer.tell(), len(data), sum(part.rows for part in parts), digest])
+        buffer.write(data)
+    attempt.write_bytes(channel, f"exchange/{attempt.step}.{channel}", ".arrows", buffer.getvalue())
+    return Outcome(info={channel: index})
+
+
+def _encode(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())

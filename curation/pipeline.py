@@ -1,0 +1,640 @@
+"""The one place that knows the order of the steps: measure → relate → decide → write.
+
+Each stage below asks the runner for a step over units and gets commits back. What a unit depends on is in
+its key, so a run that was stopped, or whose recipe changed, does again only what is missing or depends on
+the change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hanji import __version__
+from hanji.classifiers.language import LanguageIdentifier
+from hanji.classifiers.quality import QualityScorer
+from hanji.curation.decisions.rules import Rule, load_rules
+from hanji.curation.decisions.tiers import SCALE, TierThresholds, merge_histograms, thresholds
+from hanji.curation.engines.base import Engine
+from hanji.curation.engines.choice import make_engine
+from hanji.curation.exchange import partition_name, receiving_units
+from hanji.curation.recipe import CurationRecipe, Language
+from hanji.curation.report.metrics import finish, merge
+from hanji.curation.report.page import write_report
+from hanji.curation.shards.indexed import dtype_for
+from hanji.curation.shards.layout import Layout, plan_layout
+from hanji.curation.shards.tokenizer import tokenizer_facts
+from hanji.curation.sources.splits import Split, plan_splits
+from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise, write
+from hanji.curation.steps.texts import SplitWork
+from hanji.curation.versions import STEP_VERSIONS
+from hanji.curation.work import Commit, Runner, Step, Unit, task_with
+from hanji.errors import ConservationError, RunError
+from hanji.fingerprint import file_sha256, fingerprint, library_versions
+from hanji.manifest import Component, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.progress import Progress, SilentProgress
+from hanji.storage import Storage, Written
+
+VALID_SALT = 1
+
+
+@dataclass(frozen=True)
+class CurationSummary:
+    """What a run made. ``components`` maps language/domain/tier/split to (documents, tokens)."""
+
+    run: str
+    records: int
+    documents: int
+    kept: int
+    dropped: int
+    failed: int
+    tokens: int
+    components: dict[str, tuple[int, int]]
+    report_path: str
+    manifest_path: str
+    seconds: float
+    units: int
+    skipped: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would read and what of it is done already."""
+
+    run: str
+    splits: list[Split]
+    bytes: int
+    done: int
+
+    def lines(self) -> list[str]:
+        """The plan as text: splits and bytes by source, and what would be skipped."""
+        by_source: dict[str, list[Split]] = {}
+        for split in self.splits:
+            by_source.setdefault(split.source, []).append(split)
+        width = max(len(name) for name in by_source)
+        rows = [
+            f"  {name:<{width}}  {len(splits):>6} splits  {sum(s.size for s in splits) / 1e6:>12,.1f} MB"
+            f"  largest {max(s.size for s in splits) / 1e6:,.1f} MB"
+            for name, splits in by_source.items()
+        ]
+        return [
+            f"run        {self.run}",
+            f"inputs     {len(self.splits)} splits, {self.bytes / 1e6:,.1f} MB",
+            *rows,
+            f"read       {self.done} of {len(self.splits)} splits are done and would be skipped",
+            "steps      " + " → ".join(STEP_VERSIONS),
+        ]
+
+
+def sampled(recipe: CurationRecipe, share: float) -> CurationRecipe:
+    """The recipe with a run directory of its own for a sample, so that the full run stays untouched."""
+    return recipe if share >= 1.0 else recipe.model_copy(update={"run": f"{recipe.run}-sample-{share:g}"})
+
+
+def plan(recipe: CurationRecipe, sample: float = 1.0) -> Plan:
+    """Splits, bytes and what of the reading is done; reads no input. Raises InputError for missing paths."""
+    recipe = sampled(recipe, sample)
+    splits = plan_splits(recipe)
+    pipeline = _Pipeline(recipe, _NoEngine(), SilentProgress(), sample)
+    step = pipeline.read_step()
+    units = pipeline.read_units(splits)
+    commits = pipeline.runner.committed(step.name, [u.name for u in units], [step.key(u) for u in units])
+    done = sum(commit is not None for commit in commits)
+    return Plan(recipe.run, splits, sum(split.size for split in splits), done)
+
+
+def curate(
+    recipe: CurationRecipe,
+    engine: Engine | None = None,
+    *,
+    sample: float = 1.0,
+    progress: Progress | None = None,
+) -> CurationSummary:
+    """Run a recipe from raw inputs to tiered shards and a report.
+
+    Raises RecipeError, InputError, ConservationError (books that do not balance) or RunError (too many
+    failed documents; a task given up).
+    """
+    recipe = sampled(recipe, sample)
+    owned = engine is None
+    engine = engine or make_engine(recipe.engine)
+    try:
+        return _Pipeline(recipe, engine, progress or SilentProgress(), sample).run_all()
+    finally:
+        if owned:
+            engine.close()
+
+
+class _NoEngine:
+    """Stands where an engine would, for planning: nothing is run."""
+
+    name = "none"
+
+    def run(self, task: Any, items: Any, resources: Any = None) -> Any:
+        raise AssertionError("planning runs nothing")
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def close(self) -> None: ...
+
+
+class _Pipeline:
+    def __init__(self, recipe: CurationRecipe, engine: Engine, progress: Progress, sample: float) -> None:
+        self.recipe = recipe
+        self.engine = engine
+        self.progress = progress
+        self.sample = sample
+        self.run = Storage(recipe.run)
+        self.runner = Runner(self.run, engine, progress, recipe.engine.task_memory_bytes)
+        self.warnings: list[str] = []
+        # Everything that can be wrong with the recipe is found before the first task starts.
+        self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
+        self.language_identity = LanguageIdentifier(recipe.language).identity()
+        self.models = dict(recipe.quality)
+        self.model_identities = {
+            language: QualityScorer(path).identity() for language, path in sorted(self.models.items())
+        }
+        if recipe.shards.tokenizer.file is not None:
+            tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)
+
+    # -- the whole run -----------------------------------------------------------------------------------
+
+    def run_all(self) -> CurationSummary:
+        started = time.perf_counter()
+        self._write_run_json(finished=False)
+        splits = plan_splits(self.recipe)
+        reads = self._read(splits)
+        gathered = self._measure(reads)
+        edges, clusters = self._relate(gathered)
+        ledger, tiers = self._decide(gathered, edges, clusters)
+        self._check_books(reads, gathered, ledger)
+        manifest, counts, shards = self._write(gathered, ledger)
+        metrics = self._report(reads, gathered, ledger, counts, tiers, manifest)
+        seconds = time.perf_counter() - started
+        self._write_run_json(finished=True, manifest=manifest, seconds=seconds)
+        totals = {
+            name: sum(commit.counts[name] for commit in ledger)
+            for name in ("in", "kept", "dropped", "failed")
+        }
+        return CurationSummary(
+            run=self.run.describe(),
+            records=sum(commit.counts["in"] for commit in reads),
+            documents=totals["in"],
+            kept=totals["kept"],
+            dropped=totals["dropped"],
+            failed=totals["failed"],
+            tokens=sum(component.tokens for component in manifest.components),
+            components={f"{c.name}/{c.split}": (c.documents, c.tokens) for c in manifest.components},
+            report_path=self.run.describe("report/index.html"),
+            manifest_path=self.run.describe("shards/manifest.json"),
+            seconds=seconds,
+            units=sum(report.units for report in self.runner.reports),
+            skipped=sum(report.skipped for report in self.runner.reports),
+            warnings=list(metrics.get("warnings", [])),
+        )
+
+    # -- measure -----------------------------------------------------------------------------------------
+
+    def read_step(self) -> Step:
+        settings = read.ReadSettings(self.recipe.floor, self.recipe.text, self.recipe.language, self.sample)
+        params = [
+            # PII and line edits are made by a later step; a change there reads nothing again.
+            self.recipe.floor,
+            self.recipe.text.extractor,
+            self.recipe.text.timeout_seconds,
+            self.language_identity,
+            self.sample,
+        ]
+        return Step(
+            "read",
+            STEP_VERSIONS["read"],
+            task_with(read.read_split, settings),
+            params,
+            ("fastwarc", "resiliparse", "trafilatura", "pyarrow"),
+            keeps_books=True,
+        )
+
+    def read_units(self, splits: list[Split]) -> list[Unit]:
+        sources = {source.name: source for source in self.recipe.sources}
+        units = []
+        for split in splits:
+            source = sources[split.source]
+            identity: Any = dataclasses.asdict(split)
+            if self.recipe.verify_inputs:
+                identity = [identity, _content_hash(split)]
+            inputs = [identity, source.model_dump(mode="json", exclude={"paths"})]
+            units.append(Unit(split.name, inputs, (split, source)))
+        return units
+
+    def _read(self, splits: list[Split]) -> list[Commit]:
+        reads = self.runner.map(self.read_step(), self.read_units(splits))
+        totals: dict[str, list[int]] = {}
+        failures: dict[str, dict[str, int]] = {}
+        for commit in reads:
+            total = totals.setdefault(commit.info["source"], [0, 0])
+            total[0] += commit.counts["in"]
+            total[1] += commit.counts["failed"]
+            for reason, count in commit.info["failures"].items():
+                of_source = failures.setdefault(commit.info["source"], {})
+                of_source[reason] = of_source.get(reason, 0) + count
+        for source, (records, failed) in sorted(totals.items()):
+            if failed > self.recipe.max_failed_share * records:
+                reasons = ", ".join(
+                    f"{reason} × {count}" for reason, count in sorted(failures[source].items())
+                )
+                raise RunError(
+                    f"source {source}: {failed} of {records} records failed ({reasons}), more than "
+                    f"max_failed_share {self.recipe.max_failed_share:g}; "
+                    f"`hanji why {self.recipe.run} PATH` tells which, or raise max_failed_share"
+                )
+            if records == 0:
+                self.warnings.append(f"source {source} yielded no record")
+        return reads
+
+    def _measure(self, reads: list[Commit]) -> list[Commit]:
+        works = [SplitWork(read=commit) for commit in reads]
+        text = self.recipe.text
+        edit_step = Step(
+            "edit",
+            STEP_VERSIONS["edit"],
+            task_with(edit.edit_split, text),
+            [text.line_edits, text.pii],
+        )
+        edits = self.runner.map(edit_step, _split_units(works))
+        works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
+        measure_step = Step("measure", STEP_VERSIONS["measure"], measure.measure_split)
+        signals = self.runner.map(measure_step, _split_units(works))
+        scored: list[Commit | None] = [None] * len(works)
+        if self.models:
+            score_step = Step(
+                "score",
+                STEP_VERSIONS["score"],
+                task_with(measure.score_split, dict(self.models)),
+                self.model_identities,
+                ("fasttext",),
+            )
+            scored = list(self.runner.map(score_step, _split_units(works)))
+        works = [
+            dataclasses.replace(w, signals=s, score=q) for w, s, q in zip(works, signals, scored, strict=True)
+        ]
+        partitions = self.recipe.partitions
+        send_step = Step(
+            "gather-send", STEP_VERSIONS["gather"], task_with(gather.send_split, partitions), partitions
+        )
+        sent = self.runner.map(send_step, _split_units(works))
+        text_units = receiving_units(self.runner, "gather", sent, "text", partitions)
+        units = receiving_units(
+            self.runner,
+            "gather",
+            sent,
+            "facts",
+            partitions,
+            extra=[unit.inputs for unit in text_units],
+            works=[unit.work[1] for unit in text_units],
+        )
+        return self.runner.map(Step("gather", STEP_VERSIONS["gather"], gather.receive_partition), units)
+
+    # -- relate ------------------------------------------------------------------------------------------
+
+    def _relate(self, gathered: list[Commit]) -> tuple[list[Commit], list[Commit]]:
+        dedup, partitions = self.recipe.dedup, self.recipe.partitions
+        version = STEP_VERSIONS["relate"]
+        params = [dedup.exact, dedup.minhash, partitions]
+        sign_step = Step("sign", version, task_with(relate.sign, dedup, partitions), params)
+        texts_only = [commit.files["text"].sha256 for commit in gathered]
+        signed = self.runner.map(
+            sign_step,
+            [Unit(c.unit, sha, c) for c, sha in zip(gathered, texts_only, strict=True)],
+        )
+        pair_step = Step("pair", version, task_with(relate.pair, partitions), partitions)
+        paired = self.runner.map(
+            pair_step, receiving_units(self.runner, "pair", signed, "buckets", partitions)
+        )
+        attach_step = Step("attach", version, task_with(relate.attach, partitions), partitions)
+        attached = self.runner.map(
+            attach_step,
+            receiving_units(
+                self.runner, "attach", paired, "pairs", partitions, extra=texts_only, works=gathered
+            ),
+        )
+        text_units = receiving_units(self.runner, "verify", attached, "texts", partitions)
+        verify_step = Step(
+            "verify", version, task_with(relate.verify, dedup.minhash), [dedup.minhash, partitions]
+        )
+        edges = self.runner.map(
+            verify_step,
+            receiving_units(
+                self.runner,
+                "verify",
+                attached,
+                "pairs",
+                partitions,
+                extra=[[unit.inputs, sha] for unit, sha in zip(text_units, texts_only, strict=True)],
+                works=[(u.work[1], home) for u, home in zip(text_units, gathered, strict=True)],
+            ),
+        )
+        return edges, cluster.components(self.runner, edges, partitions)
+
+    # -- decide ------------------------------------------------------------------------------------------
+
+    def _decide(
+        self, gathered: list[Commit], edges: list[Commit], clusters: list[Commit]
+    ) -> tuple[list[Commit], dict[str, TierThresholds]]:
+        recipe, partitions, version = self.recipe, self.recipe.partitions, STEP_VERSIONS["decide"]
+        homes = [decide.Home(g, c, e) for g, c, e in zip(gathered, clusters, edges, strict=True)]
+        judge_step = Step(
+            "judge",
+            version,
+            task_with(decide.judge_partition, self.rules, partitions),
+            [_rule_facts(self.rules), partitions],
+        )
+        judged = self.runner.map(judge_step, [Unit(h.gathered.unit, h.content(), h) for h in homes])
+        edge_units = receiving_units(self.runner, "survive", judged, "edges", partitions)
+        survive_step = Step(
+            "survive",
+            version,
+            task_with(decide.survive, recipe.dedup.minhash, partitions),
+            [recipe.dedup.minhash, partitions],
+        )
+        fates = self.runner.map(
+            survive_step,
+            [
+                Unit(unit.name, unit.inputs, (unit.work[0], unit.work[1], edges_here.work[1]))
+                for unit, edges_here in zip(
+                    receiving_units(
+                        self.runner,
+                        "survive",
+                        judged,
+                        "members",
+                        partitions,
+                        extra=[unit.inputs for unit in edge_units],
+                    ),
+                    edge_units,
+                    strict=True,
+                )
+            ],
+        )
+        settle_step = Step(
+            "settle",
+            version,
+            task_with(decide.settle, recipe.dedup.minhash, recipe.shards.valid_share),
+            [recipe.dedup.minhash, recipe.shards.valid_share, VALID_SALT],
+            keeps_books=True,
+        )
+        settled = self.runner.map(
+            settle_step,
+            receiving_units(
+                self.runner,
+                "settle",
+                fates,
+                "fates",
+                partitions,
+                extra=[[h.gathered.content(), j.content()] for h, j in zip(homes, judged, strict=True)],
+                works=list(zip(homes, judged, strict=True)),
+            ),
+        )
+        languages = sorted({language for commit in settled for language in commit.info["scores"]})
+        tiers = {
+            language: thresholds(
+                recipe.tiers,
+                merge_histograms(commit.info["scores"].get(language, {}) for commit in settled),
+            )
+            for language in languages
+        }
+        for language in languages:
+            if language not in self.models and len(recipe.tiers) > 1:
+                self.warnings.append(
+                    f"no quality classifier for {language} (quality.{language}): "
+                    f"all of it is in the tier {recipe.tiers[-1].name}"
+                )
+        ledger_step = Step(
+            "ledger",
+            version,
+            task_with(decide.write_ledger, tiers),
+            {language: dataclasses.asdict(cut) for language, cut in tiers.items()},
+            keeps_books=True,
+        )
+        ledger = self.runner.map(ledger_step, [Unit(c.unit, c.content(), c) for c in settled])
+        return ledger, tiers
+
+    def _check_books(self, reads: list[Commit], gathered: list[Commit], ledger: list[Commit]) -> None:
+        """Every record that was read is in the ledger: once as a document, or as one of its occurrences."""
+        records = sum(commit.counts["in"] for commit in reads)
+        at_home = sum(commit.info["records"] for commit in gathered)
+        documents = sum(commit.info["documents"] for commit in gathered)
+        rows = sum(commit.counts["in"] for commit in ledger)
+        if not (records == at_home and documents == rows):
+            raise ConservationError(
+                f"{records} records were read, {at_home} reached the ledger's partitions; "
+                f"{documents} documents there, {rows} ledger rows"
+            )
+
+    # -- write -------------------------------------------------------------------------------------------
+
+    def _write(
+        self, gathered: list[Commit], ledger: list[Commit]
+    ) -> tuple[Manifest, list[Commit], list[Commit]]:
+        tokenizer, facts = self._tokenizer(gathered, ledger)
+        totals: dict[str, int] = {}
+        for commit in ledger:
+            for name, (_, size) in commit.info["components"].items():
+                totals[name] = totals.get(name, 0) + size
+        layout = plan_layout(totals, self.recipe.shards.shard_tokens)
+        dtype = dtype_for(facts.vocab_size)
+        version = STEP_VERSIONS["write"]
+        tokenise_step = Step(
+            "tokenise",
+            version,
+            task_with(write.tokenise, tokenizer, facts, layout),
+            [facts, layout.count],
+            ("gigatoken", "tokenizers"),
+        )
+        counts = self.runner.map(tokenise_step, _paired_units(gathered, ledger))
+        shard_step = Step("shard", version, task_with(write.write_shard, dtype), dtype)
+        units = receiving_units(
+            self.runner, "shard", counts, "tokens", len(layout.places), works=layout.places
+        )
+        units = [
+            dataclasses.replace(unit, inputs=[unit.inputs, dataclasses.asdict(place)])
+            for unit, place in zip(units, layout.places, strict=True)
+        ]
+        shards = self.runner.map(shard_step, units)
+        manifest = self._manifest(facts, tokenizer, dtype, layout, shards, ledger)
+        return manifest, counts, shards
+
+    def _tokenizer(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Written, TokenizerFacts]:
+        settings = self.recipe.shards.tokenizer
+        if settings.file is not None:
+            facts = tokenizer_facts(settings.file, settings.eod_token)
+            data = Path(settings.file).read_bytes()
+            written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
+            return written, facts.model_copy(update={"file": "tokenizer.json"})
+        kept_bytes = sum(
+            size
+            for commit in ledger
+            for name, (_, size) in commit.info["components"].items()
+            if name.endswith("/train")
+        )
+        share = min(1.0, settings.train_bytes / kept_bytes) if kept_bytes else 1.0
+        version = STEP_VERSIONS["write"]
+        sample_step = Step("tokenizer-sample", version, task_with(write.sample_texts, share), share)
+        samples = self.runner.map(sample_step, _paired_units(gathered, ledger))
+        train_step = Step(
+            "tokenizer",
+            version,
+            task_with(write.train_on_sample, settings.vocab_size, settings.eod_token),
+            [settings.vocab_size, settings.eod_token],
+            ("tokenizers",),
+        )
+        inputs = [commit.content() for commit in samples]
+        (commit,) = self.runner.map(train_step, [Unit("all", inputs, samples)])
+        return commit.files["tokenizer"], TokenizerFacts(**commit.info["facts"])
+
+    def _manifest(
+        self,
+        facts: TokenizerFacts,
+        tokenizer: Written,
+        dtype: Any,
+        layout: Layout,
+        shards: list[Commit],
+        ledger: list[Commit],
+    ) -> Manifest:
+        by_component: dict[tuple[str, str, str, str], list[Shard]] = {}
+        for place, commit in zip(layout.places, shards, strict=True):
+            key = (place.language, place.domain, place.tier, place.split)
+            by_component.setdefault(key, []).append(Shard.model_validate(commit.info["shard"]))
+        components = [
+            Component(
+                language=language,
+                domain=domain,
+                tier=tier,
+                split=split,  # type: ignore[arg-type]
+                documents=sum(shard.documents for shard in some),
+                tokens=sum(shard.tokens for shard in some),
+                bytes=sum(shard.bytes for shard in some),
+                shards=some,
+            )
+            for (language, domain, tier, split), some in sorted(by_component.items())
+        ]
+        manifest = Manifest(
+            recipe=self.recipe.name,
+            curation=fingerprint([commit.content() for commit in ledger]),
+            tokenizer=facts,
+            dtype=dtype,
+            components=components,
+        )
+        storage = self.run.sub("shards")
+        storage.write_bytes(facts.file, self.run.read_bytes(tokenizer.path))
+        write_manifest(storage, manifest)
+        self._remove_unlisted(storage, manifest)
+        return manifest
+
+    def _remove_unlisted(self, storage: Storage, manifest: Manifest) -> None:
+        """Remove shards of earlier decisions, which the new manifest does not list."""
+        listed = {"manifest.json", manifest.tokenizer.file}
+        for component in manifest.components:
+            for shard in component.shards:
+                listed |= {shard.bin.path, shard.idx.path, shard.docs.path}
+        for path in storage.walk():
+            if path not in listed and path.endswith((".bin", ".idx", ".docs.parquet")):
+                storage.remove(path)
+
+    # -- report ------------------------------------------------------------------------------------------
+
+    def _report(
+        self,
+        reads: list[Commit],
+        gathered: list[Commit],
+        ledger: list[Commit],
+        counts: list[Commit],
+        tiers: dict[str, TierThresholds],
+        manifest: Manifest,
+    ) -> dict[str, Any]:
+        step = Step("summarise", STEP_VERSIONS["report"], summarise.summarise_partition)
+        units = [
+            Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
+            for g, row, t in zip(gathered, ledger, counts, strict=True)
+        ]
+        partials = [commit.info["partial"] for commit in self.runner.map(step, units)]
+        skipped: dict[str, dict[str, int]] = {}
+        for commit in reads:
+            of_source = skipped.setdefault(commit.info["source"], {})
+            for reason, count in commit.info["skipped"].items():
+                of_source[reason] = of_source.get(reason, 0) + count
+        merged = merge(partials)
+        facts = {
+            "name": self.recipe.name,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "steps": [dataclasses.asdict(report) for report in self.runner.reports],
+            "skipped_records": skipped,
+            "tier_thresholds": {
+                language: {n: m / SCALE for n, m in zip(cut.names, cut.minimum, strict=True)}
+                for language, cut in tiers.items()
+            },
+            "rules": {
+                language: [
+                    {"name": rule.name, "description": rule.description, "threshold": rule.threshold}
+                    for rule in rules
+                ]
+                for language, rules in self.rules.items()
+            },
+            "manifest": manifest.model_dump(mode="json"),
+            "versions": _versions(),
+            "engine": self.engine.facts(),
+            "warnings": self.warnings,
+        }
+        metrics = finish(merged, facts)
+        write_report(self.run, metrics)
+        return metrics
+
+    def _write_run_json(
+        self, *, finished: bool, manifest: Manifest | None = None, seconds: float | None = None
+    ) -> None:
+        facts = {
+            "recipe": self.recipe.model_dump(mode="json"),
+            "sample": self.sample,
+            "finished": finished,
+            "seconds": None if seconds is None else round(seconds, 1),
+            "versions": _versions(),
+            "models": {"language": self.language_identity, "quality": self.model_identities},
+            "engine": self.engine.facts(),
+            "curation": manifest.curation if manifest else None,
+            "steps": [dataclasses.asdict(report) for report in self.runner.reports],
+        }
+        data = json.dumps(facts, indent=1, ensure_ascii=False).encode() + b"\n"
+        self.run.write_bytes("run.json", data)
+
+
+def _split_units(works: list[SplitWork]) -> list[Unit]:
+    units = []
+    for work in works:
+        commits = [work.read, work.edit, work.signals, work.score]
+        inputs = [commit.content() for commit in commits if commit is not None]
+        units.append(Unit(work.read.unit, inputs, work))
+    return units
+
+
+def _paired_units(gathered: list[Commit], ledger: list[Commit]) -> list[Unit]:
+    return [
+        Unit(partition_name(number), [g.files["text"].sha256, row.content()], (g, row))
+        for number, (g, row) in enumerate(zip(gathered, ledger, strict=True))
+    ]
+
+
+def _rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:
+    return {language: [dataclasses.asdict(rule) for rule in some] for language, some in rules.items()}
+
+
+def _content_hash(split: Split) -> str:
+    return fingerprint([file_sha256(path) for path in split.paths])
+
+
+def _versions() -> dict[str, str]:
+    names = ("pyarrow", "numpy", "numba", "fastwarc", "resiliparse", "trafilatura", "fasttext", "tokenizers")
+    return {"hanji": __version__} | library_versions(*names, "gigatoken", "ray")

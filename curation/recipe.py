@@ -1,0 +1,198 @@
+"""The curation recipe: everything that decides what a run makes, in one typed tree."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hanji.recipe import Settings
+
+Language = Literal["ko", "en"]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Format = Literal["warc", "html", "jsonl", "parquet", "text"]
+
+
+class Fields(Settings):
+    """Names of the columns of a JSONL or Parquet source. Set ``html`` for pages, ``text`` for plain text."""
+
+    text: str | None = Field("text", description="field with text; null when the source has pages")
+    html: str | None = Field(None, description="field with HTML; takes precedence over text")
+    id: str | None = Field("id", description="field that identifies the record within the source")
+    url: str | None = "url"
+    date: str | None = "date"
+
+
+class Source(Settings):
+    """A named set of inputs of one format and domain."""
+
+    name: Name
+    domain: Name = Field("web", description="web, code, encyclopaedic, academic, news, community, legal, …")
+    format: Format
+    paths: list[str] = Field(min_length=1, description="files, directories or globs; local or fsspec URLs")
+    fields: Fields = Fields()
+    encoding: str | None = Field(
+        None, description="charset of a text source or of pages, when it is known; null: found by the rules"
+    )
+
+
+class Floor(Settings):
+    """Rules that stop a document while it is read, so that nothing expensive is spent on it."""
+
+    languages: list[Language] = Field(default=["ko", "en"], min_length=1)
+    min_language_score: Share = 0.5
+    min_characters: int = Field(50, ge=0)
+    max_characters: int = Field(1_000_000, ge=1, description="characters of extracted text")
+    max_payload_bytes: int = Field(20_000_000, ge=1)
+    max_replaced_share: Share = Field(0.01, description="U+FFFD among the characters after decoding")
+    blocked_domains: list[str] = Field(default=[], description="host names; their subdomains are blocked too")
+
+
+class Text(Settings):
+    """How text is made from pages."""
+
+    extractor: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    timeout_seconds: float = Field(20.0, gt=0, description="per page; a page that takes longer has failed")
+    line_edits: bool = Field(True, description="remove boilerplate lines, as edits")
+    pii: Literal["mask", "off"] = "mask"
+
+
+class LanguageModels(Settings):
+    """Language identification. ``auto`` finds lid.176.ftz in an installed package."""
+
+    model: str = "auto"
+    sha256: str | None = Field(None, description="expected SHA-256 of the model; null: the published ones")
+    glotlid: str | None = Field(None, description="path of a GlotLID model, used instead when given")
+
+
+class Rules(Settings):
+    """Which preset rules judge each language, and overrides of single thresholds by rule name."""
+
+    presets: dict[Language, list[str]] = {"ko": ["hanji_ko"], "en": ["gopher", "c4", "fineweb"]}
+    thresholds: dict[str, float] = Field(default={}, description="rule name → threshold")
+    off: list[str] = Field(default=[], description="names of rules that are not applied")
+
+
+class Shingles(Settings):
+    """What a document's set is made of: n-grams of words, or of syllables (characters without spaces)."""
+
+    unit: Literal["word", "syllable"]
+    n: int = Field(ge=1, le=50)
+
+
+class MinHash(Settings):
+    """Near-duplicate search. A pair collides with probability 1 − (1 − s^rows)^bands at Jaccard s."""
+
+    enabled: bool = True
+    bands: int = Field(14, ge=1, le=256)
+    rows: int = Field(8, ge=1, le=64)
+    shingles: dict[Language, Shingles] = {
+        "ko": Shingles(unit="syllable", n=8),
+        "en": Shingles(unit="word", n=5),
+    }
+    min_jaccard: Share = Field(0.7, description="verified likeness from which a document is a duplicate")
+    min_containment: Share = Field(
+        0.9, description="or this share of the smaller document's shingles is in the larger"
+    )
+
+
+class Dedup(Settings):
+    exact: bool = True
+    minhash: MinHash = MinHash()
+    max_source_loss: Share = Field(0.9, description="warn when duplicates take more than this of a source")
+
+
+class Tier(Settings):
+    """One tier. Tiers are tried in order; the last one takes the rest and has no condition."""
+
+    name: Name
+    top_share: Share | None = Field(
+        None, description="the best share of a language's kept documents, by score"
+    )
+    min_score: float | None = Field(None, description="or all with at least this score")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if self.top_share is not None and self.min_score is not None:
+            raise ValueError("give top_share or min_score, not both")
+        return self
+
+
+class Tokenizer(Settings):
+    """The tokenizer of the shards: a given tokenizer.json, or a byte-level BPE trained on kept documents."""
+
+    file: str | None = None
+    eod_token: str = Field("<|end_of_text|>", description="token written after each document")
+    vocab_size: int = Field(16_384, ge=300, description="when one is trained")
+    train_bytes: int = Field(50_000_000, ge=1000, description="text to train on, taken by id hash")
+
+
+class Shards(Settings):
+    tokenizer: Tokenizer = Tokenizer()
+    shard_tokens: int = Field(100_000_000, ge=1000, description="tokens that a shard aims at")
+    valid_share: Share = Field(0.001, description="share of clusters held out, by hash of the cluster id")
+
+
+class EngineSettings(Settings):
+    """Where the work runs. The result is the same everywhere."""
+
+    name: Literal["local", "ray"] = "ray"
+    address: str | None = Field(
+        None, description="Ray cluster to join (auto, host:port); null starts one here"
+    )
+    workers: int | None = Field(None, ge=1, description="processes of a local engine or CPUs of embedded Ray")
+    max_in_flight: int | None = Field(None, ge=1, description="bound on tasks handed out at a time")
+    retries: int = Field(3, ge=0, description="how often a task is tried again when a worker dies")
+    task_memory_bytes: int | None = Field(None, ge=1, description="memory that a task asks of the scheduler")
+
+
+class CurationRecipe(Settings):
+    """Raw data to tiered shards: the file that ``hanji curate`` takes."""
+
+    kind: Literal["curation"] = "curation"
+    name: Name
+    run: str = Field(description="directory of the run: a path or an fsspec URL")
+    sources: list[Source] = Field(min_length=1)
+    floor: Floor = Floor()
+    text: Text = Text()
+    language: LanguageModels = LanguageModels()
+    rules: Rules = Rules()
+    dedup: Dedup = Dedup()
+    quality: dict[Language, str] = Field(
+        default={},
+        description="fastText quality classifier by language: path of a model made by "
+        "`hanji classifier train`, with a label `high`",
+    )
+    tiers: list[Tier] = Field(
+        default=[Tier(name="high", top_share=0.3), Tier(name="medium", top_share=0.7), Tier(name="low")],
+        min_length=1,
+    )
+    shards: Shards = Shards()
+    engine: EngineSettings = EngineSettings()
+    partitions: int = Field(16, ge=1, le=65_536, description="parts of the id space that exchanges use")
+    split_bytes: int = Field(128_000_000, ge=1_000, description="input bytes that one split aims at")
+    max_failed_share: Share = Field(
+        0.01, description="failed documents a source and step before the run fails"
+    )
+    verify_inputs: bool = Field(False, description="hash every input before trusting earlier work on it")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [source.name for source in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"sources: each name may stand once; twice: {', '.join(twice)}")
+        tiers = [tier.name for tier in self.tiers]
+        if len(set(tiers)) != len(tiers):
+            raise ValueError("tiers: each name may stand once")
+        for tier in self.tiers[:-1]:
+            if tier.top_share is None and tier.min_score is None:
+                raise ValueError(
+                    f"tiers.{tier.name}: needs top_share or min_score; only the last tier takes the rest"
+                )
+        if self.tiers[-1].top_share is not None or self.tiers[-1].min_score is not None:
+            raise ValueError(
+                f"tiers.{self.tiers[-1].name}: the last tier takes the rest and has no condition"
+            )
+        return self

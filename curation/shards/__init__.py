@@ -1,0 +1,1 @@
+"""Shards: kept documents as token files that Megatron reads, with a sidecar that knows every document."""

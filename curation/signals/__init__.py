@@ -1,0 +1,1 @@
+"""Signals: numbers about a text, with no judgement in them."""

@@ -1,0 +1,1 @@
+"""The steps of a curation run, one file each; curation/pipeline.py knows their order."""

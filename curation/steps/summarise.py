@@ -1,0 +1,26 @@
+"""Summarise: what one range of ids adds to the report."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hanji.curation.records import TEXT
+from hanji.curation.report.metrics import summarise
+from hanji.curation.work import Attempt, Commit, Outcome
+
+VERSION = 1
+
+
+def summarise_partition(attempt: Attempt, work: tuple[Commit, Commit, Commit]) -> Outcome:
+    """Partial metrics of one ledger partition, handed on in the commit record."""
+    gathered, ledger_commit, counts = work
+    ledger = attempt.run.read_table(ledger_commit.files["ledger"].path)
+    tokens = attempt.run.read_table(counts.files["counts"].path)
+    texts = attempt.run.read_table(gathered.files["text"].path)
+
+    def text_of(ids: list[str]) -> dict[str, str]:
+        rows = texts.filter(pc.is_in(texts["id"], pa.array(ids, TEXT)))
+        return dict(zip(rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True))
+
+    return Outcome(info={"partial": summarise(ledger, text_of, tokens)})

@@ -1,0 +1,184 @@
+"""Write: the tokenizer's sample, token ids, and shards with their sidecars.
+
+1. *sample*, by id (only when a tokenizer is trained): kept texts up to a share, by hash of the id.
+2. *tokenizer*: trains on the sample, in the order of ids.
+3. *tokenise*, by id: ids of kept documents, sent to their shard.
+4. *shard*, by shard: sorted by order hash, written as .bin, .idx and .docs.parquet named by their content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hanji.curation.exchange import Stretch, receive, send
+from hanji.curation.records import TEXT
+from hanji.curation.shards.indexed import index_bytes
+from hanji.curation.shards.layout import Layout, ShardPlace, order_hash
+from hanji.curation.shards.tokenizer import cached_encoder, train_tokenizer
+from hanji.curation.steps.read import in_sample
+from hanji.curation.work import Attempt, Commit, Outcome
+from hanji.manifest import FileFacts, Shard, TokenizerFacts
+from hanji.storage import Storage, Written
+
+VERSION = 1
+ENCODE_BATCH = 1024
+
+TOKENS = pa.schema(
+    [
+        ("order", pa.uint64()),
+        ("id", TEXT),
+        ("source", TEXT),
+        ("bytes", pa.int64()),
+        ("cluster_size", pa.int32()),
+        ("tokens", pa.large_list(pa.uint32())),
+    ]
+)
+
+
+def sample_texts(attempt: Attempt, work: tuple[Commit, Commit], share: float) -> Outcome:
+    """Write the texts of a share of the kept training documents of one range of ids, sorted by id."""
+    table = _kept_with_text(attempt.run, *work)
+    chosen = [
+        identity
+        for identity, split in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True)
+        if split == "train" and in_sample(identity, share)
+    ]
+    sample = table.filter(pc.is_in(table["id"], pa.array(chosen, TEXT))).select(["id", "text"])
+    attempt.write_table("sample", "tokenizer/sample", sample)
+    return Outcome(
+        info={"documents": len(sample), "bytes": int(pc.sum(pc.binary_length(sample["text"])).as_py() or 0)}
+    )
+
+
+def train_on_sample(attempt: Attempt, samples: list[Commit], vocab_size: int, eod_token: str) -> Outcome:
+    """Train a byte-level BPE on the sampled texts in the order of their ids."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "tokenizer.json"
+        texts = (
+            text
+            for commit in samples
+            for text in attempt.run.read_table(commit.files["sample"].path)["text"].to_pylist()
+        )
+        facts = train_tokenizer(texts, vocab_size, eod_token, path)
+        attempt.write_bytes("tokenizer", "tokenizer", ".json", path.read_bytes())
+    return Outcome(info={"facts": facts.model_dump()})
+
+
+def tokenise(
+    attempt: Attempt, work: tuple[Commit, Commit], tokenizer: Written, facts: TokenizerFacts, layout: Layout
+) -> Outcome:
+    """Token ids of the kept documents of one range of ids, sent to their shards."""
+    table = _kept_with_text(attempt.run, *work)
+    encoder = cached_encoder(str(fetch(attempt.run, tokenizer)), tokenizer.sha256)
+    ids: list[str] = table["id"].to_pylist()
+    texts: list[str] = table["text"].to_pylist()
+    token_parts, length_parts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
+    for start in range(0, len(texts), ENCODE_BATCH):
+        encoded = encoder.encode(texts[start : start + ENCODE_BATCH])
+        lengths = np.diff(encoded.bounds)
+        tail = np.array([facts.eod_id] if facts.append_eod else [], np.uint32)
+        # Insert the EOD after the last token of every document in one stroke.
+        token_parts.append(
+            np.insert(encoded.ids, np.repeat(encoded.bounds[1:], len(tail)), np.tile(tail, len(lengths)))
+        )
+        length_parts.append(lengths + len(tail))
+    bounds = np.concatenate([[0], np.cumsum(np.concatenate(length_parts))])
+    order = order_hash(ids)
+    component = [
+        "/".join(parts)
+        for parts in zip(
+            *(table[c].to_pylist() for c in ("language", "domain", "tier", "split")), strict=True
+        )
+    ]
+    names = np.array(component, object)
+    shard = np.zeros(len(ids), np.int64)
+    for name in sorted(set(component)):
+        rows = np.flatnonzero(names == name)
+        shard[rows] = layout.shard_of(name, order[rows])
+    rows_table = pa.table(
+        {
+            "order": pa.array(order, pa.uint64()),
+            "id": table["id"].combine_chunks(),
+            "source": table["source"].combine_chunks(),
+            "bytes": pa.array([len(text.encode()) for text in texts], pa.int64()),
+            "cluster_size": table["cluster_size"].cast(pa.int32()).combine_chunks(),
+            "tokens": pa.LargeListArray.from_arrays(
+                pa.array(bounds, pa.int64()), pa.array(np.concatenate(token_parts), pa.uint32())
+            ),
+        }
+    ).cast(TOKENS)
+    counts = pa.table({"id": rows_table["id"], "tokens": pa.array(np.diff(bounds), pa.int64())})
+    attempt.write_table("counts", "tokens", counts)
+    return Outcome(info={"tokens": send(attempt, "tokens", rows_table, shard)})
+
+
+def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], dtype: str) -> Outcome:
+    """Write one shard. Its files are named by the hash of their tokens and ids, so a second attempt is harmless."""
+    _, parts, place = work
+    rows = receive(attempt.run, parts, TOKENS).sort_by([("order", "ascending"), ("id", "ascending")])
+    tokens = rows["tokens"].combine_chunks() if len(rows) else pa.array([], TOKENS.field("tokens").type)
+    values = tokens.flatten().to_numpy(zero_copy_only=False).astype(dtype)
+    lengths = pc.list_value_length(tokens).to_numpy(zero_copy_only=False).astype(np.int64)
+    sidecar = pa.table(
+        {
+            "document_id": rows["id"],
+            "source": rows["source"],
+            "token_offset": pa.array(np.cumsum(lengths) - lengths, pa.int64()),
+            "tokens": pa.array(lengths, pa.int32()),
+            "bytes": rows["bytes"],
+            "cluster_size": rows["cluster_size"],
+        }
+    )
+    buffer = io.BytesIO()
+    pq.write_table(sidecar, buffer, compression="zstd")
+    contents = {
+        "bin": values.tobytes(),
+        "idx": index_bytes(lengths, dtype),
+        "docs": buffer.getvalue(),
+    }
+    digest = hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in contents.values())).hexdigest()
+    base = f"{place.language}/{place.domain}/{place.tier}/{place.split}-{place.number:05d}-{digest[:12]}"
+    suffixes = {"bin": ".bin", "idx": ".idx", "docs": ".docs.parquet"}
+    files: dict[str, FileFacts] = {}
+    for name, data in contents.items():
+        path = f"{base}{suffixes[name]}"
+        written = attempt.run.write_bytes(f"shards/{path}", data)
+        attempt.book(name, written)
+        files[name] = FileFacts(path=path, bytes=written.bytes, sha256=written.sha256)
+    shard = Shard(
+        prefix=base,
+        documents=len(rows),
+        tokens=int(lengths.sum()),
+        bytes=int(pc.sum(rows["bytes"]).as_py() or 0),
+        **files,
+    )
+    return Outcome(info={"shard": shard.model_dump()})
+
+
+def fetch(run: Storage, written: Written) -> Path:
+    """A local path of a run's file: itself, or a copy in the scratch directory named by its hash."""
+    if run.local is not None:
+        return run.local / written.path
+    target = Path(tempfile.gettempdir()) / f"hanji-{written.sha256}{Path(written.path).suffix}"
+    if not target.exists():
+        Storage(target.parent).write_bytes(target.name, run.read_bytes(written.path))
+    return target
+
+
+def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit) -> pa.Table:
+    columns = ["id", "source", "language", "domain", "tier", "split", "cluster_size", "verdict"]
+    rows = run.read_table(ledger.files["ledger"].path, columns)
+    rows = rows.filter(pc.equal(rows["verdict"], "kept")).combine_chunks()
+    texts = run.read_table(gathered.files["text"].path).combine_chunks()
+    ids: Any = rows["id"].combine_chunks()
+    place = pc.index_in(ids, value_set=texts["id"].combine_chunks())
+    return rows.append_column("text", texts["text"].take(place))

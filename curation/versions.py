@@ -1,0 +1,28 @@
+"""The version of each step: an integer that goes up when the step's output changes for the same input.
+
+It is part of every unit's key, so that work of an older version is done again. A step's version adds up
+those of the modules that it is made of; a golden test fails when output changes and no version did.
+"""
+
+from __future__ import annotations
+
+from hanji.classifiers import language
+from hanji.curation import exchange
+from hanji.curation.dedup import shingles
+from hanji.curation.signals import text
+from hanji.curation.sources import reading
+from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise, write
+from hanji.curation.text import lines, making, pii
+
+STEP_VERSIONS: dict[str, int] = {
+    "read": read.VERSION + reading.VERSION + making.VERSION + language.VERSION,
+    "edit": edit.VERSION + lines.VERSION + pii.VERSION,
+    "measure": measure.VERSION + text.VERSION,
+    "score": measure.VERSION,
+    "gather": gather.VERSION + exchange.VERSION,
+    "relate": relate.VERSION + shingles.VERSION + exchange.VERSION,
+    "cluster": cluster.VERSION,
+    "decide": decide.VERSION + exchange.VERSION,
+    "write": write.VERSION + exchange.VERSION,
+    "report": summarise.VERSION,
+}

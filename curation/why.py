@@ -1,0 +1,157 @@
+"""Why: the story of one document, whatever became of it. Looks up; the telling is in report/story.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from hanji.curation.decisions.rules import load_rules
+from hanji.curation.records import TEXT
+from hanji.curation.recipe import CurationRecipe
+from hanji.curation.report.story import tell
+from hanji.curation.signals import ratios
+from hanji.curation.work import Commit
+from hanji.errors import InputError
+from hanji.manifest import read_manifest
+from hanji.recipe import parse_recipe
+from hanji.storage import Storage
+
+MOST = 20
+
+
+def why(run: str, key: str) -> str:
+    """The story of the documents with this id (or the beginning of it), URL or path, as plain text.
+
+    Raises InputError if the run is none, or knows no such document.
+    """
+    storage = Storage(run)
+    if not storage.exists("run.json"):
+        raise InputError(f"{storage.describe('run.json')}: not a run directory (it has no run.json)")
+    facts = json.loads(storage.read_bytes("run.json"))
+    recipe = parse_recipe(facts["recipe"], CurationRecipe, origin=storage.describe("run.json"))
+    found = list(_find(storage, key))
+    if not found:
+        raise InputError(
+            f"{run}: no document has the id, URL or path {key!r}; ids are 32 hexadecimal digits "
+            "(8 or more of them suffice), URLs are compared as they stand in the inputs"
+        )
+    identities = sorted({document["id"] for document, _ in found})
+    stories = [
+        _story(storage, recipe, identity, [pair for pair in found if pair[0]["id"] == identity])
+        for identity in identities[:MOST]
+    ]
+    if len(identities) > MOST:
+        stories.append(f"… and {len(identities) - MOST} more documents with this URL or path.")
+    return "\n\n".join(stories)
+
+
+def _find(run: Storage, key: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """(document row, name of its split) of every row that the key names."""
+    is_id = 8 <= len(key) <= 32 and all(c in "0123456789abcdef" for c in key)
+    for commit in _commits(run, "read"):
+        path = commit.files["documents"].path
+        table = run.read_table(path, ["id", "url", "path"])
+        hit = pc.fill_null(
+            pc.or_(pc.equal(table["path"], key), pc.fill_null(pc.equal(table["url"], key), False)), False
+        )
+        if is_id:
+            hit = pc.or_(hit, pc.starts_with(table["id"], key))
+        rows = pc.indices_nonzero(hit)
+        if len(rows):
+            for row in run.read_table(path).take(rows).to_pylist():
+                yield row, commit.unit
+
+
+def _commits(run: Storage, step: str) -> Iterator[Commit]:
+    """The newest commit of each unit of a step: what the last run of it made."""
+    newest: dict[str, tuple[float, Commit]] = {}
+    for name in run.names(f"commits/{step}", ".json"):
+        path = f"commits/{step}/{name}"
+        commit = Commit.from_json(run.read_bytes(path))
+        stamp = (run.local / path).stat().st_mtime if run.local is not None else 0.0
+        if commit.unit not in newest or newest[commit.unit][0] <= stamp:
+            newest[commit.unit] = (stamp, commit)
+    for _, commit in sorted(newest.values(), key=lambda pair: pair[1].unit):
+        yield commit
+
+
+def _story(
+    run: Storage, recipe: CurationRecipe, identity: str, rows: list[tuple[dict[str, Any], str]]
+) -> str:
+    document, unit = min(rows, key=lambda pair: (pair[0]["path"], pair[0]["offset"]))
+    edits = [
+        {name: value for name, value in row.items() if name != "id"}
+        for row in _rows(run, "edit", "edits", identity, unit)
+    ]
+    edits = [json.loads(line) for line in dict.fromkeys(json.dumps(edit) for edit in edits)]
+    ledger = next(_rows(run, "ledger", "ledger", identity), None)
+    facts = next(_rows(run, "gather", "facts", identity), None)
+    judgements = _judgements(recipe, facts) if facts is not None and document["status"] == "read" else []
+    cluster = []
+    if ledger is not None and ledger["cluster"]:
+        cluster = [
+            row
+            for commit in _commits(run, "ledger")
+            for row in _filtered(run, commit, "ledger", "cluster", ledger["cluster"])
+        ]
+    return tell(document, edits, judgements, ledger, _placement(run, identity), cluster)
+
+
+def _rows(
+    run: Storage, step: str, logical: str, identity: str, unit: str | None = None
+) -> Iterator[dict[str, Any]]:
+    for commit in _commits(run, step):
+        if unit is None or commit.unit == unit:
+            yield from _filtered(run, commit, logical, "id", identity)
+
+
+def _filtered(
+    run: Storage, commit: Commit, logical: str, column: str, value: str
+) -> Iterator[dict[str, Any]]:
+    with run.open(commit.files[logical].path) as file:
+        table = pq.read_table(file, filters=pc.field(column) == pa.scalar(value, TEXT))
+    yield from table.to_pylist()
+
+
+def _judgements(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    rules = load_rules(recipe.rules).get(facts["language"], [])
+    table = pa.Table.from_pylist([facts])
+    judgements = []
+    for rule in rules:
+        value = float(ratios.value(rule.signal, table)[0])
+        judgements.append(
+            {
+                "name": rule.name,
+                "value": value,
+                "threshold": rule.threshold,
+                "op": rule.op,
+                "passed": rule.keeps(value),
+                "description": rule.description,
+            }
+        )
+    return judgements
+
+
+def _placement(run: Storage, identity: str) -> dict[str, Any] | None:
+    """Where in the shards the document is: component, shard prefix and token offset; None if it was not kept."""
+    try:
+        manifest, shards = read_manifest(run.describe("shards"))
+    except InputError:
+        return None
+    for component in manifest.components:
+        for shard in component.shards:
+            with shards.open(shard.docs.path) as file:
+                row = pq.read_table(file, filters=pc.field("document_id") == pa.scalar(identity, TEXT))
+            if len(row):
+                found: dict[str, Any] = row.to_pylist()[0]
+                return found | {
+                    "component": component.name,
+                    "split": component.split,
+                    "shard": shard.prefix,
+                }
+    return None

@@ -1,0 +1,262 @@
+"""Units of work and their commit records: how a run is resumed, and why nothing half-done is ever read.
+
+A *step* is a function with a version; a *unit* is one piece of its work. The unit's key is a fingerprint of
+everything that its output depends on: the step's version and parameters, the versions of the libraries it
+calls, and the content of its inputs. A unit exists when its commit record does: one small JSON, put
+create-if-absent after the unit's files, whose names are unique to the attempt. Readers follow commit
+records and never list data files. Same key: the work is skipped. Another key: it is done.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from hanji.curation.engines.base import Engine, Resources
+from hanji.errors import ConservationError, InputError
+from hanji.fingerprint import fingerprint, library_versions
+from hanji.progress import Progress
+from hanji.storage import Storage, Written
+
+COUNTS = ("kept", "dropped", "failed")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """The record of one finished unit.
+
+    ``files`` by logical name; ``counts`` holds ``in`` and kept/dropped/failed where the step keeps books;
+    ``info`` is whatever small JSON the step wants to hand on (an index, a histogram).
+    """
+
+    step: str
+    unit: str
+    key: str
+    files: dict[str, Written]
+    counts: dict[str, int]
+    info: dict[str, Any]
+    seconds: float
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Commit:
+        fields = json.loads(data)
+        fields["files"] = {name: Written(**written) for name, written in fields["files"].items()}
+        return cls(**fields)
+
+    def content(self) -> dict[str, str]:
+        """What a later unit's key takes from this one: the hashes of its files."""
+        return {name: written.sha256 for name, written in sorted(self.files.items())}
+
+
+@dataclass
+class Outcome:
+    """What a task hands back besides its files."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+class Attempt:
+    """One try at one unit: where a task writes. File names carry a random part, so attempts never clash."""
+
+    def __init__(self, run: Storage, step: str, unit: str) -> None:
+        self.run = run
+        self.step = step
+        self.unit = unit
+        self._id = uuid.uuid4().hex[:12]
+        self.files: dict[str, Written] = {}
+        self._shared: set[str] = set()
+
+    def name(self, directory: str, suffix: str) -> str:
+        return f"{directory}/{self.unit}-{self._id}{suffix}"
+
+    def write_table(self, logical: str, directory: str, table: pa.Table) -> Written:
+        """Write a Parquet file under ``directory`` and book it under its logical name."""
+        written = self.run.write_table(self.name(directory, ".parquet"), table)
+        self.files[logical] = written
+        return written
+
+    def write_bytes(self, logical: str, directory: str, suffix: str, data: bytes) -> Written:
+        written = self.run.write_bytes(self.name(directory, suffix), data)
+        self.files[logical] = written
+        return written
+
+    def book(self, logical: str, written: Written) -> None:
+        """Book a file that is named by its content: attempts share it, so none of them removes it."""
+        self.files[logical] = written
+        self._shared.add(logical)
+
+    def discard(self) -> None:
+        """Remove what this attempt wrote: another attempt committed first, or this one failed."""
+        for logical, written in self.files.items():
+            if logical not in self._shared:
+                self.run.remove(written.path)
+
+
+Task = Callable[[Attempt, Any], Outcome]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A function over units. ``task`` is a module-level function, ``params`` is JSON and enters the key."""
+
+    name: str
+    version: int
+    task: Task
+    params: Any = None
+    libraries: tuple[str, ...] = ()
+    keeps_books: bool = False
+    """Whether its counts must satisfy in = kept + dropped + failed."""
+
+    def key(self, unit: Unit) -> str:
+        return fingerprint(
+            [self.name, self.version, self.params, library_versions(*self.libraries), unit.name, unit.inputs]
+        )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of a step's work: a stable name, what identifies its inputs (JSON), the task's argument."""
+
+    name: str
+    inputs: Any
+    work: Any
+
+
+@dataclass
+class StepReport:
+    """What a step did, for run.json and the report."""
+
+    name: str
+    units: int
+    skipped: int
+    cpu_seconds: float
+    rows_in: int
+    kept: int
+    dropped: int
+    failed: int
+    bytes_written: int
+
+
+class Runner:
+    """Runs steps of one run on an engine, skipping units whose commit record is there already."""
+
+    def __init__(self, run: Storage, engine: Engine, progress: Progress, memory_bytes: int | None) -> None:
+        self.run = run
+        self.engine = engine
+        self.progress = progress
+        self.resources = Resources(memory_bytes=memory_bytes)
+        self.reports: list[StepReport] = []
+
+    def map(self, step: Step, units: Sequence[Unit]) -> list[Commit]:
+        """Do what is not done yet and return the commits in the order of the units.
+
+        Raises ConservationError if the step keeps books and they do not balance.
+        """
+        keys = [step.key(unit) for unit in units]
+        commits: list[Commit | None] = self.committed(step.name, [u.name for u in units], keys)
+        todo = [index for index, commit in enumerate(commits) if commit is None]
+        skipped = len(units) - len(todo)
+        self.progress.step(step.name, len(units), skipped)
+        jobs = [(step, units[index], keys[index], self.run.root) for index in todo]
+        for position, commit in self.engine.run(_execute, jobs, self.resources):
+            commits[todo[position]] = commit
+            self.progress.advance()
+        done = [commit for commit in commits if commit is not None]
+        self._report(step, done, skipped)
+        return done
+
+    def committed(self, step: str, names: Sequence[str], keys: Sequence[str]) -> list[Commit | None]:
+        """The commit of each (unit name, key), or None where there is none or a file of it is gone."""
+        there = set(self.run.names(f"commits/{step}", ".json"))
+        return [
+            self._load(step, name, key) if _record_name(name, key) in there else None
+            for name, key in zip(names, keys, strict=True)
+        ]
+
+    def _load(self, step: str, name: str, key: str) -> Commit | None:
+        path = f"commits/{step}/{_record_name(name, key)}"
+        commit = Commit.from_json(self.run.read_bytes(path))
+        for written in commit.files.values():
+            try:
+                whole = self.run.size(written.path) == written.bytes
+            except InputError:
+                whole = False
+            if not whole:
+                # The record promises a file that is gone or cut short: forget it, and do the unit again.
+                self.run.remove(path)
+                return None
+        return commit
+
+    def _report(self, step: Step, commits: list[Commit], skipped: int) -> None:
+        totals = {name: sum(commit.counts.get(name, 0) for commit in commits) for name in ("in", *COUNTS)}
+        if step.keeps_books and totals["in"] != sum(totals[name] for name in COUNTS):
+            raise ConservationError(
+                f"step {step.name}: {totals['in']} documents in, but {totals['kept']} kept + "
+                f"{totals['dropped']} dropped + {totals['failed']} failed"
+            )
+        self.reports.append(
+            StepReport(
+                name=step.name,
+                units=len(commits),
+                skipped=skipped,
+                cpu_seconds=sum(commit.seconds for commit in commits),
+                rows_in=totals["in"],
+                kept=totals["kept"],
+                dropped=totals["dropped"],
+                failed=totals["failed"],
+                bytes_written=sum(w.bytes for commit in commits for w in commit.files.values()),
+            )
+        )
+
+
+def _record_name(unit: str, key: str) -> str:
+    return f"{unit}.{key}.json"
+
+
+def _execute(job: tuple[Step, Unit, str, str]) -> Commit:
+    """Run one unit on whatever worker this is and commit it; of two attempts, the first to commit counts."""
+    step, unit, key, root = job
+    run = Storage(root)
+    path = f"commits/{step.name}/{_record_name(unit.name, key)}"
+    attempt = Attempt(run, step.name, unit.name)
+    started = time.perf_counter()
+    try:
+        outcome = step.task(attempt, unit.work)
+    except BaseException:
+        attempt.discard()
+        raise
+    commit = Commit(
+        step.name,
+        unit.name,
+        key,
+        attempt.files,
+        outcome.counts,
+        outcome.info,
+        round(time.perf_counter() - started, 3),
+    )
+    if run.create(path, commit.to_json()):
+        return commit
+    attempt.discard()
+    return Commit.from_json(run.read_bytes(path))
+
+
+def task_with(function: Callable[..., Outcome], *arguments: Any) -> Task:
+    """A task with leading arguments bound; picklable when they are."""
+    return partial(_call, function, arguments)
+
+
+def _call(
+    function: Callable[..., Outcome], arguments: tuple[Any, ...], attempt: Attempt, work: Any
+) -> Outcome:
+    return function(attempt, work, *arguments)

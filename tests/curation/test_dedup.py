@@ -1,0 +1,263 @@
+"""Deduplication: shingles, signatures, verified likeness, clusters and survivors."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from datasketch import MinHash as ReferenceMinHash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hanji.curation.decisions.survivors import Likeness, Member, pair_key, walk
+from hanji.curation.dedup.shingles import band_hashes, exact_hash, likeness, shingle_sets
+from hanji.curation.engines.local import LocalEngine
+from hanji.curation.recipe import MinHash, Shingles
+from hanji.curation.steps.cluster import components
+from hanji.curation.work import Attempt, Outcome, Runner, Step, Unit
+from hanji.progress import SilentProgress
+from hanji.storage import Storage
+
+WORDS = Shingles(unit="word", n=5)
+SYLLABLES = Shingles(unit="syllable", n=8)
+SETTINGS = MinHash()
+
+
+def texts(*values: str) -> pa.Array:
+    return pa.array(values, pa.large_string())
+
+
+def jaccard(a: str, b: str, shingles: Shingles) -> float:
+    value, _ = likeness(shingle_sets(texts(a, b), shingles), np.array([0]), np.array([1]))
+    return float(value[0])
+
+
+def reference_shingles(text: str, shingles: Shingles) -> set[tuple[str, ...]]:
+    if shingles.unit == "word":
+        units = re.findall(r"[a-z0-9가-힣]+", text.lower())
+    else:
+        units = re.findall(r"[a-z0-9가-힣]", text.lower())
+    if not units:
+        return set()
+    return {tuple(units[i : i + shingles.n]) for i in range(max(1, len(units) - shingles.n + 1))}
+
+
+alphabet = st.text(alphabet="ab가나 .\n,다Z1", max_size=60)
+
+
+@given(
+    st.lists(alphabet, max_size=6),
+    st.sampled_from([Shingles(unit="word", n=2), Shingles(unit="syllable", n=3)]),
+)
+@settings(max_examples=60, deadline=None)
+def test_shingle_sets_are_as_large_as_a_plain_implementation_says(
+    some: list[str], shingles: Shingles
+) -> None:
+    sets = shingle_sets(texts(*some), shingles)
+    assert sets.sizes().tolist() == [len(reference_shingles(text, shingles)) for text in some]
+
+
+@given(alphabet, alphabet)
+@settings(max_examples=60, deadline=None)
+def test_likeness_is_the_exact_jaccard_of_the_sets(a: str, b: str) -> None:
+    shingles = Shingles(unit="syllable", n=2)
+    one, other = reference_shingles(a, shingles), reference_shingles(b, shingles)
+    expected = len(one & other) / len(one | other) if one | other else 0.0
+    assert jaccard(a, b, shingles) == pytest.approx(expected, abs=1e-12)
+
+
+def test_spacing_and_punctuation_do_not_change_korean_shingles() -> None:
+    assert (
+        jaccard(
+            "한지는 닥나무 껍질로 만든다. 질기고 오래간다!",
+            "한지는닥나무껍질로 만든다 질기고, 오래 간다",
+            SYLLABLES,
+        )
+        == 1.0
+    )
+
+
+def test_a_sliced_array_gives_the_shingles_of_its_own_texts() -> None:
+    whole = texts("first one here", "가나다라마바사아자", "the last of them all")
+    sliced = shingle_sets(whole.slice(1, 1), SYLLABLES)
+    assert np.array_equal(sliced.hashes, shingle_sets(texts("가나다라마바사아자"), SYLLABLES).hashes)
+
+
+def test_exact_hashes_ignore_layout_and_case_and_nothing_else() -> None:
+    assert exact_hash("Hanji  is\nPaper") == exact_hash("hanji is paper")
+    assert exact_hash("한지") == exact_hash("\u1112\u1161\u11ab\u110c\u1175")
+    assert exact_hash("hanji is paper") != exact_hash("hanji is paper.")
+
+
+def random_text(rng: random.Random, words: int) -> list[str]:
+    return [f"w{rng.randrange(5000)}" for _ in range(words)]
+
+
+def test_collisions_follow_the_theory_of_bands_and_rows() -> None:
+    """1 − (1 − s⁸)¹⁴ within sampling error, over pairs of known Jaccard."""
+    rng = random.Random(7)
+    buckets: dict[int, list[bool]] = {}
+    expected: dict[int, list[float]] = {}
+    one = Shingles(unit="word", n=1)
+    for _ in range(600):
+        base = random_text(rng, 200)
+        other = [
+            w if rng.random() > rng.choice([0.02, 0.06, 0.1, 0.2]) else f"x{rng.random()}"[:9] for w in base
+        ]
+        sets = shingle_sets(texts(" ".join(base), " ".join(other)), one)
+        s = float(likeness(sets, np.array([0]), np.array([1]))[0][0])
+        bands = band_hashes(sets, SETTINGS)
+        buckets.setdefault(int(s * 10), []).append(bool((bands[0] == bands[1]).any()))
+        expected.setdefault(int(s * 10), []).append(1 - (1 - s**8) ** 14)
+    for bin_number, hits in buckets.items():
+        if len(hits) >= 40:
+            mean = float(np.mean(expected[bin_number]))
+            spread = 4 * np.sqrt(max(mean * (1 - mean), 0.01) / len(hits))
+            assert abs(float(np.mean(hits)) - mean) < spread, bin_number
+
+
+def test_signatures_estimate_likeness_as_well_as_datasketch() -> None:
+    rng = random.Random(3)
+    one = Shingles(unit="word", n=1)
+    wide = MinHash(bands=256, rows=1)
+    errors, reference_errors = [], []
+    for _ in range(40):
+        base = random_text(rng, 300)
+        other = base[: rng.randrange(300)] + random_text(rng, 150)
+        sets = shingle_sets(texts(" ".join(base), " ".join(other)), one)
+        true = float(likeness(sets, np.array([0]), np.array([1]))[0][0])
+        bands = band_hashes(sets, wide)
+        errors.append(float((bands[0] == bands[1]).mean()) - true)
+        pair = []
+        for words in (base, other):
+            reference = ReferenceMinHash(num_perm=256)
+            reference.update_batch([w.encode() for w in words])
+            pair.append(reference)
+        reference_errors.append(pair[0].jaccard(pair[1]) - true)
+    assert np.sqrt(np.mean(np.square(errors))) < 1.5 * np.sqrt(np.mean(np.square(reference_errors))) + 0.005
+
+
+# -- clusters ---------------------------------------------------------------------------------------------
+
+
+def write_edges(attempt: Attempt, pairs: list[tuple[str, str]]) -> Outcome:
+    table = pa.table(
+        {
+            "a": pa.array([a for a, _ in pairs], pa.large_string()),
+            "b": pa.array([b for _, b in pairs], pa.large_string()),
+        }
+    )
+    attempt.write_table("edges", "edges", table)
+    return Outcome()
+
+
+def connected(path: Path, pairs: list[tuple[str, str]], partitions: int) -> dict[str, str]:
+    runner = Runner(Storage(path), LocalEngine(1), SilentProgress(), None)
+    cuts = [pairs[i::partitions] for i in range(partitions)]
+    edges = runner.map(
+        Step("edges", 1, write_edges), [Unit(f"p{i:05d}", cut, cut) for i, cut in enumerate(cuts)]
+    )
+    found: dict[str, str] = {}
+    for commit in components(runner, edges, partitions):
+        table = runner.run.read_table(commit.files["clusters"].path)
+        found |= dict(zip(table["id"].to_pylist(), table["cluster"].to_pylist(), strict=True))
+    return found
+
+
+def union_find(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    parent: dict[str, str] = {}
+
+    def root(x: str) -> str:
+        while parent.setdefault(x, x) != x:
+            x = parent[x]
+        return x
+
+    for a, b in pairs:
+        one, other = sorted((root(a), root(b)))
+        parent[other] = one
+    return {x: root(x) for x in list(parent)}
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_clusters_are_the_connected_components(tmp_path: Path, partitions: int, seed: int) -> None:
+    rng = random.Random(seed)
+    names = [f"{rng.getrandbits(128):032x}" for _ in range(40)]
+    pairs = [(min(p), max(p)) for p in (rng.sample(names, 2) for _ in range(25))]
+    assert connected(tmp_path, pairs, partitions) == union_find(pairs)
+
+
+def test_a_long_chain_becomes_one_cluster(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    names = [f"{rng.getrandbits(128):032x}" for _ in range(120)]
+    pairs = [(min(p), max(p)) for p in itertools.pairwise(names)]
+    found = connected(tmp_path, pairs, 2)
+    assert set(found.values()) == {min(names)}
+    assert len(found) == 120
+
+
+def test_no_edges_give_no_clusters(tmp_path: Path) -> None:
+    assert connected(tmp_path, [], 2) == {}
+
+
+# -- survivors --------------------------------------------------------------------------------------------
+
+
+def member(name: str, text: str, score: float | None = None, date: str | None = None) -> Member:
+    return Member(name, "ko", score, len(text.encode()), date, text)
+
+
+BASE = "닥나무 껍질을 삶아 두드리고 물에 풀어 발로 뜬 종이를 한지라고 한다 질기고 오래가서 책과 창호에 두루 쓰였다"
+
+
+def test_the_best_of_a_cluster_stays_and_the_others_fall_to_it() -> None:
+    members = [member("a", BASE, 0.1), member("b", BASE + " 끝", 0.9), member("c", BASE, 0.5)]
+    falls = walk(members, {}, SETTINGS)
+    assert [(fall.id, fall.kept) for fall in falls] == [("c", "b"), ("a", "b")]
+    assert all(fall.likeness.jaccard >= 0.7 for fall in falls)
+
+
+def test_a_document_never_falls_through_a_chain() -> None:
+    """a ~ b and b ~ c, but a and c are not alike: when b falls to a, c stays."""
+    edges = {pair_key("a", "b"): Likeness("near", 0.8, 0.9), pair_key("b", "c"): Likeness("near", 0.8, 0.9)}
+    members = [
+        member("a", "가" * 40 + BASE[:30], 0.9),
+        member("b", "다" * 5 + BASE[10:40], 0.5),
+        member("c", "라마바사아자차카타파하" * 6, 0.4),
+    ]
+    assert [fall.id for fall in walk(members, edges, SETTINGS)] == ["b"]
+
+
+def test_of_equal_documents_the_earlier_then_the_smaller_id_stays() -> None:
+    members = [
+        member("z", BASE, None, "2020-01-01"),
+        member("b", BASE, None, "2021-01-01"),
+        member("a", BASE),
+    ]
+    assert {fall.id for fall in walk(members, {}, SETTINGS)} == {"a", "b"}
+    twins = [member("b", BASE), member("a", BASE)]
+    assert [fall.id for fall in walk(twins, {}, SETTINGS)] == ["b"]
+
+
+@given(
+    st.lists(
+        st.sampled_from([BASE, BASE + "!", BASE[:40], "전혀 다른 이야기 하나를 여기 적어 둔다", ""]),
+        min_size=1,
+        max_size=7,
+    ),
+    st.randoms(),
+)
+@settings(max_examples=50, deadline=None)
+def test_no_cluster_loses_all_its_members_whatever_the_order(some: list[str], rng: random.Random) -> None:
+    members = [member(f"{i:02d}", text) for i, text in enumerate(some)]
+    falls = walk(members, {}, SETTINGS)
+    kept = {m.id for m in members} - {fall.id for fall in falls}
+    assert kept
+    assert {fall.kept for fall in falls} <= kept
+    rng.shuffle(members)
+    assert walk(members, {}, SETTINGS) == falls
