@@ -228,7 +228,7 @@ class _Pipeline:
             identity: Any = dataclasses.asdict(split)
             if self.recipe.verify_inputs:
                 identity = [identity, _content_hash(split)]
-            inputs = [identity, source.model_dump(mode="json", exclude={"paths"})]
+            inputs = [identity, source.model_dump(mode="json", exclude={"paths", "max_failed_share"})]
             units.append(Unit(split.name, inputs, (split, source)))
         return units
 
@@ -243,15 +243,19 @@ class _Pipeline:
             for reason, count in commit.info["failures"].items():
                 of_source = failures.setdefault(commit.info["source"], {})
                 of_source[reason] = of_source.get(reason, 0) + count
+        own = {source.name: source.max_failed_share for source in self.recipe.sources}
         for source, (records, failed) in sorted(totals.items()):
-            if failed > self.recipe.max_failed_share * records:
+            allowed = own[source]
+            if allowed is None:
+                allowed = self.recipe.max_failed_share
+            if failed > allowed * records:
                 reasons = ", ".join(
                     f"{reason} × {count}" for reason, count in sorted(failures[source].items())
                 )
                 raise RunError(
                     f"source {source}: {failed} of {records} records failed ({reasons}), more than "
-                    f"max_failed_share {self.recipe.max_failed_share:g}; "
-                    f"`hanji why {self.recipe.run} PATH` tells which, or raise max_failed_share"
+                    f"max_failed_share {allowed:g}; "
+                    f"`hanji why {self.recipe.run} PATH` tells which, or raise sources.{source}.max_failed_share"
                 )
             if records == 0:
                 self.warnings.append(f"source {source} yielded no record")

@@ -35,6 +35,9 @@ class Source(Settings):
     encoding: str | None = Field(
         None, description="charset of a text source or of pages, when it is known; null: found by the rules"
     )
+    max_failed_share: Share | None = Field(
+        None, description="share of failed records that this source may have; null: the recipe's"
+    )
 
 
 class Floor(Settings):
