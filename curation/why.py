@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hanji.curation.decisions.rules import load_rules
-from hanji.curation.records import TEXT
 from hanji.curation.recipe import CurationRecipe
+from hanji.curation.records import TEXT
 from hanji.curation.report.story import tell
 from hanji.curation.signals import ratios
 from hanji.curation.work import Commit

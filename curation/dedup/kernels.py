@@ -9,69 +9,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from hanji.curation.signals.characters import chain, character_class, decode_utf8, is_word_character
 from hanji.curation.signals.compiled import kernel
 
-_MIX_A = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_B = np.uint64(0x94D049BB133111EB)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 WORD, SYLLABLE = 0, 1
 
 
 @kernel
-def mix(value: np.uint64) -> np.uint64:
-    """The splitmix64 finaliser: a bijection on 64-bit numbers in which every input bit moves every output bit."""
-    value = (value ^ (value >> np.uint64(30))) * _MIX_A
-    value = (value ^ (value >> np.uint64(27))) * _MIX_B
-    return value ^ (value >> np.uint64(31))
-
-
-@kernel
-def _is_unit(point: int) -> bool:
-    """Whether a code point belongs to a word: a letter or digit, not space, punctuation or symbol."""
-    if point < 128:
-        return (48 <= point <= 57) or (65 <= point <= 90) or (97 <= point <= 122)
-    if point < 0xC0:
-        return point == 0xAA or point == 0xB5 or point == 0xBA
-    if point == 0xD7 or point == 0xF7:
-        return False
-    if 0x2000 <= point <= 0x2BFF:  # general punctuation, arrows, mathematical and other symbols
-        return False
-    if 0x3000 <= point <= 0x303F or 0xFE10 <= point <= 0xFE6F:  # CJK punctuation, presentation forms
-        return False
-    if 0xFF00 <= point <= 0xFF0F or 0xFF1A <= point <= 0xFF20:  # fullwidth punctuation
-        return False
-    if 0xFF3B <= point <= 0xFF40 or 0xFF5B <= point <= 0xFF65:
-        return False
-    return not (0xE000 <= point <= 0xF8FF or 0xFFF0 <= point <= 0xFFFF or 0x1F000 <= point <= 0x1FAFF)
-
-
-@kernel
-def _units(data: np.ndarray, start: int, end: int, kind: int, out: np.ndarray) -> int:
+def _units(data: np.ndarray, start: int, end: int, kind: int, points: np.ndarray, out: np.ndarray) -> int:
     """Write the hashed units of data[start:end) to ``out`` (uint64); returns how many there are."""
     count = 0
     word = np.uint64(0)
     inside = False
-    position = start
-    while position < end:
-        byte = data[position]
-        if byte < 0x80:
-            point, width = np.int64(byte), 1
-        elif byte < 0xE0:
-            point, width = np.int64(byte & 0x1F), 2
-        elif byte < 0xF0:
-            point, width = np.int64(byte & 0x0F), 3
-        else:
-            point, width = np.int64(byte & 0x07), 4
-        for follow in range(1, width):
-            if position + follow < end:
-                point = (point << 6) | np.int64(data[position + follow] & 0x3F)
-        position += width
-        if _is_unit(point):
+    for j in range(decode_utf8(data, start, end, points)):
+        point = points[j]
+        if is_word_character(character_class(point)):
             if kind == SYLLABLE:
-                out[count] = mix(np.uint64(point) + _GOLDEN)
+                out[count] = chain(np.uint64(0), np.uint64(point))
                 count += 1
             else:
-                word = mix(word + np.uint64(point) + _GOLDEN)
+                word = chain(word, np.uint64(point))
                 inside = True
         elif inside:
             out[count] = word
@@ -99,18 +56,19 @@ def shingle_all(data: np.ndarray, offsets: np.ndarray, kind: int, n: int) -> tup
         length = offsets[i + 1] - offsets[i]
         total += length
         longest = max(longest, length)
+    points = np.empty(longest, np.int32)
     units = np.empty(longest, np.uint64)
     hashes = np.empty(total, np.uint64)
     bounds = np.zeros(documents + 1, np.int64)
     filled = 0
     for i in range(documents):
-        count = _units(data, offsets[i], offsets[i + 1], kind, units)
+        count = _units(data, offsets[i], offsets[i + 1], kind, points, units)
         first = filled
         last_start = max(count - n, 0) if count > 0 else -1
         for start in range(last_start + 1):
             value = np.uint64(n)
             for unit in range(start, min(start + n, count)):
-                value = mix(value ^ units[unit]) + _GOLDEN
+                value = chain(value, units[unit])
             hashes[filled] = value
             filled += 1
         part = np.sort(hashes[first:filled])
@@ -148,7 +106,7 @@ def band_hashes(
         for band in range(bands):
             value = np.uint64(band)
             for k in range(band * rows, (band + 1) * rows):
-                value = mix(value ^ (smallest[k] >> np.uint64(32))) + _GOLDEN
+                value = chain(value, smallest[k] >> np.uint64(32))
             out[i, band] = value
     return out
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from hanji.curation.dedup import kernels
 from hanji.curation.recipe import MinHash, Shingles
+from hanji.curation.signals.characters import mix
 
 VERSION = 1
 _SEED = 0x48414E4A49  # "HANJI": fixed, so that signatures of different runs can be compared
@@ -21,7 +22,7 @@ _SPACES = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class ShingleSets:
-    """Distinct shingles (uint64, sorted) of several documents; those of i are hashes[bounds[i]:bounds[i+1]]."""
+    """Distinct shingles (uint64, sorted) of documents; those of i are hashes[bounds[i]:bounds[i + 1]]."""
 
     hashes: np.ndarray
     bounds: np.ndarray
@@ -60,7 +61,7 @@ def likeness(sets: ShingleSets, left: np.ndarray, right: np.ndarray) -> tuple[np
 
 
 def alike(jaccard: np.ndarray, containment: np.ndarray, settings: MinHash) -> np.ndarray:
-    """Which pairs are duplicates by the recipe: alike enough, or one (nearly) inside the other; bool[pairs]."""
+    """Which pairs are duplicates by the recipe: alike enough, or one inside the other; bool[pairs]."""
     return (jaccard >= settings.min_jaccard) | (containment >= settings.min_containment)
 
 
@@ -73,7 +74,7 @@ def exact_hash(text: str) -> bytes:
 def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Odd factors and terms of ``count`` multiply-shift hashes, from a fixed splitmix64 stream."""
     state = np.arange(1, 2 * count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    values = np.array([kernels.mix(np.uint64(int(s) ^ _SEED)) for s in state], np.uint64)
+    values = np.array([mix(np.uint64(int(s) ^ _SEED)) for s in state], np.uint64)
     return values[:count] | np.uint64(1), values[count:]
 
 

@@ -43,14 +43,14 @@ def read_split(attempt: Attempt, work: tuple[Split, Source], settings: ReadSetti
     identifier = LanguageIdentifier(settings.language)
     documents: list[Document] = []
     sampled_out = 0
-    with TextMaker(settings.text) as maker:
-        for batch in _batches(iter(reader)):
-            chosen = [(document_id(source.name, record), record) for record in batch]
-            if settings.sample < 1.0:
-                kept = [pair for pair in chosen if in_sample(pair[0], settings.sample)]
-                sampled_out += len(chosen) - len(kept)
-                chosen = kept
-            documents += _read_batch(chosen, source, settings.floor, maker, identifier)
+    maker = TextMaker(settings.text)
+    for batch in _batches(iter(reader)):
+        chosen = [(document_id(source.name, record), record) for record in batch]
+        if settings.sample < 1.0:
+            kept = [pair for pair in chosen if in_sample(pair[0], settings.sample)]
+            sampled_out += len(chosen) - len(kept)
+            chosen = kept
+        documents += _read_batch(chosen, source, settings.floor, maker, identifier)
     attempt.write_table("documents", "documents", documents_table(documents))
     counts = {"in": len(documents), "kept": 0, "dropped": 0, "failed": 0}
     reasons: dict[str, int] = {}

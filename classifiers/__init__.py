@@ -1,0 +1,1 @@
+"""Models that judge text: language and quality. They know nothing of runs."""

@@ -1,0 +1,184 @@
+"""The one module that touches fastText.
+
+Stock fasttext 0.9.3 breaks on numpy 2 in ``predict`` (``np.array(copy=False)``), prints a warning at every
+load, and three distributions install a module of its name; all of that is dealt with here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hanji.errors import InputError, RunError
+from hanji.fingerprint import file_sha256
+
+LABEL = "__label__"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The most probable label, without its prefix, and its probability."""
+
+    label: str
+    probability: float
+
+
+class FastTextModel:
+    """A loaded model. Texts are single lines: line ends become spaces, as fastText would split on them."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.sha256 = file_sha256(self.path)
+        with _quiet():
+            import fasttext
+
+            try:
+                self._model: Any = fasttext.load_model(str(self.path))
+            except (ValueError, RuntimeError, MemoryError) as error:
+                raise InputError(f"{self.path}: not a fastText model: {error}") from None
+
+    def labels(self) -> list[str]:
+        """The model's labels without prefix. Raises InputError for a model that is no classifier."""
+        try:
+            return [label.removeprefix(LABEL) for label in self._model.get_labels()]
+        except ValueError as error:
+            raise InputError(f"{self.path}: {error}") from None
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """The best label of each text. A text without any known feature has label "" and probability 0."""
+        # Straight to the C++ model: the Python wrapper's numpy call fails on numpy 2.
+        labels, probabilities = self._model.f.multilinePredict(
+            [one_line(text) + "\n" for text in texts], 1, 0.0, "replace"
+        )
+        return [
+            Prediction(label[0].removeprefix(LABEL), min(float(p[0]), 1.0)) if label else Prediction("", 0.0)
+            for label, p in zip(labels, probabilities, strict=True)
+        ]
+
+    def probability(self, texts: Sequence[str], label: str) -> list[float]:
+        """Probability of one label for each text, in [0, 1]."""
+        wanted = LABEL + label
+        found = []
+        for text in texts:
+            pairs = self._model.f.predict(one_line(text) + "\n", -1, 0.0, "replace")
+            found.append(next((min(float(p), 1.0) for p, name in pairs if name == wanted), 0.0))
+        return found
+
+
+def one_line(text: str) -> str:
+    """A text without the characters at which fastText ends a line or splits words unseen."""
+    return text.translate(_BREAKS)
+
+
+_BREAKS = {ord(c): " " for c in "\n\r\v\f\0\u0085\u2028\u2029"}
+
+
+@lru_cache(maxsize=8)
+def _cached(path: str, size: int, modified: int) -> FastTextModel:
+    return FastTextModel(path)
+
+
+def load(path: str | Path, expected_sha256: str | None = None) -> FastTextModel:
+    """The model at a path, loaded once a process. Raises InputError if it is missing, broken or another one."""
+    target = Path(path)
+    try:
+        status = target.stat()
+    except OSError:
+        raise InputError(f"{target}: no such model file") from None
+    model = _cached(str(target), status.st_size, status.st_mtime_ns)
+    if expected_sha256 is not None and model.sha256 != expected_sha256:
+        raise InputError(f"{target}: sha256 is {model.sha256}, expected {expected_sha256}")
+    return model
+
+
+@dataclass(frozen=True)
+class Training:
+    """fastText's supervised parameters. One thread: with more, the same data gives other models."""
+
+    lr: float = 0.1
+    dim: int = 100
+    epoch: int = 5
+    word_ngrams: int = 2
+    min_count: int = 1
+    bucket: int = 2_000_000
+    seed: int = 0
+    threads: int = 1
+
+
+def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[float, list[str]]:
+    """Train on a file of ``__label__x text`` lines and save the model; returns (rate used, notes).
+
+    A run that ends in NaN (fastText throws) is tried again with half the rate, up to four times, and the
+    notes say so. Raises RunError if none works.
+    """
+    notes: list[str] = []
+    rate = settings.lr
+    for _ in range(5):
+        try:
+            model = _train_once(lines, settings, rate)
+        except RuntimeError as error:
+            notes.append(f"learning rate {rate:g} failed ({error}); trying {rate / 2:g}")
+            rate /= 2
+            continue
+        target = Path(output)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name}.part")
+        model.save_model(str(temporary))
+        temporary.replace(target)
+        return rate, notes
+    raise RunError(f"fastText found no rate that works: {'; '.join(notes)}")
+
+
+def _train_once(lines: str | Path, settings: Training, rate: float) -> Any:
+    with _quiet():
+        import fasttext
+
+        model = fasttext.train_supervised(
+            input=str(lines),
+            lr=rate,
+            dim=settings.dim,
+            epoch=settings.epoch,
+            wordNgrams=settings.word_ngrams,
+            minCount=settings.min_count,
+            bucket=settings.bucket,
+            thread=settings.threads,
+            seed=settings.seed,
+            loss="softmax",
+            verbose=0,
+        )
+    norm = float(abs(model.get_output_matrix()).max())
+    if not math.isfinite(norm):
+        raise RuntimeError("the weights are not finite")
+    return model
+
+
+def training_facts(settings: Training) -> dict[str, Any]:
+    """The parameters as plain data, for a model card."""
+    return asdict(settings)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what the C++ side and the wrapper print on standard error."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        try:
+            saved = os.dup(2)
+        except OSError:
+            yield
+            return
+        try:
+            with Path(os.devnull).open("w") as null:
+                sys.stderr.flush()
+                os.dup2(null.fileno(), 2)
+                yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,130 @@
+"""Rules: a signal, a comparison, a threshold. Presets are data in presets/*.yaml, not code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Annotated, Literal
+
+import numpy as np
+import pyarrow as pa
+import yaml
+from pydantic import Field
+
+from hanji.curation import recipe
+from hanji.curation.recipe import Language
+from hanji.curation.signals import ratios
+from hanji.errors import RecipeError
+from hanji.recipe import Settings, parse_recipe
+
+Operator = Literal[">=", "<=", ">", "<"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Keep a document if ``signal op threshold`` holds. ``name`` is ``preset.rule``."""
+
+    name: str
+    signal: str
+    op: Operator
+    threshold: float
+    description: str
+
+    def keeps(self, value: float) -> bool:
+        """Whether a single value passes."""
+        return bool(self.keep(np.array([value]))[0])
+
+    def keep(self, values: np.ndarray) -> np.ndarray:
+        """Which values pass; bool, one a value."""
+        compare = {">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less}[self.op]
+        return compare(values, self.threshold)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """For each row: index of the first rule it breaks (−1: none), its value and threshold, all it breaks."""
+
+    first: np.ndarray
+    value: np.ndarray
+    threshold: np.ndarray
+    failed: list[list[str]]
+
+
+class _RuleFile(Settings):
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    signal: str
+    keep: Annotated[str, Field(pattern=r"^(>=|<=|>|<) -?[0-9.]+$")]
+    why: str
+
+
+class _Preset(Settings):
+    preset: str
+    source: str
+    notes: str = ""
+    rules: list[_RuleFile]
+
+
+def presets() -> list[str]:
+    """Names of the presets there are."""
+    files = resources.files("hanji.curation.decisions").joinpath("presets").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+@cache
+def preset_rules(name: str) -> tuple[Rule, ...]:
+    """The rules of a preset, in the file's order. Raises RecipeError for an unknown preset or signal."""
+    if name not in presets():
+        raise RecipeError(f"rules.presets: {name!r} is not allowed: one of {', '.join(presets())}")
+    text = resources.files("hanji.curation.decisions").joinpath("presets", f"{name}.yaml").read_text("utf-8")
+    preset = parse_recipe(yaml.safe_load(text), _Preset, origin=f"presets/{name}.yaml")
+    known = ratios.names()
+    rules = []
+    for place, rule in enumerate(preset.rules):
+        if rule.signal not in known:
+            raise RecipeError(
+                f"presets/{name}.yaml: rules.{place}.signal: {rule.signal!r} is not a signal; "
+                f"there are: {', '.join(sorted(known))}"
+            )
+        op, threshold = rule.keep.split()
+        rules.append(Rule(f"{name}.{rule.name}", rule.signal, op, float(threshold), rule.why))  # type: ignore[arg-type]
+    return tuple(rules)
+
+
+def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
+    """The rules of each language: its presets in order, thresholds overridden, those switched off left out.
+
+    Raises RecipeError for a preset or rule that does not exist, naming those that do.
+    """
+    loaded: dict[Language, list[Rule]] = {}
+    for language, names in settings.presets.items():
+        rules = [rule for name in names for rule in preset_rules(name)]
+        loaded[language] = [
+            Rule(r.name, r.signal, r.op, settings.thresholds.get(r.name, r.threshold), r.description)
+            for r in rules
+            if r.name not in settings.off
+        ]
+    known = {rule.name for names in settings.presets.values() for n in names for rule in preset_rules(n)}
+    for field, asked in (("thresholds", list(settings.thresholds)), ("off", settings.off)):
+        for name in asked:
+            if name not in known:
+                raise RecipeError(
+                    f"rules.{field}: {name!r} is no rule here; there are: {', '.join(sorted(known))}"
+                )
+    return loaded
+
+
+def judge(rules: list[Rule], table: pa.Table) -> Verdicts:
+    """Apply rules to the rows of a table of signals and document columns, all at once."""
+    rows = len(table)
+    first = np.full(rows, -1, np.int64)
+    value, threshold = np.full(rows, np.nan), np.full(rows, np.nan)
+    failed: list[list[str]] = [[] for _ in range(rows)]
+    for place, rule in enumerate(rules):
+        values = ratios.value(rule.signal, table)
+        broken = np.flatnonzero(~rule.keep(values))
+        for row in broken.tolist():
+            failed[row].append(rule.name)
+        new = broken[first[broken] < 0]
+        first[new], value[new], threshold[new] = place, values[new], rule.threshold
+    return Verdicts(first, value, threshold, failed)

@@ -1,0 +1,118 @@
+"""Ratios of signals: each one written expression over count columns, formed after measuring.
+
+A ratio with nothing below the line is 0. To add one, add a line to RATIOS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from hanji.curation.signals.text import SIGNALS
+
+Columns = Mapping[str, np.ndarray]
+Expression = Callable[[Columns], np.ndarray]
+
+
+def _share(part: str, whole: str) -> Expression:
+    return lambda c: _divide(c[part], c[whole])
+
+
+def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
+
+
+def _letters(c: Columns) -> np.ndarray:
+    return c["hangul"] + c["jamo"] + c["han"] + c["kana"] + c["latin"]
+
+
+RATIOS: dict[str, tuple[str, Expression]] = {
+    "mean_word_length": ("characters per word", _share("word_characters", "words")),
+    "alphabetic_word_share": ("words with a letter", _share("alphabetic_words", "words")),
+    "hashes_per_word": ("# per word", _share("hash_symbols", "words")),
+    "ellipses_per_word": ("… per word", _share("ellipses", "words")),
+    "newlines_per_word": ("newlines per word", _share("newlines", "words")),
+    "bullet_line_share": ("lines that begin with a bullet", _share("bullet_lines", "lines")),
+    "ellipsis_line_share": ("lines that end in an ellipsis", _share("ellipsis_lines", "lines")),
+    "punctuated_line_share": ("lines that end in punctuation", _share("punctuated_lines", "lines")),
+    "sentence_line_share": (
+        "lines that end in punctuation or like a Korean sentence",
+        lambda c: _divide(c["punctuated_lines"] + c["korean_ending_lines"], c["lines"]),
+    ),
+    "short_line_share": ("lines of at most 30 characters", _share("short_lines", "lines")),
+    "duplicate_line_share": ("lines that stood before", _share("duplicate_lines", "lines")),
+    "duplicate_line_character_share": (
+        "characters in lines that stood before",
+        _share("duplicate_line_characters", "characters"),
+    ),
+    "duplicate_paragraph_share": (
+        "paragraphs that stood before",
+        _share("duplicate_paragraphs", "paragraphs"),
+    ),
+    "duplicate_paragraph_character_share": (
+        "characters in paragraphs that stood before",
+        _share("duplicate_paragraph_characters", "characters"),
+    ),
+    **{
+        f"top_{n}_gram_share": (
+            f"characters that the most frequent word {n}-gram covers",
+            _share(f"top_{n}_gram_characters", "characters"),
+        )
+        for n in range(2, 5)
+    },
+    **{
+        f"duplicate_{n}_gram_share": (
+            f"characters in word {n}-grams that stood before",
+            _share(f"duplicate_{n}_gram_characters", "characters"),
+        )
+        for n in range(5, 11)
+    },
+    "hangul_share": (
+        "Hangul (syllables and jamo) and hanja among letters",
+        lambda c: _divide(c["hangul"] + c["jamo"] + c["han"], _letters(c)),
+    ),
+    "jamo_share": ("jamo that stand alone (ㅋㅋ, ㅠㅠ) among characters", _share("jamo", "characters")),
+    "digit_share": ("digits among characters", _share("digits", "characters")),
+    "letter_share": (
+        "letters among characters that are no space",
+        lambda c: _divide(_letters(c), c["characters"] - c["spaces"]),
+    ),
+    "replaced_share": ("characters that could not be decoded", _share("replaced_characters", "characters")),
+}
+DOCUMENT_COLUMNS = {
+    "language_score": "confidence of language identification",
+    "payload_bytes": "bytes of the record",
+    "replaced_characters": "characters that could not be decoded",
+}
+
+
+def names() -> dict[str, str]:
+    """Every name that a rule may judge, with its meaning."""
+    return SIGNALS | {name: text for name, (text, _) in RATIOS.items()} | DOCUMENT_COLUMNS
+
+
+def value(name: str, table: pa.Table) -> np.ndarray:
+    """The number that ``name`` stands for, float64, one a row. Raises KeyError for an unknown name."""
+    if name not in names():
+        raise KeyError(name)
+    columns = _Floats(table)
+    return RATIOS[name][1](columns) if name in RATIOS else columns[name]
+
+
+class _Floats(Mapping[str, np.ndarray]):
+    """The numeric columns of a table as float64; nulls count as 0."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        column = self._table[name].cast(pa.float64()).fill_null(0.0)
+        return column.to_numpy()  # type: ignore[no-any-return]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return len(self._table.column_names)

@@ -1,0 +1,70 @@
+"""Text signals: counts from the one text pass, and a few of phrases, for a column of texts."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from hanji.curation.signals.characters import chain
+from hanji.curation.signals.columns import COLUMNS
+from hanji.curation.signals.kernels import measure_all
+
+VERSION = 1
+
+# Gopher's list (Rae et al. 2021), and what FineWeb-2's kor_Hang recipe asks of Korean, at the ends of words.
+ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+KOREAN_ENDINGS = (
+    *("의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고"),
+    *("에서", "가", "있", "으로", "인", "월", "로", "되", "도", "요", "와", "과"),
+)
+PHRASES: dict[str, str] = {
+    "lorem_ipsum": "occurrences of “lorem ipsum”",
+    "javascript": "occurrences of “javascript”",
+}
+SIGNALS: dict[str, str] = COLUMNS | PHRASES
+"""Name and meaning of every integer column of :func:`measure`."""
+
+
+def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """Signals of texts: one int64 column a name in SIGNALS, one row a text.
+
+    ``texts`` is large_string without nulls, ``languages`` a string a text; "ko" counts Korean endings.
+    """
+    array = _one(texts)
+    _, offsets, data = array.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    korean = pc.fill_null(pc.equal(_one(languages), "ko"), False).to_numpy(zero_copy_only=False)
+    counts = measure_all(raw, bounds, korean.astype(np.int8), _stop_hashes(), len(COLUMNS))
+    columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
+    lowered = pc.ascii_lower(array)
+    columns["lorem_ipsum"] = pc.count_substring(lowered, "lorem ipsum").cast(pa.int64())
+    columns["javascript"] = pc.count_substring(lowered, "javascript").cast(pa.int64())
+    return pa.table(columns)
+
+
+def word_hash(word: str) -> int:
+    """The kernel's hash of a word in lower case."""
+    value = np.uint64(0)
+    for character in word:
+        value = np.uint64(chain(value, np.uint64(ord(character))))
+    return int(value)
+
+
+@cache
+def _stop_hashes() -> np.ndarray:
+    width = max(len(ENGLISH_STOP_WORDS), len(KOREAN_ENDINGS))
+    hashes = np.zeros((2, width), np.uint64)
+    for row, words in enumerate((ENGLISH_STOP_WORDS, KOREAN_ENDINGS)):
+        hashes[row, : len(words)] = [word_hash(word) for word in words]
+    return hashes
+
+
+def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.array([], pa.large_string())
+    return array.cast(pa.large_string())

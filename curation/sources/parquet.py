@@ -1,0 +1,49 @@
+"""Parquet files, by row groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hanji.curation.recipe import Source
+from hanji.curation.records import Record
+from hanji.curation.sources.rows import row_record
+from hanji.curation.sources.splits import Split
+
+BATCH = 1024
+
+
+def read_rows(split: Split, source: Source) -> Iterator[Record]:
+    """Records of the rows of the split's row groups; ``offset`` is the row's number in the file."""
+    (path,) = split.paths
+    fields = source.fields
+    wanted = {fields.text, fields.html, fields.id, fields.url, fields.date}
+    with fsspec.open(path, "rb") as stream:
+        file = pq.ParquetFile(stream)
+        first = sum(file.metadata.row_group(group).num_rows for group in range(split.start))
+        columns = [name for name in file.schema_arrow.names if name in wanted]
+        for group in range(split.start, split.stop):
+            rows = file.metadata.row_group(group).num_rows
+            try:
+                yield from _group(file, group, columns, source, path, first)
+            except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise
+                message = f"parquet-invalid: row group {group} ({rows} rows): {error}"
+                yield Record(key="", path=path, offset=first, error=message)
+            first += rows
+
+
+def _group(
+    file: pq.ParquetFile, group: int, columns: list[str], source: Source, path: str, first: int
+) -> Iterator[Record]:
+    # Read whole before anything is handed out: a group that breaks half way must not count twice.
+    table = file.read_row_group(group, columns=columns)
+    number = first
+    for batch in table.to_batches(max_chunksize=BATCH):
+        for row in batch.to_pylist():
+            yield row_record(row, source, path, number, f"row {number}")
+            number += 1

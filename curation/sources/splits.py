@@ -1,0 +1,163 @@
+"""Splits: the pieces of input that are read as one unit of work."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow.parquet as pq
+
+from hanji.curation.recipe import CurationRecipe, Source
+from hanji.errors import InputError
+from hanji.fingerprint import fingerprint
+from hanji.storage import is_url, local_path
+
+MOST_FILES = 256
+_HIDDEN = (".", "_")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A file, a range of one, or a batch of small files.
+
+    ``start`` and ``stop`` are bytes of a JSONL file or row groups of a Parquet file, else 0 and 0 (all of
+    it). ``stamps`` are what the store says of each file's content: etag, or modification time in ns.
+    """
+
+    source: str
+    format: str
+    paths: tuple[str, ...]
+    start: int
+    stop: int
+    size: int
+    stamps: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Short and stable, fit for a file name: source and a hash of what is read."""
+        return f"{self.source}-{fingerprint([self.paths, self.start, self.stop])[:12]}"
+
+
+@dataclass(frozen=True)
+class _File:
+    path: str
+    size: int
+    stamp: str
+
+
+def plan_splits(recipe: CurationRecipe) -> list[Split]:
+    """All splits of a recipe: by source as listed, then by path and position.
+
+    Raises InputError naming source and path for a path that is not there or a pattern that matches nothing.
+    """
+    return [split for source in recipe.sources for split in _plan(source, recipe.split_bytes)]
+
+
+def _plan(source: Source, split_bytes: int) -> Iterator[Split]:
+    files: dict[str, _File] = {}
+    for path in source.paths:
+        for file in _expand(source.name, path):
+            files[file.path] = file
+    ordered = [files[path] for path in sorted(files)]
+    if source.format in ("html", "text"):
+        yield from _batches(source, ordered, split_bytes)
+        return
+    for file in ordered:
+        if source.format == "jsonl" and not file.path.endswith((".gz", ".zst", ".bz2", ".xz")):
+            ranges = _byte_ranges(file.size, split_bytes)
+        elif source.format == "parquet":
+            ranges = _row_groups(source.name, file, split_bytes)
+        else:
+            ranges = [(0, 0, file.size)]
+        for start, stop, size in ranges:
+            yield Split(source.name, source.format, (file.path,), start, stop, size, (file.stamp,))
+
+
+def _byte_ranges(size: int, split_bytes: int) -> list[tuple[int, int, int]]:
+    pieces = max(1, round(size / split_bytes))
+    cuts = [size * piece // pieces for piece in range(pieces + 1)]
+    return [(start, stop, stop - start) for start, stop in itertools.pairwise(cuts)]
+
+
+def _row_groups(source: str, file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
+    try:
+        with fsspec.open(file.path, "rb") as stream:
+            metadata = pq.ParquetFile(stream).metadata
+    except Exception as error:  # pyarrow raises several kinds for a file that is no Parquet
+        raise InputError(f"source {source}: {file.path}: not a readable Parquet file: {error}") from None
+    ranges: list[tuple[int, int, int]] = []
+    start, size = 0, 0
+    for group in range(metadata.num_row_groups):
+        size += metadata.row_group(group).total_byte_size
+        if size >= split_bytes or group == metadata.num_row_groups - 1:
+            ranges.append((start, group + 1, size))
+            start, size = group + 1, 0
+    return ranges
+
+
+def _batches(source: Source, files: list[_File], split_bytes: int) -> Iterator[Split]:
+    batch: list[_File] = []
+    for file in files:
+        full = batch and (len(batch) == MOST_FILES or sum(f.size for f in batch) + file.size > split_bytes)
+        if full:
+            yield _batch(source, batch)
+            batch = []
+        batch.append(file)
+    if batch:
+        yield _batch(source, batch)
+
+
+def _batch(source: Source, files: list[_File]) -> Split:
+    return Split(
+        source.name,
+        source.format,
+        tuple(file.path for file in files),
+        0,
+        0,
+        sum(file.size for file in files),
+        tuple(file.stamp for file in files),
+    )
+
+
+def _expand(source: str, path: str) -> list[_File]:
+    found = _expand_remote(path) if is_url(path) else _expand_local(path)
+    if not found:
+        what = "the pattern matches no file" if glob.has_magic(path) else "no such file or directory"
+        raise InputError(f"source {source}: {path}: {what}")
+    return found
+
+
+def _expand_local(path: str) -> list[_File]:
+    plain = local_path(path)
+    if plain.is_file():
+        names = [plain]
+    elif plain.is_dir():
+        names = [p for p in plain.rglob("*") if p.is_file() and not p.name.startswith(_HIDDEN)]
+    else:
+        names = [Path(p) for p in glob.glob(str(plain), recursive=True) if Path(p).is_file()]  # noqa: PTH207 -- absolute patterns
+    return [_File(str(p), p.stat().st_size, str(p.stat().st_mtime_ns)) for p in names]
+
+
+def _expand_remote(path: str) -> list[_File]:
+    filesystem, root = fsspec.core.url_to_fs(path)
+    if glob.has_magic(path):
+        details: dict[str, Any] = filesystem.glob(root, detail=True)
+    else:
+        details = filesystem.find(root, detail=True)
+    return [
+        _File(filesystem.unstrip_protocol(name), int(info["size"]), _stamp(info))
+        for name, info in details.items()
+        if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith(_HIDDEN)
+    ]
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    for name in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "created"):
+        if info.get(name):
+            return str(info[name])
+    return str(info["size"])

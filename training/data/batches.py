@@ -1,0 +1,108 @@
+"""Micro-batches as arrays: tokens, labels, loss mask and positions, for training and for validation.
+
+Training predicts every token, EOD too, and attention runs across document boundaries (nothing is reset at
+EOD). Validation puts an EOD before each stream, so that every token is predicted exactly once, and leaves
+EOD targets out of the sum, since bits per byte counts the bytes of text alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hanji.training.data.order import SampleBatch
+from hanji.training.data.stream import TokenStream
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """One forward pass of a rank. All arrays are [samples, seq_length].
+
+    tokens, labels, positions: int64; mask: float32, 1 where the label counts. ``component`` [samples] is an
+    index that the maker of the batch gives meaning to (-1: padding, with a mask of zeros).
+    """
+
+    tokens: np.ndarray
+    labels: np.ndarray
+    mask: np.ndarray
+    positions: np.ndarray
+    component: np.ndarray
+
+
+def training_micro_batches(
+    samples: SampleBatch,
+    streams: Mapping[str, TokenStream],
+    seq_length: int,
+    micro_size: int,
+    data_rank: int,
+    data_ranks: int,
+) -> Iterator[MicroBatch]:
+    """The micro-batches of one optimizer step for one data-parallel rank.
+
+    The samples of a step are dealt to the ranks in contiguous parts; which rank computes a sample changes
+    nothing in the sum over the step.
+    """
+    share = len(samples.component) // data_ranks
+    mine = range(data_rank * share, (data_rank + 1) * share)
+    for first in range(mine.start, mine.stop, micro_size):
+        chosen = range(first, first + micro_size)
+        rows = np.stack(
+            [
+                streams[samples.names[samples.component[i]]].read(
+                    int(samples.window[i]) * seq_length, seq_length + 1
+                )
+                for i in chosen
+            ]
+        )
+        shape = (micro_size, seq_length)
+        yield MicroBatch(
+            tokens=rows[:, :-1],
+            labels=rows[:, 1:],
+            mask=np.ones(shape, np.float32),
+            positions=np.broadcast_to(np.arange(seq_length), shape),
+            component=samples.component[chosen.start : chosen.stop],
+        )
+
+
+def validation_micro_batches(
+    streams: list[TokenStream],
+    eod: int,
+    seq_length: int,
+    micro_size: int,
+    data_rank: int,
+    data_ranks: int,
+) -> list[MicroBatch]:
+    """Micro-batches that predict every token of the streams once, dealt to the data-parallel ranks.
+
+    Every rank gets the same number, padded with masked rows, because the ranks of a pipeline must run the
+    same schedule. ``component`` is the index into ``streams``.
+    """
+    windows = [
+        (index, start)
+        for index, stream in enumerate(streams)
+        for start in range(0, len(stream), seq_length)
+    ]
+    per_pass = micro_size * data_ranks
+    passes = -(-len(windows) // per_pass)
+    batches = []
+    for number in range(passes):
+        first = number * per_pass + data_rank * micro_size
+        chosen = windows[first : first + micro_size]
+        tokens = np.full((micro_size, seq_length), eod, np.int64)
+        labels = np.full((micro_size, seq_length), eod, np.int64)
+        mask = np.zeros((micro_size, seq_length), np.float32)
+        component = np.full(micro_size, -1, np.int64)
+        for row, (index, start) in enumerate(chosen):
+            length = min(seq_length, len(streams[index]) - start)
+            targets = streams[index].read(start, length)
+            labels[row, :length] = targets
+            tokens[row, 1:length] = targets[:-1]
+            if start:
+                tokens[row, 0] = streams[index].read(start - 1, 1)[0]
+            mask[row, :length] = targets != eod
+            component[row] = index
+        positions = np.broadcast_to(np.arange(seq_length), (micro_size, seq_length))
+        batches.append(MicroBatch(tokens, labels, mask, positions, component))
+    return batches

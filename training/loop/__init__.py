@@ -1,0 +1,1 @@
+"""The loop: trainer, objectives, schedule, optimizer, checkpoints, validation and metrics."""

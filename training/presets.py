@@ -1,0 +1,53 @@
+"""Named model sizes: the Kanana family and small ones for tests, demo and a first run.
+
+Kanana sizes follow kanana-nano-2.1b's published config.json and the paper (arXiv 2502.18934). What the
+authors do not state is marked as inferred in ``BASIS``; sizes that cannot be inferred (26.8B, 32.5B, 3B,
+385M, 192M) are not here. The Kanana vocabulary is Llama 3's, 128,256 ids.
+"""
+
+from __future__ import annotations
+
+from hanji.training.model.shape import ModelShape
+
+PRESETS: dict[str, ModelShape] = {
+    "kanana-2.1b": ModelShape(
+        layers=32, hidden=1792, ffn=8064, heads=24, kv_heads=8, head_dim=128, tied=True
+    ),
+    "kanana-8b": ModelShape(
+        layers=32, hidden=4096, ffn=14336, heads=32, kv_heads=8, head_dim=128, tied=False
+    ),
+    "kanana-9.8b": ModelShape(
+        layers=40, hidden=4096, ffn=14336, heads=32, kv_heads=8, head_dim=128, tied=False
+    ),
+    "kanana-4.5b": ModelShape(
+        layers=32, hidden=3072, ffn=9216, heads=32, kv_heads=8, head_dim=128, tied=False
+    ),
+    "kanana-1.3b": ModelShape(
+        layers=32, hidden=1536, ffn=4608, heads=24, kv_heads=8, head_dim=128, tied=True
+    ),
+    "kanana-635m": ModelShape(
+        layers=32, hidden=1024, ffn=3072, heads=16, kv_heads=8, head_dim=128, tied=True
+    ),
+    "ten-million": ModelShape(
+        layers=6, hidden=288, ffn=768, heads=6, kv_heads=2, head_dim=48, tied=True, seq_length=256
+    ),
+    "demo": ModelShape(
+        layers=4, hidden=192, ffn=512, heads=6, kv_heads=2, head_dim=32, tied=True, seq_length=256
+    ),
+    "tiny": ModelShape(
+        layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, tied=True, seq_length=64
+    ),
+}
+
+BASIS: dict[str, str] = {
+    "kanana-2.1b": "published config.json of kanana-nano-2.1b-base",
+    "kanana-8b": "inferred: Llama 3 8B, untied as the authors' blog says",
+    "kanana-9.8b": "inferred: 40 layers of the 8B is the only depth that gives 9.8B",
+    "kanana-4.5b": "inferred: fits the stated size exactly (the shape of Llama-3.1-Minitron-4B-Width)",
+    "kanana-1.3b": "one of the two candidates of the paper's table 16; which was released is not said",
+    "kanana-635m": "table 16 of the paper for the layers; tied embedding inferred",
+    "ten-million": "this project's: about 10M parameters with a vocabulary of 16,384",
+    "demo": "this project's: about 2M parameters beside the embedding",
+    "tiny": "this project's: for tests",
+}
+"""Where each preset's numbers come from."""

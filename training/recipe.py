@@ -1,0 +1,248 @@
+"""The training recipe: what is trained, on which shards, in which stages, over which ranks.
+
+Checks that need only the recipe happen here, when it is read; those that need the shards (patterns that
+match nothing, vocabulary, components too small) in ``hanji.training.data``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from hanji.errors import RecipeError
+from hanji.fingerprint import fingerprint
+from hanji.recipe import Settings
+from hanji.storage import is_url
+from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
+from hanji.training.presets import PRESETS
+
+
+class ModelSettings(Settings):
+    """A preset, explicit sizes, or a preset with some sizes changed."""
+
+    preset: str | None = Field(default=None, description="a name of hanji.training.presets")
+    layers: int | None = None
+    hidden: int | None = None
+    ffn: int | None = None
+    heads: int | None = None
+    kv_heads: int | None = None
+    head_dim: int | None = None
+    tied: bool | None = None
+    rope_theta: float | None = None
+    norm_eps: float | None = None
+    init_std: float | None = None
+    seq_length: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"preset": value} if isinstance(value, str) else value
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in PRESETS:
+            raise ValueError(f"presets are {', '.join(PRESETS)}")
+        return value
+
+    def shape(self) -> ModelShape:
+        """The sizes, preset and changes put together. Raises RecipeError for what is missing."""
+        given = {k: v for k, v in self.model_dump(exclude={"preset"}).items() if v is not None}
+        base = PRESETS[self.preset].model_dump() if self.preset else {}
+        missing = [
+            name
+            for name, field in ModelShape.model_fields.items()
+            if field.is_required() and name not in base and name not in given
+        ]
+        if missing:
+            raise RecipeError(f"model: without a preset these fields are required: {', '.join(missing)}")
+        return ModelShape.model_validate({**base, **given})
+
+
+class ParallelSettings(Settings):
+    """How ranks share the model. Sequence and context parallelism are not offered yet."""
+
+    tensor: int = Field(default=1, ge=1, description="ranks that share each matrix")
+    pipeline: int = Field(default=1, ge=1, description="ranks that share the layers, one after another")
+    data: int = Field(default=1, ge=1, description="copies of the model, each with its part of the batch")
+
+    @property
+    def ranks(self) -> int:
+        return self.tensor * self.pipeline * self.data
+
+
+class StageSettings(Settings):
+    """A stretch of the run with one blend."""
+
+    name: str = Field(min_length=1)
+    steps: int | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, gt=0, description="instead of steps; rounded up to whole steps")
+    blend: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        min_length=1,
+        description="pattern language/domain/tier (with *) to weight; the most specific pattern counts, and "
+        "its weight is shared by what it matches in proportion to tokens",
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> StageSettings:
+        if (self.steps is None) == (self.tokens is None):
+            raise RecipeError(f"stages.{self.name}: give either steps or tokens")
+        for pattern in self.blend:
+            if len(pattern.split("/")) != 3 or "" in pattern.split("/"):
+                raise RecipeError(
+                    f"stages.{self.name}.blend: {pattern!r} is not a pattern; "
+                    "write language/domain/tier, for example ko/*/high"
+                )
+        return self
+
+
+class BatchSettings(Settings):
+    """Samples in an optimizer step and in one forward pass of a rank."""
+
+    global_size: int = Field(default=16, ge=1)
+    micro_size: int = Field(default=4, ge=1)
+
+
+class RateDrop(Settings):
+    """From this share of the run on, the learning rate is this share of its peak."""
+
+    at: float = Field(gt=0, lt=1)
+    to: float = Field(gt=0, le=1)
+
+
+class ScheduleSettings(Settings):
+    """Linear warm-up, then steps down: DeepSeek LLM's multi-step schedule, which the paper uses."""
+
+    peak_lr: float = Field(gt=0)
+    warmup_steps: int = Field(default=2000, ge=0)
+    drops: tuple[RateDrop, ...] = (RateDrop(at=0.8, to=0.316), RateDrop(at=0.9, to=0.1))
+
+    @field_validator("drops")
+    @classmethod
+    def _in_order(cls, value: tuple[RateDrop, ...]) -> tuple[RateDrop, ...]:
+        if any(late.at <= early.at for early, late in zip(value, value[1:], strict=False)):
+            raise ValueError("drops come in the order of `at`, each later than the one before")
+        return value
+
+
+class OptimizerSettings(Settings):
+    """AdamW. Defaults are the paper's (decay, z-loss) and DeepSeek LLM's (betas, clipping)."""
+
+    betas: tuple[float, float] = (0.9, 0.95)
+    eps: float = Field(default=1e-8, gt=0)
+    clip: float = Field(default=1.0, gt=0, description="largest global gradient norm")
+    weight_decay: float = Field(
+        default=1e-4, ge=0, description="independent of the learning rate: a step shrinks weights by s·decay"
+    )
+    z_loss: float = Field(default=5e-6, ge=0, description="weight of the squared log-partition")
+
+
+class CheckpointSettings(Settings):
+    """When to save; the end of every stage is saved too and kept."""
+
+    every: int = Field(default=100, ge=1, description="steps")
+    keep: int = Field(default=2, ge=1, description="newest checkpoints to keep beside the ends of stages")
+
+
+class ValidationSettings(Settings):
+    """Held-out bits per byte; always measured before the first step and after each stage."""
+
+    every: int | None = Field(default=None, ge=1, description="steps; unset: only around stages")
+    micro_size: int = Field(default=8, ge=1)
+
+
+class TrainingRecipe(Settings):
+    """A whole training run."""
+
+    name: str = Field(min_length=1)
+    run: str = Field(description="directory of this run; every rank must see it")
+    shards: str = Field(description="directory with manifest.json, as `hanji curate` writes it")
+    model: ModelSettings
+    parallel: ParallelSettings = ParallelSettings()
+    stages: tuple[StageSettings, ...] = Field(min_length=1)
+    batch: BatchSettings = BatchSettings()
+    schedule: ScheduleSettings
+    optimizer: OptimizerSettings = OptimizerSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
+    validation: ValidationSettings = ValidationSettings()
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = Field(default=1, ge=0)
+    check_shards: Literal["sizes", "hashes"] = Field(
+        default="sizes", description="before the first step: compare file sizes, or SHA-256 of every file"
+    )
+    log_every: int = Field(default=10, ge=1, description="steps between two lines on the console")
+
+    @model_validator(mode="after")
+    def _fits(self) -> TrainingRecipe:
+        shape, parallel, batch = self.model.shape(), self.parallel, self.batch
+        for field, value in (
+            ("model.heads", shape.heads),
+            ("model.kv_heads", shape.kv_heads),
+            ("model.ffn", shape.ffn),
+            ("the padded vocabulary's multiple", VOCABULARY_MULTIPLE),
+        ):
+            if value % parallel.tensor:
+                raise RecipeError(
+                    f"parallel.tensor: {parallel.tensor} ranks cannot share {field} = {value} evenly"
+                )
+        if shape.layers % parallel.pipeline:
+            raise RecipeError(
+                f"parallel.pipeline: {parallel.pipeline} ranks cannot share model.layers = {shape.layers} evenly"
+            )
+        per_pass = batch.micro_size * parallel.data
+        if batch.global_size % per_pass:
+            raise RecipeError(
+                f"batch.global_size: {batch.global_size} is not a multiple of batch.micro_size × "
+                f"parallel.data = {batch.micro_size} × {parallel.data}"
+            )
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
+        if self.schedule.warmup_steps >= self.total_steps:
+            raise RecipeError(
+                f"schedule.warmup_steps: {self.schedule.warmup_steps} is not shorter than the run of "
+                f"{self.total_steps} steps"
+            )
+        for field, path in (("run", self.run), ("shards", self.shards)):
+            if is_url(path):
+                raise RecipeError(
+                    f"{field}: {path!r} is a URL; training maps shards into memory and writes checkpoints "
+                    "to a file system that all ranks share, so name a local or mounted directory"
+                )
+        return self
+
+    @property
+    def shape(self) -> ModelShape:
+        return self.model.shape()
+
+    @property
+    def tokens_per_step(self) -> int:
+        return self.batch.global_size * self.shape.seq_length
+
+    def steps_of(self, stage: StageSettings) -> int:
+        """Optimizer steps of a stage, its tokens rounded up to whole steps."""
+        if stage.steps is not None:
+            return stage.steps
+        assert stage.tokens is not None
+        return math.ceil(stage.tokens / self.tokens_per_step)
+
+    @property
+    def total_steps(self) -> int:
+        return sum(self.steps_of(stage) for stage in self.stages)
+
+    def identity(self) -> dict[str, Any]:
+        """What must stay the same for a checkpoint of this run to be continued.
+
+        Layout, micro-batch, logging, checkpoint and validation settings and paths may change in between.
+        """
+        described = self.model_dump(
+            mode="json",
+            include={"name", "stages", "schedule", "optimizer", "precision", "seed"},
+        )
+        return {**described, "model": self.shape.model_dump(), "global_size": self.batch.global_size}
+
+    def identity_fingerprint(self) -> str:
+        """Fingerprint of :meth:`identity`."""
+        return fingerprint(self.identity())
