@@ -42,8 +42,9 @@ class Gunzip(io.RawIOBase):
     """Gzip members one after another.
 
     Python's own reader loses the bytes before a fault; this one hands them out first. ``members`` maps the
-    decompressed position at which a member starts to its position in the file, ``member`` is the latter of
-    the one being read. ``start`` is the position in the file at which ``raw`` stands.
+    decompressed position at which a member starts to its position in the file, ``member`` is the latter
+    of the one being read. ``start`` is the position in the file at which ``raw`` stands. ``damage`` is set as
+    soon as a fault is met, which is before it is raised: what stands before it is handed out first.
     """
 
     def __init__(self, raw: Any, start: int = 0) -> None:
@@ -51,7 +52,7 @@ class Gunzip(io.RawIOBase):
         self._inflate = zlib.decompressobj(31)
         self._ready = b""
         self._started = False
-        self._damage: str | None = None
+        self.damage: str | None = None
         self._consumed = start
         self._produced = 0
         self.members: dict[int, int] = {0: start}
@@ -61,7 +62,7 @@ class Gunzip(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        while not self._ready and self._damage is None:
+        while not self._ready and self.damage is None:
             if not self._fill(len(buffer)):
                 break
         if self._ready:
@@ -69,8 +70,8 @@ class Gunzip(io.RawIOBase):
             buffer[:count] = self._ready[:count]
             self._ready = self._ready[count:]
             return count
-        if self._damage is not None:
-            raise Damaged(self._damage)
+        if self.damage is not None:
+            raise Damaged(self.damage)
         return 0
 
     def _fill(self, room: int) -> bool:
@@ -88,7 +89,7 @@ class Gunzip(io.RawIOBase):
             rest = self._inflate.unconsumed_tail or self._read_raw()
             if not rest:
                 if self._started:
-                    self._damage = "gzip-truncated"
+                    self.damage = "gzip-truncated"
                     self._ready = self._inflate.flush()
                     self._produced += len(self._ready)
                     return bool(self._ready)
@@ -98,7 +99,7 @@ class Gunzip(io.RawIOBase):
         try:
             self._ready = self._inflate.decompress(rest, max(room, 1 << 16))
         except zlib.error:
-            self._damage = "gzip-invalid"
+            self.damage = "gzip-invalid"
             self._ready = _up_to_fault(before, rest)
         self._produced += len(self._ready)
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -68,22 +69,17 @@ def _head(path: str) -> bytes:
 
 
 class _Watched:
-    """A stream for fastwarc that remembers what was raised while reading it.
-
-    Damage of the file costs the record that it is in; an OSError is the machine's trouble.
-    """
+    """A stream for fastwarc that ends at damage, and remembers an OSError: the machine's trouble."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self.damage: Damaged | None = None
         self.failure: OSError | None = None
 
     def read(self, size: int = -1) -> bytes:
         try:
             # One raw read, so that what stands before a broken byte is handed out first.
             data: bytes = self._file.read1(size if size > 0 else 1 << 16)
-        except Damaged as damage:
-            self.damage = damage
+        except Damaged:
             return b""
         except OSError as error:
             self.failure = error
@@ -146,33 +142,35 @@ class _Stretch:
             except (OSError, ValueError) as error:
                 if self._watched.failure is not None:
                     raise self._watched.failure from None
-                if self._watched.damage is None:
+                if not self._is_damaged():
                     yield self._broken(position, str(error))
                     return
                 break
             self.anything = True
-            if self._watched.damage is not None and self._is_in_damage(record, block, promised):
-                yield self._damaged(self._watched.damage, headers)
+            if self._is_in_damage(int(record.stream_pos), block, promised):
+                yield self._damaged(headers)
                 return
-            length = self._sound_length(int(record.stream_pos), position, block, promised)
-            if self.resume_at is not None:
-                promised = length
+            length, swallowed = self._sound_length(int(record.stream_pos), position, block, promised)
+            if swallowed is not None:
+                promised, self.resume_at = length, swallowed
             found = _one_record(kind, headers, block[:length], promised, self._path, position, self._skipped)
             if found is not None:
                 yield found
-        if self._watched.damage is not None and self.resume_at is None:
-            yield self._damaged(self._watched.damage, {})
+        if self._is_damaged() and self.resume_at is None:
+            yield self._damaged({})
 
-    def _is_in_damage(self, record: Any, block: bytes, promised: int) -> bool:
-        """Whether the record is cut by the damage, or has the damaged member to itself.
+    def _is_damaged(self) -> bool:
+        return self._members is not None and self._members.damage is not None
+
+    def _is_in_damage(self, stream_position: int, block: bytes, promised: int) -> bool:
+        """Whether the record is cut by damage, or has the damaged member to itself.
 
         In the latter case even a whole block is not to be trusted: inflating reads on into what is no
         longer its member. In a member of many records, those before the fault are sound.
         """
-        assert self._members is not None  # only compressed streams are damaged
-        return len(block) < promised or (
-            self._members.members.get(int(record.stream_pos)) == self._members.member
-        )
+        if self._members is None or self._members.damage is None:
+            return False
+        return len(block) < promised or self._members.members.get(stream_position) == self._members.member
 
     def _position(self, stream_position: int) -> int:
         """Where a record is in the file; in a compressed one, the start of its member or of what is known."""
@@ -180,13 +178,14 @@ class _Stretch:
             return self._start + stream_position
         return self._members.members.get(stream_position, self._start + stream_position)
 
-    def _damaged(self, damage: Damaged, headers: dict[str, str]) -> Record:
+    def _damaged(self, headers: dict[str, str]) -> Record:
+        """The error record of a damaged member, by the identity of the record in it where that is known."""
         assert self._members is not None
         member = self._members.member
         self.anything = True
         self.resume_at = next_member(self._raw, member + 1, b"WARC/")
         key, url, date = _identity(headers)
-        message = f"{damage.reason}: in the gzip member at byte {member}"
+        message = f"{self._members.damage}: in the gzip member at byte {member}"
         return Record(key, self._path, member, url, date, error=message)
 
     def _broken(self, position: int, message: str) -> Record:
@@ -198,33 +197,41 @@ class _Stretch:
             self.resume_at = None if after is None else after + 1
         return Record(key="", path=self._path, offset=position, error=f"warc-broken: {message}")
 
-    def _sound_length(self, stream_position: int, position: int, block: bytes, promised: int) -> int:
-        """Bytes of the block that are this record's; sets ``resume_at`` if it holds other records.
+    def _sound_length(
+        self, stream_position: int, position: int, block: bytes, promised: int
+    ) -> tuple[int, int | None]:
+        """Bytes of the block that are this record's, and where the first record stands that it has swallowed.
 
         A header within a block may also be quoted by the page. It is a swallowed record if no record follows
-        where the length says so (plain files), or if a gzip member begins within the block.
+        where the length says so (plain files), or if a gzip member begins right there.
         """
         header = _HEADER_WITHIN.search(block)
         if header is None:
-            return len(block)
-        if self._members is not None:
-            end = stream_position + _LONGEST_HEADER + header.end()
-            inside = [place for place in self._members.members if stream_position < place <= end]
-            if not inside:
-                return len(block)
-            self.resume_at = self._members.members[min(inside)]
-            return header.start()
+            return len(block), None
         here = self._raw.tell()
+        begin = stream_position + self._header_length(stream_position, position)
+        within = begin + header.end()
+        if self._members is not None:
+            swallowed = self._members.members.get(within)
+        elif len(block) < promised:
+            swallowed = self._start + within
+        else:
+            self._raw.seek(self._start + begin + promised)
+            follows = _RECORD_FOLLOWS.match(self._raw.read(64))
+            swallowed = None if follows else self._start + within
+        self._raw.seek(here)  # the stream reads on from there
+        return (len(block), None) if swallowed is None else (header.start(), swallowed)
+
+    def _header_length(self, stream_position: int, position: int) -> int:
+        """Bytes of a record's header with its blank line; 0 if that cannot be told."""
+        if self._members is not None and stream_position not in self._members.members:
+            return 0
         self._raw.seek(position)
-        head = _HEADER_END.search(self._raw.read(_LONGEST_HEADER))
-        begin = position + (head.end() if head else 0)
-        if len(block) == promised:
-            self._raw.seek(begin + promised)
-            if _RECORD_FOLLOWS.match(self._raw.read(64)):
-                self._raw.seek(here)  # fastwarc reads on from there
-                return len(block)
-        self.resume_at = begin + header.end()
-        return header.start()
+        head: bytes = self._raw.read(_LONGEST_HEADER)
+        if self._members is not None:
+            head = zlib.decompressobj(31).decompress(head, _LONGEST_HEADER)
+        end = _HEADER_END.search(head)
+        return end.end() if end else 0
 
 
 class _Plain:

@@ -1,0 +1,116 @@
+"""AdamW under Megatron's distributed optimizer, with weight decay independent of the learning rate.
+
+Independent decay (Wortsman et al., arXiv 2309.14322; the paper's A.3) shrinks weights by s·d each step, s being
+the schedule's share of the peak rate. AdamW shrinks by rate·decay, so decay = d / peak is the same update.
+Norm weights are not decayed (Megatron's custom; the paper does not say).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from hanji.training.recipe import OptimizerSettings
+
+
+def build_optimizer(
+    model: Any, settings: OptimizerSettings, peak_lr: float, *, bf16: bool
+) -> Any:
+    """Megatron's DistributedOptimizer over a model wrapped in its DistributedDataParallel.
+
+    Transformer Engine's fused Adam where it is installed, torch's AdamW elsewhere.
+    """
+    from megatron.core import parallel_state
+    from megatron.core.optimizer import USING_PYTORCH_OPTIMIZER, Adam
+    from megatron.core.optimizer.optimizer_config import OptimizerConfig
+
+    config = OptimizerConfig(
+        optimizer="adam",
+        lr=peak_lr,
+        weight_decay=settings.weight_decay / peak_lr,
+        adam_beta1=settings.betas[0],
+        adam_beta2=settings.betas[1],
+        adam_eps=settings.eps,
+        clip_grad=settings.clip,
+        bf16=bf16,
+        params_dtype=torch.bfloat16 if bf16 else torch.float32,
+        use_distributed_optimizer=True,
+    )
+    common = {"lr": peak_lr, "betas": settings.betas, "eps": settings.eps}
+    if USING_PYTORCH_OPTIMIZER:
+        # One fused kernel for all parameters; also on the CPU.
+        adam = Adam(parameter_groups(model, config.weight_decay), fused=True, **common)
+    else:
+        adam = Adam(parameter_groups(model, config.weight_decay), adam_w_mode=True, **common)
+    optimizer = _distributed_optimizer_class()(
+        adam,
+        config,
+        None,
+        _zero_state,
+        model_chunks=[model],
+        per_model_buffers={0: model.buffers},
+        data_parallel_group=parallel_state.get_data_parallel_group(with_context_parallel=True),
+        data_parallel_group_gloo=parallel_state.get_data_parallel_group_gloo(with_context_parallel=True),
+        data_parallel_group_idx=torch.distributed.get_rank(parallel_state.get_model_parallel_group()),
+        distributed_optimizer_instance_id=0,
+    )
+    # Set from outside by Megatron's own factory too.
+    optimizer.grad_stats_parallel_group = parallel_state.get_intra_distributed_optimizer_instance_group()
+    optimizer.tp_group = parallel_state.get_tensor_model_parallel_group()
+    return optimizer
+
+
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups on every rank: matrices, decayed, and vectors (norms), not decayed.
+
+    ``wd_mult`` and ``lr_mult`` are what Megatron tells groups apart by when it loads a checkpoint.
+    """
+    decayed: dict[str, Any] = {"params": [], "weight_decay": weight_decay, "wd_mult": 1.0}
+    kept: dict[str, Any] = {"params": [], "weight_decay": 0.0, "wd_mult": 0.0}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.dim() > 1 else kept)["params"].append(parameter)
+    shared = {"lr_mult": 1.0, "is_expert_parallel": False, "is_decoupled_lr": False}
+    return [{**group, **shared} for group in (decayed, kept)]
+
+
+def set_learning_rate(optimizer: Any, rate: float) -> None:
+    """Give all parameter groups this rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _zero_state(optimizer: Any, config: Any = None) -> None:
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if not optimizer.state[parameter]:
+                optimizer.state[parameter]["exp_avg"] = torch.zeros_like(parameter.data)
+                optimizer.state[parameter]["exp_avg_sq"] = torch.zeros_like(parameter.data)
+
+
+def _distributed_optimizer_class() -> type[Any]:
+    from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
+
+    class TorchDistributedOptimizer(DistributedOptimizer):  # type: ignore[misc]
+        """DistributedOptimizer that can load the state of torch's AdamW.
+
+        Torch keeps the step as a tensor in each parameter's state. Megatron-Core 0.16.1 saves it in the
+        parameter group, restores it as one tensor that all parameters share (each would count it up), and
+        then asks the checkpoint for a "step" beside each parameter's moments (KeyError).
+        """
+
+        def load_state_dict(self, state_dict: Any) -> None:
+            super().load_state_dict(state_dict)
+            for state in self.optimizer.state.values():
+                if torch.is_tensor(state.get("step")):
+                    state["step"] = state["step"].clone()
+
+        def _set_main_param_and_optimizer_states(self, model_param: Any, tensors: Any) -> None:
+            group, order = self.model_param_group_index_map[model_param]
+            state = self.optimizer.state[self.optimizer.param_groups[group]["params"][order]]
+            if "step" in state and "step" not in tensors:
+                tensors = {**tensors, "step": state["step"].clone()}
+            super()._set_main_param_and_optimizer_states(model_param, tensors)
+
+    return TorchDistributedOptimizer
