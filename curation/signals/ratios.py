@@ -41,6 +41,10 @@ RATIOS: dict[str, tuple[str, Expression]] = {
         "lines that end in punctuation or like a Korean sentence",
         lambda c: _divide(c["punctuated_lines"] + c["korean_ending_lines"], c["lines"]),
     ),
+    "sentence_ends_per_line": (
+        "sentence ends, with or without a full stop, per line",
+        lambda c: _divide(c["sentences"] + c["korean_ending_lines"], c["lines"]),
+    ),
     "short_line_share": ("lines of at most 30 characters", _share("short_lines", "lines")),
     "duplicate_line_share": ("lines that stood before", _share("duplicate_lines", "lines")),
     "duplicate_line_character_share": (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import io
+import lzma
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +34,11 @@ def open_decompressed(path: str) -> Iterator[IO[bytes]]:
         elif path.endswith(".zst"):
             yield io.BufferedReader(_Zstd(raw), 1 << 20)
         elif path.endswith((".bz2", ".xz")):
-            with fsspec.open(path, "rb", compression="infer") as file:
-                yield file
+            library: type[bz2.BZ2File | lzma.LZMAFile] = (
+                bz2.BZ2File if path.endswith(".bz2") else lzma.LZMAFile
+            )
+            with library(raw) as file:
+                yield io.BufferedReader(_Library(file, path.rpartition(".")[2]), 1 << 20)
         else:
             yield raw
 
@@ -149,6 +154,29 @@ def find_bytes(raw: Any, needle: bytes, start: int) -> Iterator[int]:
             yield start + place
             place = chunk.find(needle, place + 1)
         start += len(chunk) - len(needle) + 1
+
+
+class _Library(io.RawIOBase):
+    """A file of bz2 or lzma, whose complaints about the data become Damaged."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._file.read1(len(buffer))
+        except EOFError:
+            raise Damaged(f"{self._name}-truncated") from None
+        except (lzma.LZMAError, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise
+            raise Damaged(f"{self._name}-invalid") from None
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _Zstd(io.RawIOBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -22,14 +23,19 @@ def read_rows(split: Split, source: Source) -> Iterator[Record]:
     fields = source.fields
     wanted = {fields.text, fields.html, fields.id, fields.url, fields.date}
     with fsspec.open(path, "rb") as stream:
-        file = pq.ParquetFile(stream)
+        try:
+            file = pq.ParquetFile(stream)
+        except pa.ArrowInvalid as error:
+            what = f"parquet-invalid: {error}" if split.size else "empty-file: 0 bytes"
+            yield Record(key="", path=path, offset=0, error=what)
+            return
         first = sum(file.metadata.row_group(group).num_rows for group in range(split.start))
         columns = [name for name in file.schema_arrow.names if name in wanted]
         for group in range(split.start, split.stop):
             rows = file.metadata.row_group(group).num_rows
             try:
                 yield from _group(file, group, columns, source, path, first)
-            except (pa.ArrowInvalid, OSError, UnicodeDecodeError) as error:
+            except (pa.ArrowInvalid, OSError) as error:
                 if isinstance(error, OSError) and error.errno is not None:
                     raise
                 message = f"parquet-invalid: row group {group} ({rows} rows): {error}"
@@ -44,6 +50,21 @@ def _group(
     table = file.read_row_group(group, columns=columns)
     number = first
     for batch in table.to_batches(max_chunksize=BATCH):
-        for row in batch.to_pylist():
+        for row in _as_rows(batch):
             yield row_record(row, source, path, number, f"row {number}")
             number += 1
+
+
+def _as_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except UnicodeDecodeError:
+        # Not all writers check that their strings are UTF-8: hand such a batch out as bytes.
+        columns = [
+            column.cast(pa.large_binary())
+            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+            else column
+            for column in batch.columns
+        ]
+        rows = pa.RecordBatch.from_arrays(columns, names=batch.schema.names).to_pylist()
+    return rows

@@ -36,6 +36,8 @@ def row_record(row: Mapping[str, Any], source: Source, path: str, offset: int, w
 
 def _text(row: Mapping[str, Any], name: str | None) -> str | None:
     value = row.get(name) if name else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace") or None
     return None if value is None or value == "" else str(value)
 
 

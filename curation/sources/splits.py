@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import glob
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hanji.curation.recipe import CurationRecipe, Source
@@ -71,7 +72,7 @@ def _plan(source: Source, split_bytes: int) -> Iterator[Split]:
         if source.format == "jsonl" and not file.path.endswith((".gz", ".zst", ".bz2", ".xz")):
             ranges = _byte_ranges(file.size, split_bytes)
         elif source.format == "parquet":
-            ranges = _row_groups(source.name, file, split_bytes)
+            ranges = _row_groups(file, split_bytes)
         else:
             ranges = [(0, 0, file.size)]
         for start, stop, size in ranges:
@@ -84,12 +85,13 @@ def _byte_ranges(size: int, split_bytes: int) -> list[tuple[int, int, int]]:
     return [(start, stop, stop - start) for start, stop in itertools.pairwise(cuts)]
 
 
-def _row_groups(source: str, file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
+def _row_groups(file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
     try:
         with fsspec.open(file.path, "rb") as stream:
             metadata = pq.ParquetFile(stream).metadata
-    except Exception as error:  # pyarrow raises several kinds for a file that is no Parquet
-        raise InputError(f"source {source}: {file.path}: not a readable Parquet file: {error}") from None
+    except pa.ArrowInvalid:
+        # Not what it claims to be: planned whole, so that reading it gives an error record.
+        return [(0, 0, file.size)]
     ranges: list[tuple[int, int, int]] = []
     start, size = 0, 0
     for group in range(metadata.num_row_groups):
@@ -137,7 +139,7 @@ def _expand_local(path: str) -> list[_File]:
     if plain.is_file():
         names = [plain]
     elif plain.is_dir():
-        names = [p for p in plain.rglob("*") if p.is_file() and not p.name.startswith(_HIDDEN)]
+        names = [p for p in plain.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(plain).parts)]
     else:
         names = [Path(p) for p in glob.glob(str(plain), recursive=True) if Path(p).is_file()]  # noqa: PTH207 -- absolute patterns
     return [_File(str(p), p.stat().st_size, str(p.stat().st_mtime_ns)) for p in names]
@@ -147,13 +149,20 @@ def _expand_remote(path: str) -> list[_File]:
     filesystem, root = fsspec.core.url_to_fs(path)
     if glob.has_magic(path):
         details: dict[str, Any] = filesystem.glob(root, detail=True)
+    elif filesystem.isfile(root):
+        details = {root: filesystem.info(root)}
     else:
         details = filesystem.find(root, detail=True)
     return [
         _File(filesystem.unstrip_protocol(name), int(info["size"]), _stamp(info))
         for name, info in details.items()
-        if info["type"] == "file" and not name.rsplit("/", 1)[-1].startswith(_HIDDEN)
+        if info["type"] == "file" and not _is_hidden(name.removeprefix(root).split("/"))
     ]
+
+
+def _is_hidden(parts: Sequence[str]) -> bool:
+    """Whether a path below what was asked for is one that tools leave behind (.git, _SUCCESS)."""
+    return any(part.startswith(_HIDDEN) for part in parts)
 
 
 def _stamp(info: dict[str, Any]) -> str:

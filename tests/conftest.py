@@ -1,0 +1,20 @@
+"""What all tests share: where the development data is, if it is anywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The development data (HANJI_DATA, by default ../shared/data); the test is skipped without it."""
+    path = Path(os.environ.get("HANJI_DATA") or ROOT.parent / "shared" / "data")
+    if not path.is_dir():
+        pytest.skip(f"no development data at {path} (set HANJI_DATA)")
+    return path

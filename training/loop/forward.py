@@ -1,0 +1,80 @@
+"""One pass of micro-batches through Megatron's pipeline schedule, with an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from hanji.training.data.batches import MicroBatch
+from hanji.training.loop.layout import Layout
+from hanji.training.loop.objective import Batch, LossSums, Objective
+
+
+def to_device(batch: MicroBatch, device: torch.device) -> Batch:
+    """Copy a micro-batch's arrays to a device."""
+
+    def copy(array: Any) -> torch.Tensor:
+        return torch.from_numpy(array.copy()).to(device, non_blocking=True)
+
+    return Batch(
+        tokens=copy(batch.tokens),
+        labels=copy(batch.labels),
+        mask=copy(batch.mask),
+        positions=copy(batch.positions),
+        component=copy(batch.component),
+    )
+
+
+def run_micro_batches(
+    model: Any,
+    objective: Objective,
+    batches: Sequence[MicroBatch],
+    layout: Layout,
+    *,
+    forward_only: bool,
+    look: Callable[[torch.Tensor, Batch], None] | None = None,
+) -> list[dict[str, torch.Tensor]]:
+    """Run the schedule; returns each micro-batch's sums ("tokens" and the metrics) on the last stage, else [].
+
+    ``look`` sees the last stage's output and batch instead of the objective's loss (forward_only).
+    """
+    from megatron.core.pipeline_parallel import get_forward_backward_func
+
+    def forward_step(batches: Iterator[MicroBatch], model: Any) -> tuple[torch.Tensor, Any]:
+        batch = to_device(next(batches), layout.device)
+        output = objective.forward(model, batch)
+
+        def loss(output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
+            if look is not None:
+                look(output, batch)
+                return output.new_zeros(()), torch.ones((), dtype=torch.int32, device=layout.device), {}
+            sums: LossSums = objective.loss(output, batch)
+            return sums.total, sums.tokens.clone(), {"tokens": sums.tokens, **sums.metrics}
+
+        return output, loss
+
+    results: list[dict[str, torch.Tensor]] = get_forward_backward_func()(
+        forward_step_func=forward_step,
+        data_iterator=iter(batches),
+        model=[model],
+        num_microbatches=len(batches),
+        seq_length=batches[0].tokens.shape[1],
+        micro_batch_size=batches[0].tokens.shape[0],
+        forward_only=forward_only,
+    )
+    return results
+
+
+def sum_over_ranks(values: torch.Tensor, layout: Layout) -> torch.Tensor:
+    """Sum of a vector over the data-parallel ranks, known to all ranks afterwards.
+
+    The last pipeline stage has the values, and all ranks of a tensor-parallel group have the same, so one
+    of each group gives them and the others give zeros.
+    """
+    if not (layout.last_stage and layout.tensor_rank == 0):
+        values = torch.zeros_like(values)
+    dist.all_reduce(values)
+    return values

@@ -1,0 +1,70 @@
+"""The family node: what a checkpoint is made of, written when it is saved because it cannot be found later.
+
+It names the parents (none for a model trained from scratch), where each layer comes from, the shards, the
+tokens seen by language, domain and tier, and the cost so far under both attention conventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hanji.fingerprint import fingerprint
+from hanji.training.cost import flops_per_token
+from hanji.training.data.plan import DataPlan
+from hanji.training.model.shape import parameter_count
+from hanji.training.recipe import TrainingRecipe
+
+
+def family_node(
+    recipe: TrainingRecipe, data: DataPlan, step: int, stage: str, consumed: Mapping[str, int]
+) -> dict[str, Any]:
+    """The node of a checkpoint after ``step`` steps; ``consumed`` gives windows by component.
+
+    ``hash`` is the fingerprint of everything else in the node.
+    """
+    shape, tokenizer = recipe.shape, data.manifest.tokenizer
+    tokens = {name: count * shape.seq_length for name, count in sorted(consumed.items())}
+    total = sum(tokens.values())
+    cost = flops_per_token(shape, tokenizer.vocab_size)
+    node = {
+        "format": "hanji-family/1",
+        "kind": "pretraining",
+        "name": recipe.name,
+        "parents": [],
+        "layer_map": [{"parent": None, "layer": None} for _ in range(shape.layers)],
+        "recipe": recipe.identity_fingerprint(),
+        "step": step,
+        "stage": stage,
+        "model": {
+            **shape.model_dump(),
+            "vocab_size": tokenizer.vocab_size,
+            "parameters": parameter_count(shape, tokenizer.vocab_size),
+        },
+        "shards": {
+            "manifest_sha256": data.manifest_sha256,
+            "curation": data.manifest.curation,
+            "tokenizer_sha256": tokenizer.sha256,
+        },
+        "tokens": {
+            "total": total,
+            "component": tokens,
+            "language": _grouped(tokens, 0),
+            "domain": _grouped(tokens, 1),
+            "tier": _grouped(tokens, 2),
+        },
+        "flops": {
+            "full_attention": cost.full_attention * total,
+            "causal_attention": cost.causal_attention * total,
+            "six_nd": cost.six_n * total,
+        },
+    }
+    return {**node, "hash": fingerprint(node)}
+
+
+def _grouped(tokens: Mapping[str, int], part: int) -> dict[str, int]:
+    groups: dict[str, int] = {}
+    for name, count in tokens.items():
+        key = name.split("/")[part]
+        groups[key] = groups.get(key, 0) + count
+    return groups

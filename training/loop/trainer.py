@@ -1,0 +1,299 @@
+"""The training loop: stages, steps, checkpoints, validation, and going on where a run was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hanji.errors import RecipeError, RunError
+from hanji.training.data.batches import training_micro_batches
+from hanji.training.data.order import SampleBatch
+from hanji.training.data.plan import DataPlan
+from hanji.training.loop.checkpoint import Checkpoints, Commit
+from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
+from hanji.training.loop.layout import Layout
+from hanji.training.loop.lineage import family_node
+from hanji.training.loop.metrics import MetricsFile
+from hanji.training.loop.objective import Objective
+from hanji.training.loop.optimizer import build_optimizer, set_learning_rate
+from hanji.training.loop.schedule import MultiStep
+from hanji.training.loop.validation import Validation
+from hanji.training.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of :meth:`Trainer.run` ended. ``seconds`` and ``tokens`` count its own training steps."""
+
+    finished: bool
+    step: int
+    resumed_from: int
+    tokens: int
+    seconds: float
+    checkpoint: str
+
+
+class Trainer:
+    """Trains a model on one rank of a process group that is already laid out."""
+
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        data: DataPlan,
+        objective: Objective,
+        model: torch.nn.Module,
+        layout: Layout,
+        tell: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self.recipe, self.data, self.objective, self.layout = recipe, data, objective, layout
+        self.tell = tell if layout.is_main else _silent
+        self.model = _wrapped(model)
+        self.optimizer = build_optimizer(
+            self.model,
+            recipe.optimizer,
+            recipe.schedule.peak_lr,
+            bf16=recipe.precision == "bf16",
+        )
+        _connect(self.model, self.optimizer)
+        self.rate = MultiStep(recipe.schedule, recipe.total_steps)
+        self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint.keep)
+        self.validation = Validation(
+            data, recipe.shape.seq_length, recipe.validation.micro_size, layout
+        )
+        self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
+        self.step = 0
+        self._stop_asked = False
+        self._launcher = os.getppid()
+
+    def run(self) -> Outcome:
+        """Train to the end of the last stage, or until a SIGTERM, which saves and stops.
+
+        Raises RecipeError when the run's directory holds checkpoints of another recipe, RunError when the
+        loss is no longer finite.
+        """
+        signal.signal(signal.SIGTERM, self._ask_to_stop)
+        commit = self._resume()
+        resumed_from = self.step
+        metrics = None
+        if self.layout.is_main:
+            metrics = MetricsFile(Path(self.recipe.run) / "metrics.jsonl", resumed_from)
+        if commit is None:
+            self._validate(metrics, self.recipe.stages[0].name, "before")
+        tokens, seconds, saved = 0, 0.0, commit.step if commit else -1
+        first = 0
+        for index, stage in enumerate(self.recipe.stages):
+            steps = self.recipe.steps_of(stage)
+            self.tell({"kind": "stage", "stage": stage.name, "steps": steps, "done": self._in(first, steps)})
+            while self.step < first + steps:
+                started = time.perf_counter()
+                entry, stop = self._train_step(index, self.step - first)
+                entry["seconds"] = time.perf_counter() - started
+                entry["tokens_per_second"] = entry["tokens"] / entry["seconds"]
+                tokens += entry["tokens"]
+                seconds += entry["seconds"]
+                self._log(metrics, entry)
+                at_end = self.step == first + steps
+                if at_end:
+                    self._validate(metrics, stage.name, "after")
+                elif self.recipe.validation.every and self.step % self.recipe.validation.every == 0:
+                    self._validate(metrics, stage.name, "during")
+                if at_end or stop or self.step % self.recipe.checkpoint.every == 0:
+                    self._save(index, self.step - first, at_end)
+                    saved = self.step
+                if stop and self.step < self.recipe.total_steps:
+                    self.tell({"kind": "stopped", "text": f"stopped after step {self.step}; run again to go on"})
+                    return self._outcome(False, resumed_from, tokens, seconds, saved)
+            first += steps
+        return self._outcome(True, resumed_from, tokens, seconds, saved)
+
+    def _train_step(self, stage: int, stage_step: int) -> tuple[dict[str, Any], bool]:
+        size = self.recipe.batch.global_size
+        samples = self.data.order.batch(stage, stage_step * size, size)
+        batches = list(
+            training_micro_batches(
+                samples,
+                self.streams,
+                self.recipe.shape.seq_length,
+                self.recipe.batch.micro_size,
+                self.layout.data_rank,
+                self.layout.data_ranks,
+            )
+        )
+        self.model.zero_grad_buffer()
+        self.optimizer.zero_grad()
+        results = run_micro_batches(
+            self.model, self.objective, batches, self.layout, forward_only=False
+        )
+        rate = self.rate(self.step)
+        set_learning_rate(self.optimizer, rate)
+        _, gradient_norm, _ = self.optimizer.step()
+        sums, stop = self._gather(results)
+        loss = sums["loss"] / sums["tokens"]
+        if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
+            raise RunError(
+                f"step {self.step + 1}: loss {loss} with gradient norm {gradient_norm}; the run stops before "
+                "it saves this. Lower schedule.peak_lr or lengthen the warm-up, and start a new run"
+            )
+        self.step += 1
+        entry = {
+            "kind": "step",
+            "step": self.step,
+            "stage": self.recipe.stages[stage].name,
+            "loss": loss,
+            "z_squared": sums["z_squared"] / sums["tokens"],
+            "lr": rate,
+            "grad_norm": gradient_norm,
+            "tokens": int(sums["tokens"]),
+            "batch": batch_digest(samples),
+        }
+        return entry, stop
+
+    def _gather(self, results: list[dict[str, torch.Tensor]]) -> tuple[dict[str, float], bool]:
+        """Sums over micro-batches and ranks, and whether any rank was asked to stop: one all-reduce."""
+        names = ("tokens", "loss", "z_squared")
+        values = torch.zeros(len(names), dtype=torch.float64, device=self.layout.device)
+        for result in results:
+            values += torch.stack([result[name].to(torch.float64) for name in names])
+        values = sum_over_ranks(values, self.layout)
+        gone = os.getppid() != self._launcher
+        stop = torch.tensor(float(self._stop_asked or gone), device=self.layout.device)
+        torch.distributed.all_reduce(stop)
+        return dict(zip(names, values.tolist(), strict=True)), bool(stop.item())
+
+    def _resume(self) -> Commit | None:
+        """Load the newest committed checkpoint, if there is one that this recipe can go on from."""
+        choice: list[Commit | None] = [None]
+        if self.layout.is_main:
+            records = self.checkpoints.committed()
+            choice[0] = records[-1] if records else None
+        torch.distributed.broadcast_object_list(choice, src=0)
+        commit = choice[0]
+        if commit is None:
+            return None
+        where = self.checkpoints.path(commit.step)
+        identity = self.recipe.identity()
+        changed = [key for key, value in identity.items() if commit.identity.get(key) != value]
+        if changed:
+            raise RecipeError(
+                f"run: {self.recipe.run} holds checkpoints of another recipe (differs in: "
+                f"{', '.join(changed)}); name another run directory, or remove {self.checkpoints.storage.root}"
+            )
+        if commit.manifest_sha256 != self.data.manifest_sha256:
+            raise RecipeError(
+                f"shards: {self.recipe.shards} is not what {where} was trained on (its manifest has another "
+                "sha256); name the shards that it began with, or another run directory"
+            )
+        stage = [s.name for s in self.recipe.stages].index(commit.stage)
+        position = self.data.order.consumed(stage, commit.stage_step * self.recipe.batch.global_size)
+        if position != commit.consumed:
+            raise RunError(
+                f"{where}: its position in the data is not the one that this version computes for step "
+                f"{commit.step}; it was written by another version of the order"
+            )
+        self.checkpoints.load(commit, self.model, self.optimizer, self.layout)
+        self.step = commit.step
+        self.tell({"kind": "resume", "step": commit.step, "text": f"going on from {where}"})
+        return commit
+
+    def _save(self, stage: int, stage_step: int, stage_end: bool) -> None:
+        consumed = self.data.order.consumed(stage, stage_step * self.recipe.batch.global_size)
+        name = self.recipe.stages[stage].name
+        commit = Commit(
+            step=self.step,
+            stage=name,
+            stage_step=stage_step,
+            stage_end=stage_end,
+            consumed=consumed,
+            recipe=self.recipe.identity_fingerprint(),
+            identity=self.recipe.identity(),
+            manifest_sha256=self.data.manifest_sha256,
+            ranks=self.layout.ranks,
+            family=family_node(self.recipe, self.data, self.step, name, consumed),
+        )
+        self.checkpoints.save(commit, self.model, self.optimizer, self.layout)
+        self.tell({"kind": "checkpoint", "step": self.step, "path": self.checkpoints.path(self.step)})
+
+    def _validate(self, metrics: MetricsFile | None, stage: str, when: str) -> None:
+        if not self.validation.components:
+            if when == "before":
+                self.tell({"kind": "note", "text": "the shards hold no valid text: no bits per byte"})
+            return
+        started = time.perf_counter()
+        result = self.validation.measure(self.model, self.objective)
+        if metrics is None:
+            return
+        entry = {
+            "kind": "validation",
+            "step": self.step,
+            "stage": stage,
+            "when": when,
+            "bits_per_byte": result.languages,
+            "components": result.components,
+            "empty": list(result.empty),
+            "seconds": time.perf_counter() - started,
+        }
+        metrics.write(entry)
+        figures = ", ".join(f"{language} {value:.4f}" for language, value in result.languages.items())
+        self.tell({**entry, "text": f"held-out bits per byte {when} {stage}: {figures}"})
+
+    def _log(self, metrics: MetricsFile | None, entry: dict[str, Any]) -> None:
+        if metrics is None:
+            return
+        metrics.write(entry)
+        text = None
+        if self.step % self.recipe.log_every == 0 or self.step == 1:
+            text = (
+                f"step {self.step}/{self.recipe.total_steps} {entry['stage']}  loss {entry['loss']:.4f}  "
+                f"lr {entry['lr']:.2e}  norm {entry['grad_norm']:.2f}  "
+                f"{entry['tokens_per_second']:,.0f} tokens/s"
+            )
+        self.tell({"kind": "step", "step": self.step, "stage": entry["stage"], "text": text})
+
+    def _outcome(
+        self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int
+    ) -> Outcome:
+        return Outcome(finished, self.step, resumed_from, tokens, seconds, self.checkpoints.path(saved))
+
+    def _in(self, first: int, steps: int) -> int:
+        return min(max(self.step - first, 0), steps)
+
+    def _ask_to_stop(self, *_: Any) -> None:
+        self._stop_asked = True
+
+
+def batch_digest(samples: SampleBatch) -> str:
+    """16 hexadecimal digits that tell one step's samples from another's."""
+    digest = hashlib.blake2b("\n".join(samples.names).encode(), digest_size=8)
+    for array in (samples.component, samples.window, samples.epoch):
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _wrapped(model: torch.nn.Module) -> Any:
+    """Megatron's DistributedDataParallel, gradients reduced in fp32 and shared out for its optimizer."""
+    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+
+    settings = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
+    return DistributedDataParallel(config=model.config, ddp_config=settings, module=model)
+
+
+def _connect(model: Any, optimizer: Any) -> None:
+    """What Megatron's schedules call: when to hold back reduction, how to finish gradients."""
+    from megatron.core.distributed import finalize_model_grads
+
+    model.config.no_sync_func = model.no_sync
+    model.config.grad_scale_func = optimizer.scale_loss
+    model.config.finalize_model_grads_func = finalize_model_grads
+
+
+def _silent(event: dict[str, Any]) -> None:
+    return None

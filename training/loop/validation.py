@@ -1,0 +1,89 @@
+"""Held-out bits per byte, by component and by language.
+
+Every token of the valid shards is predicted exactly once, in windows that do not overlap in what they
+predict; a token at the start of a window sees only the one before it, so the figure is an upper bound on what
+longer context would give. The nats of all targets but EOD are divided by the bytes of text that the manifest
+counts: bits per byte compare across tokenizers, which a loss per token does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from hanji.manifest import Component
+from hanji.training.data.batches import MicroBatch, validation_micro_batches
+from hanji.training.data.plan import DataPlan
+from hanji.training.loop.cross_entropy import vocabulary_cross_entropy
+from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
+from hanji.training.loop.layout import Layout
+from hanji.training.loop.objective import Batch, Objective
+
+PASSES_AT_ONCE = 16
+"""Micro-batches given to the schedule together; bounds the memory of their results."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Bits per byte by language and by component (language/domain/tier); ``empty`` components have no text."""
+
+    languages: dict[str, float]
+    components: dict[str, float]
+    empty: tuple[str, ...]
+
+
+class Validation:
+    """The held-out shards, cut into micro-batches once for the whole run."""
+
+    def __init__(self, data: DataPlan, seq_length: int, micro_size: int, layout: Layout) -> None:
+        self.components = {name: c for name, c in data.valid.items() if c.tokens and c.bytes}
+        self.empty = tuple(
+            sorted(name for name in set(data.valid) | set(data.train) if name not in self.components)
+        )
+        self._layout = layout
+        self._vocab_size = data.manifest.tokenizer.vocab_size
+        self._batches: list[MicroBatch] = validation_micro_batches(
+            [data.stream(component) for component in self.components.values()],
+            data.manifest.tokenizer.eod_id,
+            seq_length,
+            micro_size,
+            layout.data_rank,
+            layout.data_ranks,
+        )
+
+    def measure(self, model: torch.nn.Module, objective: Objective) -> HeldOut:
+        """Bits per byte of the model as it is; all ranks call it and get the same answer."""
+        nats = torch.zeros(len(self.components), dtype=torch.float64)
+
+        def add(output: torch.Tensor, batch: Batch) -> None:
+            losses, _ = vocabulary_cross_entropy(output, batch.labels, self._vocab_size)
+            rows = (losses * batch.mask).sum(dim=1, dtype=torch.float64).cpu()
+            real = batch.component >= 0
+            nats.index_add_(0, batch.component[real].cpu(), rows[real.cpu()])
+
+        model.eval()
+        with torch.no_grad():
+            for first in range(0, len(self._batches), PASSES_AT_ONCE):
+                chosen = self._batches[first : first + PASSES_AT_ONCE]
+                run_micro_batches(
+                    model, objective, chosen, self._layout, forward_only=True, look=add
+                )
+        model.train()
+        total = sum_over_ranks(nats.to(self._layout.device), self._layout).tolist()
+        return held_out(self.components, dict(zip(self.components, total, strict=True)), self.empty)
+
+
+def held_out(
+    components: Mapping[str, Component], nats: Mapping[str, float], empty: tuple[str, ...]
+) -> HeldOut:
+    """Nats by component → bits per byte by component and language (nats and bytes summed first)."""
+    by_component = {name: nats[name] / (c.bytes * math.log(2)) for name, c in components.items()}
+    languages = {}
+    for language in sorted({component.language for component in components.values()}):
+        members = [name for name, component in components.items() if component.language == language]
+        total_bytes = sum(components[name].bytes for name in members)
+        languages[language] = sum(nats[name] for name in members) / (total_bytes * math.log(2))
+    return HeldOut(languages, by_component, empty)

@@ -1,0 +1,99 @@
+"""One rank of a training run: what torchrun starts. Argument: the resolved recipe as a JSON file.
+
+It is started by file path, so it works from any directory. An error that Hanji can explain is written to
+``RUN/logs/error-rank-N.json`` for the launcher, and its message to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hanji.errors import HanjiError
+from hanji.storage import Storage
+from hanji.training.recipe import TrainingRecipe
+
+
+def main(recipe_file: str) -> int:
+    """Train; returns the exit code."""
+    recipe = TrainingRecipe.model_validate_json(Path(recipe_file).read_bytes())
+    try:
+        work(recipe)
+    except HanjiError as error:
+        report = {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
+        path = Path(recipe.run) / "logs" / f"error-rank-{os.environ['RANK']}.json"
+        path.write_text(json.dumps(report, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"rank {os.environ['RANK']}: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    return 0
+
+
+def work(recipe: TrainingRecipe) -> None:
+    """Build everything for this rank and run the loop; rank 0 writes training.json at the end."""
+    from hanji.training.cpu import prepare_import, without_cuda
+
+    prepare_import()
+    with without_cuda():
+        from hanji.training.data.plan import plan_data
+        from hanji.training.loop.layout import distributed
+        from hanji.training.loop.metrics import event_sink
+        from hanji.training.loop.objective import NextToken
+        from hanji.training.loop.trainer import Trainer
+        from hanji.training.model.build import build_model
+
+        with distributed(recipe.parallel, recipe.seed) as layout:
+            # One rank checks the files; the others would only read the same bytes again.
+            data = plan_data(recipe, check=layout.is_main)
+            vocab_size = data.manifest.tokenizer.vocab_size
+            model = build_model(
+                recipe.shape,
+                vocab_size,
+                recipe.parallel,
+                bf16=recipe.precision == "bf16",
+                seed=recipe.seed,
+            )
+            trainer = Trainer(
+                recipe,
+                data,
+                NextToken(vocab_size, recipe.optimizer.z_loss),
+                model,
+                layout,
+                event_sink(),
+            )
+            outcome = trainer.run()
+            if layout.is_main:
+                _summarise(recipe, data, outcome, str(layout.device))
+
+
+def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str) -> None:
+    from hanji.training.loop.metrics import read_metrics
+    from hanji.training.model.shape import parameter_count
+
+    metrics = read_metrics(Path(recipe.run) / "metrics.jsonl")
+    summary = {
+        "format": "hanji-training/1",
+        "name": recipe.name,
+        **asdict(outcome),
+        "total_steps": recipe.total_steps,
+        "tokens_per_second": outcome.tokens / outcome.seconds if outcome.seconds else None,
+        "parameters": parameter_count(recipe.shape, data.manifest.tokenizer.vocab_size),
+        "vocab_size": data.manifest.tokenizer.vocab_size,
+        "precision": recipe.precision,
+        "parallel": recipe.parallel.model_dump(),
+        "device": device,
+        "shards": {"directory": recipe.shards, "manifest_sha256": data.manifest_sha256},
+        "blends": {stage.blend.stage: stage.blend.shares() for stage in data.order.stages},
+        "epochs": data.epochs(),
+        "left_out": data.left_out,
+        "validation": [entry for entry in metrics if entry["kind"] == "validation"],
+    }
+    text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"
+    Storage(recipe.run).write_bytes("training.json", text.encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
