@@ -40,6 +40,8 @@ from hanji.progress import Progress, SilentProgress
 from hanji.storage import Storage, Written
 
 VALID_SALT = 1
+# What a finished run is swept of: leftovers of earlier recipes in the same directory.
+TABLES = ("documents", "edits", "signals", "gathered", "relations", "decisions", "ledger", "tokens", "exchange")
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ class _Pipeline:
         self._check_books(reads, gathered, ledger)
         manifest, counts, shards = self._write(gathered, ledger)
         metrics = self._report(reads, gathered, ledger, counts, tiers, manifest)
+        self.runner.sweep(TABLES)
         seconds = time.perf_counter() - started
         self._write_run_json(finished=True, manifest=manifest, seconds=seconds)
         totals = {

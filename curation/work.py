@@ -157,6 +157,7 @@ class Runner:
         self.progress = progress
         self.resources = Resources(memory_bytes=memory_bytes)
         self.reports: list[StepReport] = []
+        self._used: set[str] = set()
 
     def map(self, step: Step, units: Sequence[Unit]) -> list[Commit]:
         """Do what is not done yet and return the commits in the order of the units.
@@ -173,8 +174,24 @@ class Runner:
             commits[todo[position]] = commit
             self.progress.advance()
         done = [commit for commit in commits if commit is not None]
+        for unit, key, commit in zip(units, keys, done, strict=True):
+            self._used.add(f"commits/{step.name}/{_record_name(unit.name, key)}")
+            self._used.update(written.path for written in commit.files.values())
         self._report(step, done, skipped)
         return done
+
+    def sweep(self, directories: Sequence[str]) -> int:
+        """Remove what earlier recipes or killed attempts left in these directories; returns how many files.
+
+        A run's tables are then those of its last recipe, and ``ledger/*.parquet`` counts no document twice.
+        """
+        removed = 0
+        for directory in ("commits", *directories):
+            for path in self.run.walk(directory):
+                if path not in self._used:
+                    self.run.remove(path)
+                    removed += 1
+        return removed
 
     def committed(self, step: str, names: Sequence[str], keys: Sequence[str]) -> list[Commit | None]:
         """The commit of each (unit name, key), or None where there is none or a file of it is gone."""

@@ -91,8 +91,10 @@ def train(
     logs.mkdir(parents=True)
     recipe_file = run / "recipe.json"
     recipe_file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    code = _run_ranks(recipe, recipe_file, logs, progress or SilentProgress())
-    if code != 0:
+    (run / "training.json").unlink(missing_ok=True)
+    code, stopped = _run_ranks(recipe, recipe_file, logs, progress or SilentProgress())
+    # torchrun ends with an error after a SIGTERM even where all ranks ended well.
+    if code != 0 and not stopped:
         raise _failure(logs, code)
     return read_summary(recipe.run)
 
@@ -134,7 +136,8 @@ def describe(recipe: TrainingRecipe) -> str:
     return "\n".join(lines)
 
 
-def _run_ranks(recipe: TrainingRecipe, recipe_file: Path, logs: Path, progress: Progress) -> int:
+def _run_ranks(recipe: TrainingRecipe, recipe_file: Path, logs: Path, progress: Progress) -> tuple[int, bool]:
+    """Exit code of torchrun, and whether the ranks said that they stopped as asked."""
     ranks = recipe.parallel.ranks
     command = [
         *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1"),
@@ -156,25 +159,28 @@ def _run_ranks(recipe: TrainingRecipe, recipe_file: Path, logs: Path, progress: 
         )
         with _forward_stop(process):
             assert process.stdout is not None
+            stopped = False
             for line in process.stdout:
-                _follow(line, progress, logs)
-            return process.wait()
+                stopped |= _follow(line, progress, logs) == "stopped"
+            return process.wait(), stopped
 
 
-def _follow(line: str, progress: Progress, logs: Path) -> None:
+def _follow(line: str, progress: Progress, logs: Path) -> str | None:
+    """Pass an event on to the progress display; its kind, or None for a line that is not an event."""
     try:
         event: dict[str, Any] = json.loads(line)
         kind = event["kind"]
     except (ValueError, KeyError, TypeError):
         with (logs / "stdout.log").open("a", encoding="utf-8") as file:
             file.write(line)
-        return
+        return None
     if kind == "stage":
         progress.step(event["stage"], event["steps"], event["done"])
     elif kind == "step":
         progress.advance()
     if event.get("text"):
         progress.note(event["text"])
+    return str(kind)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,10 @@
 
 The child gets a batch over a pipe and answers page by page. A page that takes too long, or kills the child,
 is reported as such, the child is replaced, and the batch goes on behind that page. The child ends when its
-parent does: its pipe closes.
+parent does: its pipe closes, and an alarm ends it should a page hold it after that.
 
-This file is also the child's program. It is started as a fresh interpreter, because forking a process with
-threads (as Ray's workers are) can deadlock.
+This module is also the child's program. It is started as a fresh interpreter, because forking a process
+with threads (as Ray's workers are) can deadlock.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Sandbox:
         ours, theirs = Pipe()
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
         self._child = subprocess.Popen(
-            [sys.executable, __file__, str(theirs.fileno()), self._extractor],
+            [sys.executable, "-m", __name__, str(theirs.fileno()), self._extractor, str(self._timeout)],
             pass_fds=[theirs.fileno()],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -103,19 +103,21 @@ class Sandbox:
             self._pipe = None
 
 
-_cached: dict[tuple[str, float], Sandbox] = {}
+_cached: dict[tuple[int, str, float], Sandbox] = {}
 
 
 def sandbox_for(extractor: str, timeout_seconds: float) -> Sandbox:
     """The sandbox of this process for these settings: its libraries are loaded once a worker."""
-    key = (extractor, timeout_seconds)
+    # By process: a forked copy of this cache must not talk to the child of its parent.
+    key = (os.getpid(), extractor, timeout_seconds)
     if key not in _cached:
         _cached[key] = Sandbox(extractor, timeout_seconds)
     return _cached[key]
 
 
-def _serve(descriptor: int, extractor: str) -> None:
+def _serve(descriptor: int, extractor: str, timeout_seconds: float) -> None:
     import resource
+    import signal
 
     from hanji.curation.text.extract import extract
 
@@ -130,6 +132,9 @@ def _serve(descriptor: int, extractor: str) -> None:
         except EOFError:
             return
         for page in pages:
+            # The parent keeps the time; this is for the case that it has died.
+            signal.setitimer(signal.ITIMER_REAL, 2 * timeout_seconds + 10)
+            answer: tuple[str, str | None, str | None]
             try:
                 found = extract(page, extractor)
                 answer = (found.text, found.title, None)
@@ -138,7 +143,8 @@ def _serve(descriptor: int, extractor: str) -> None:
             except Exception as error:  # whatever a parser raises for a page is that page's failure
                 answer = ("", None, f"extract-error: {type(error).__name__}: {error}"[:300])
             pipe.send(answer)
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]), sys.argv[2])
+    _serve(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))

@@ -1,0 +1,149 @@
+"""Small tiered shards, written with Megatron's own builder, and recipes that fit them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hanji.fingerprint import file_sha256
+from hanji.manifest import Component, FileFacts, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.storage import Storage
+
+VOCABULARY = 300
+EOD = 299
+
+# Tokens a component gets, by language/domain/tier, for (train, valid).
+SIZES = {
+    "ko/web/high": (9_000, 700),
+    "ko/web/low": (14_000, 500),
+    "en/web/high": (7_000, 600),
+    "en/code/low": (5_000, 0),
+}
+
+
+def write_shards(root: Path, sizes: dict[str, tuple[int, int]] = SIZES, per_shard: int = 4_000) -> Path:
+    """Write shards and their manifest below ``root``: documents that repeat with noise, so that they can be
+    learned, several shards to a large component."""
+    (root / "tokenizer.json").parent.mkdir(parents=True, exist_ok=True)
+    (root / "tokenizer.json").write_text('{"note": "stands for a tokenizer"}', encoding="utf-8")
+    components = []
+    for name, (train, valid) in sizes.items():
+        language, domain, tier = name.split("/")
+        for split, tokens in (("train", train), ("valid", valid)):
+            seed = int.from_bytes(hashlib.sha256(f"{name}{split}".encode()).digest()[:4], "little")
+            shards = []
+            for number, start in enumerate(range(0, tokens, per_shard)):
+                size = min(per_shard, tokens - start)
+                prefix = f"{name}/{split}-{number:05d}"
+                shards.append(_write_shard(root, prefix, size, np.random.default_rng(seed + number)))
+            components.append(
+                Component(
+                    language=language,
+                    domain=domain,
+                    tier=tier,
+                    split=split,  # type: ignore[arg-type]
+                    documents=sum(shard.documents for shard in shards),
+                    tokens=sum(shard.tokens for shard in shards),
+                    bytes=sum(shard.bytes for shard in shards),
+                    shards=shards,
+                )
+            )
+    manifest = Manifest(
+        recipe="test",
+        curation="0" * 32,
+        tokenizer=TokenizerFacts(
+            file="tokenizer.json",
+            sha256=file_sha256(root / "tokenizer.json"),
+            vocab_size=VOCABULARY,
+            eod_id=EOD,
+            eod_token="<eod>",
+        ),
+        dtype="uint16",
+        components=components,
+    )
+    write_manifest(Storage(root), manifest)
+    return root
+
+
+def _write_shard(root: Path, prefix: str, tokens: int, generator: np.random.Generator) -> Shard:
+    import torch
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    (root / prefix).parent.mkdir(parents=True, exist_ok=True)
+    builder = IndexedDatasetBuilder(str(root / f"{prefix}.bin"), dtype=np.uint16)
+    lengths = []
+    left = tokens
+    while left:
+        length = min(left, int(generator.integers(20, 120)))
+        length = left if left - length < 2 else length
+        start = int(generator.integers(0, 40))
+        document = (start + 3 * np.arange(length)) % 120 + 7 * generator.integers(0, 2, length)
+        document[-1] = EOD
+        builder.add_item(torch.from_numpy(document.astype(np.int32)))
+        builder.end_document()
+        lengths.append(length)
+        left -= length
+    builder.finalize(str(root / f"{prefix}.idx"))
+    counts = np.array(lengths)
+    table = pa.table(
+        {
+            "document_id": pa.array([f"{prefix}{i}" for i in range(len(lengths))], pa.large_string()),
+            "source": pa.array(["test"] * len(lengths), pa.large_string()),
+            "token_offset": pa.array(np.cumsum(counts) - counts, pa.int64()),
+            "tokens": pa.array(counts, pa.int32()),
+            "bytes": pa.array(3 * (counts - 1), pa.int64()),
+            "cluster_size": pa.array(np.ones(len(lengths)), pa.int32()),
+        }
+    )
+    pq.write_table(table, root / f"{prefix}.docs.parquet")
+
+    def facts(suffix: str) -> FileFacts:
+        path = root / f"{prefix}{suffix}"
+        return FileFacts(path=f"{prefix}{suffix}", bytes=path.stat().st_size, sha256=file_sha256(path))
+
+    return Shard(
+        prefix=prefix,
+        documents=len(lengths),
+        tokens=tokens,
+        bytes=int(3 * (counts - 1).sum()),
+        bin=facts(".bin"),
+        idx=facts(".idx"),
+        docs=facts(".docs.parquet"),
+    )
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of the sizes above; tests must not write to them."""
+    return write_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture
+def recipe_data(shards: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Makes the mapping of a small two-stage recipe; keyword arguments replace whole fields."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        return {
+            "name": "small",
+            "run": str(tmp_path / "run"),
+            "shards": str(shards),
+            "model": "tiny",
+            "stages": [
+                {"name": "one", "steps": 6, "blend": {"*/*/*": 1.0}},
+                {"name": "two", "steps": 4, "blend": {"*/*/high": 1.0}},
+            ],
+            "batch": {"global_size": 4, "micro_size": 2},
+            "schedule": {"peak_lr": 0.003, "warmup_steps": 2},
+            "checkpoint": {"every": 3},
+            "log_every": 1,
+            **changes,
+        }
+
+    return make
