@@ -41,7 +41,17 @@ from hanji.storage import Storage, Written
 
 VALID_SALT = 1
 # What a finished run is swept of: leftovers of earlier recipes in the same directory.
-TABLES = ("documents", "edits", "signals", "gathered", "relations", "decisions", "ledger", "tokens", "exchange")
+TABLES = (
+    "documents",
+    "edits",
+    "signals",
+    "gathered",
+    "relations",
+    "decisions",
+    "ledger",
+    "tokens",
+    "exchange",
+)
 
 
 @dataclass(frozen=True)
@@ -584,7 +594,7 @@ class _Pipeline:
                 language: {n: m / SCALE for n, m in zip(cut.names, cut.minimum, strict=True)}
                 for language, cut in tiers.items()
             },
-            "rules": {
+            "rules_applied": {
                 language: [
                     {"name": rule.name, "description": rule.description, "threshold": rule.threshold}
                     for rule in rules

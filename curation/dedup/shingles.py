@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import flat
 from hanji.curation.dedup import kernels
 from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.signals.characters import mix
@@ -34,7 +35,7 @@ class ShingleSets:
 
 def shingle_sets(texts: pa.Array | pa.ChunkedArray, shingles: Shingles) -> ShingleSets:
     """Shingle sets of lower-cased texts. ``texts`` is large_string without nulls."""
-    lowered = pc.utf8_lower(_one_array(texts))
+    lowered = pc.utf8_lower(flat(texts))
     _, offsets, data = lowered.buffers()
     bounds = np.frombuffer(offsets, np.int64)[lowered.offset : lowered.offset + len(lowered) + 1]
     raw = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
@@ -76,10 +77,3 @@ def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
     state = np.arange(1, 2 * count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     values = np.array([mix(np.uint64(int(s) ^ _SEED)) for s in state], np.uint64)
     return values[:count] | np.uint64(1), values[count:]
-
-
-def _one_array(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    array = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-    if isinstance(array, pa.ChunkedArray):  # combine_chunks of no chunk at all
-        array = pa.array([], pa.large_string())
-    return array.cast(pa.large_string())

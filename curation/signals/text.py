@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import flat
 from hanji.curation.signals.characters import chain
 from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.kernels import measure_all
@@ -33,11 +34,11 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
 
     ``texts`` is large_string without nulls, ``languages`` a string a text; "ko" counts Korean endings.
     """
-    array = _one(texts)
+    array = flat(texts)
     _, offsets, data = array.buffers()
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    korean = pc.fill_null(pc.equal(_one(languages), "ko"), False).to_numpy(zero_copy_only=False)
+    korean = pc.fill_null(pc.equal(flat(languages), "ko"), False).to_numpy(zero_copy_only=False)
     counts = measure_all(raw, bounds, korean.astype(np.int8), _stop_hashes(), len(COLUMNS))
     columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
     lowered = pc.ascii_lower(array)
@@ -61,10 +62,3 @@ def _stop_hashes() -> np.ndarray:
     for row, words in enumerate((ENGLISH_STOP_WORDS, KOREAN_ENDINGS)):
         hashes[row, : len(words)] = [word_hash(word) for word in words]
     return hashes
-
-
-def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.array([], pa.large_string())
-    return array.cast(pa.large_string())

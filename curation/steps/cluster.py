@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import flat
 from hanji.curation.exchange import (
     Stretch,
     id_partition,
@@ -70,7 +71,7 @@ def _start(attempt: Attempt, edges: Commit, partitions: int) -> Outcome:
 
 def _send_both_ways(attempt: Attempt, left: Any, right: Any, partitions: int) -> Outcome:
     """Send every edge to both of its ends; the state is a hash of the edges, independent of their order."""
-    left, right = _flat(left), _flat(right)
+    left, right = flat(left), flat(right)
     arcs = pa.table(
         {"node": pa.concat_arrays([left, right]), "neighbour": pa.concat_arrays([right, left])}
     ).cast(ARCS)
@@ -119,17 +120,12 @@ def _finish(attempt: Attempt, work: tuple[int, list[Stretch], Any]) -> Outcome:
 
 def _codes(arcs: pa.Table) -> tuple[pa.Array, np.ndarray, np.ndarray]:
     """(names sorted, node codes, neighbour codes): integers in the order of the ids."""
-    node, neighbour = _flat(arcs["node"]), _flat(arcs["neighbour"])
+    node, neighbour = flat(arcs["node"]), flat(arcs["neighbour"])
     both = pa.concat_arrays([node, neighbour])
     names = pc.unique(both)
     names = names.take(pc.sort_indices(names))
     codes = pc.index_in(both, value_set=names).to_numpy(zero_copy_only=False).astype(np.int64)
     return names, codes[: len(node)], codes[len(node) :]
-
-
-def _flat(column: Any) -> pa.Array:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return array.cast(TEXT)
 
 
 def _state(left: pa.Array, right: pa.Array) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import flat, run_lengths, run_starts
 from hanji.curation.decisions.rules import Rule, judge
 from hanji.curation.decisions.survivors import Likeness, Member, pair_key, walk
 from hanji.curation.decisions.tiers import TierThresholds, histogram
@@ -108,10 +109,10 @@ def judge_partition(attempt: Attempt, home: Home, rules: dict[str, list[Rule]], 
         }
     )
     attempt.write_table("judged", "decisions/judged", judged)
-    members = _members(attempt, home, facts, np.array([r is None for r in rule]))
+    members = _members(attempt, home, facts, np.array([r is None for r in rule], bool))
     clusters = run.read_table(home.clusters.files["clusters"].path)
     edges = run.read_table(home.edges.files["edges"].path)
-    place = pc.index_in(_flat(edges["b"]), value_set=_flat(clusters["id"]))
+    place = pc.index_in(flat(edges["b"]), value_set=flat(clusters["id"]))
     edges = edges.append_column("cluster", clusters["cluster"].take(place)).select(CLUSTER_EDGES.names)
     return Outcome(
         info={
@@ -123,12 +124,12 @@ def judge_partition(attempt: Attempt, home: Home, rules: dict[str, list[Rule]], 
 
 def _members(attempt: Attempt, home: Home, facts: pa.Table, passes: np.ndarray) -> pa.Table:
     clusters = attempt.run.read_table(home.clusters.files["clusters"].path)
-    ids = _flat(clusters["id"])
-    rows = pc.index_in(ids, value_set=_flat(facts["id"]))
+    ids = flat(clusters["id"])
+    rows = pc.index_in(ids, value_set=flat(facts["id"]))
     mine = facts.take(rows)
     passing = pa.array(passes).take(rows)
     texts = attempt.run.read_table(home.gathered.files["text"].path)
-    text = texts["text"].take(pc.index_in(ids, value_set=_flat(texts["id"])))
+    text = texts["text"].take(pc.index_in(ids, value_set=flat(texts["id"])))
     return pa.table(
         {
             "cluster": clusters["cluster"],
@@ -160,9 +161,9 @@ def survive(
     fates: list[dict[str, Any]] = []
     sizes: dict[str, int] = {}
     labels = members["cluster"].to_pylist()
-    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
-    for start, end in zip(starts, [*starts[1:], len(labels)], strict=True):
-        rows = members.slice(start, end - start).to_pylist()
+    starts = run_starts(members, ["cluster"])
+    for start, length in zip(starts.tolist(), run_lengths(starts, len(members)).tolist(), strict=True):
+        rows = members.slice(start, length).to_pylist()
         cluster = labels[start]
         standing = [
             Member(r["id"], r["language"], r["score"], r["bytes"], r["date"], r["text"])
@@ -211,7 +212,7 @@ def settle(
     facts = run.read_table(home.gathered.files["facts"].path)
     judged = run.read_table(judged_commit.files["judged"].path)
     fates = receive(run, fate_parts, FATES)
-    place = pc.index_in(_flat(facts["id"]), value_set=_flat(fates["id"]))
+    place = pc.index_in(flat(facts["id"]), value_set=flat(fates["id"]))
     fate = fates.take(place)
 
     rows: dict[str, list[Any]] = {name: [] for name in LEDGER.names}
@@ -296,8 +297,3 @@ def write_ledger(attempt: Attempt, settled: Commit, tiers: dict[str, TierThresho
     for verdict in table["verdict"].to_pylist():
         counts[verdict] += 1
     return Outcome(counts, {"components": components})
-
-
-def _flat(column: Any) -> pa.Array:
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return array.cast(TEXT)

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import run_lengths, run_starts
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.records import DOCUMENTS, TEXT
 from hanji.curation.signals.text import SIGNALS
@@ -77,23 +78,14 @@ def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Str
     _, fact_parts, text_parts = work
     facts = receive(attempt.run, fact_parts, FACTS).sort_by(_LOCATORS)
     rows_in = len(facts)
-    first = _first_of_each(facts["id"])
-    counts = np.diff(np.append(first, rows_in))
+    first = run_starts(facts, ["id"])
+    counts = run_lengths(first, rows_in)
     facts = facts.take(pa.array(first)).append_column("occurrences", pa.array(counts, pa.int64()))
     texts = receive(attempt.run, text_parts, TEXTS).sort_by("id")
-    texts = texts.take(pa.array(_first_of_each(texts["id"])))
+    texts = texts.take(pa.array(run_starts(texts, ["id"])))
     attempt.write_table("facts", "gathered/facts", facts)
     attempt.write_table("text", "gathered/text", texts)
     return Outcome(info={"records": rows_in, "documents": len(first)})
-
-
-def _first_of_each(ids: pa.ChunkedArray) -> np.ndarray:
-    """Positions at which a new value starts in a sorted column; int64."""
-    if len(ids) == 0:
-        return np.zeros(0, np.int64)
-    values = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    new = pc.not_equal(values.slice(1), values.slice(0, len(values) - 1)).to_numpy(zero_copy_only=False)
-    return np.append(0, np.flatnonzero(new) + 1)
 
 
 def _check_aligned(got: pa.ChunkedArray, expected: pa.Array, unit: str, what: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import flat, run_lengths, run_starts
 from hanji.curation.dedup.shingles import alike, band_hashes, exact_hash, likeness, shingle_sets
 from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send
 from hanji.curation.recipe import Dedup, MinHash
@@ -89,36 +90,25 @@ def pair(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int
     rows = receive(attempt.run, parts, BUCKETS)
     keys = ["band", "hash", "check", "language", "id"]
     rows = rows.sort_by([(key, "ascending") for key in keys]).combine_chunks()
-    largest = 0
-    if len(rows):
-        same = np.ones(len(rows) - 1, bool)
-        for key in keys[:-1]:
-            column = rows[key].combine_chunks()
-            equal = pc.equal(column.slice(1), column.slice(0, len(rows) - 1))
-            same &= equal.to_numpy(zero_copy_only=False)
-        starts = np.append(0, np.flatnonzero(~same) + 1)
-        sizes = np.diff(np.append(starts, len(rows)))
-        largest = int(sizes.max())
-        centre = np.repeat(starts, sizes)
-        others = np.flatnonzero(np.arange(len(rows)) != centre)
-        pairs = pa.table(
-            {
-                "a": rows["id"].take(pa.array(centre[others])),
-                "b": rows["id"].take(pa.array(others)),
-                "language": rows["language"].take(pa.array(others)),
-                "kind": pc.if_else(
-                    pc.equal(rows["band"].take(pa.array(others)), EXACT_BAND), "exact", "near"
-                ).cast(TEXT),
-            }
-        ).cast(PAIRS)
-        pairs = _distinct_pairs(pairs)
-    else:
-        pairs = PAIRS.empty_table()
+    starts = run_starts(rows, keys[:-1])
+    sizes = run_lengths(starts, len(rows))
+    centre = np.repeat(starts, sizes)
+    others = np.flatnonzero(np.arange(len(rows)) != centre)
+    exact = pc.equal(rows["band"].take(pa.array(others)), EXACT_BAND)
+    pairs = pa.table(
+        {
+            "a": rows["id"].take(pa.array(centre[others])),
+            "b": rows["id"].take(pa.array(others)),
+            "language": rows["language"].take(pa.array(others)),
+            "kind": pc.if_else(exact, "exact", "near").cast(TEXT),
+        }
+    )
+    pairs = _distinct_pairs(pairs.cast(PAIRS))
     return Outcome(
         info={
             "pairs": send(attempt, "pairs", pairs, id_partition(pairs["a"], partitions)),
             "candidates": len(pairs),
-            "largest_bucket": largest,
+            "largest_bucket": int(sizes.max(initial=0)),
         }
     )
 
@@ -126,14 +116,7 @@ def pair(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int
 def _distinct_pairs(pairs: pa.Table) -> pa.Table:
     """Each (a, b) once, sorted; "exact" comes before "near" and wins."""
     pairs = pairs.sort_by([("a", "ascending"), ("b", "ascending"), ("kind", "ascending")]).combine_chunks()
-    if len(pairs) < 2:
-        return pairs
-    same = np.ones(len(pairs) - 1, bool)
-    for key in ("a", "b"):
-        column = pairs[key].combine_chunks()
-        equal = pc.equal(column.slice(1), column.slice(0, len(pairs) - 1))
-        same &= equal.to_numpy(zero_copy_only=False)
-    return pairs.take(pa.array(np.append(0, np.flatnonzero(~same) + 1)))
+    return pairs.take(pa.array(run_starts(pairs, ["a", "b"])))
 
 
 def attach(attempt: Attempt, work: tuple[int, list[Stretch], Commit], partitions: int) -> Outcome:
@@ -211,7 +194,4 @@ def verify(
 
 def _lookup(table: pa.Table, ids: pa.Array) -> pa.Array:
     """Texts of the given ids from an (id, text) table."""
-    keys = table["id"].combine_chunks()
-    place = pc.index_in(ids, value_set=keys)
-    texts = table["text"].take(place)
-    return texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return flat(table["text"].take(pc.index_in(ids, value_set=flat(table["id"]))))

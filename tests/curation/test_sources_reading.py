@@ -125,7 +125,9 @@ def test_a_file_that_is_no_archive_is_one_failed_record(tmp_path: Path, content:
 
 def test_chunked_and_compressed_bodies_are_decoded(tmp_path: Path) -> None:
     body = b"<p>hello</p>" * 20
-    chunked = b"".join(b"%x\r\n%s\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7))
+    chunked = b"".join(
+        b"%x\r\n%s\r\n" % (len(body[i : i + 7]), body[i : i + 7]) for i in range(0, len(body), 7)
+    )
     chunked += b"0\r\n\r\n"
     records, _ = archive(
         tmp_path,
@@ -139,7 +141,9 @@ def test_chunked_and_compressed_bodies_are_decoded(tmp_path: Path) -> None:
 
 
 def test_an_empty_body_and_a_broken_http_header_fail_with_a_reason(tmp_path: Path) -> None:
-    bad = warc_record("response", {"WARC-Target-URI": "http://e.com", "WARC-Record-ID": "<x>"}, b"\x00\x01\x02")
+    bad = warc_record(
+        "response", {"WARC-Target-URI": "http://e.com", "WARC-Record-ID": "<x>"}, b"\x00\x01\x02"
+    )
     records, _ = archive(tmp_path, gz(page(1, b""), bad))
     assert [str(record.error).split(":")[0] for record in records] == ["http-empty", "http-invalid"]
 
@@ -156,7 +160,9 @@ def test_arc_files_are_read(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=400), st.integers(0, 800), st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_no_mutation_of_an_archive_raises(tmp_path_factory: Any, noise: bytes, place: int, packed: bool) -> None:
+def test_no_mutation_of_an_archive_raises(
+    tmp_path_factory: Any, noise: bytes, place: int, packed: bool
+) -> None:
     records = (page(1, b"<p>one"), page(2, b"<p>two"), page(3, b"<p>three"))
     data = gz(*records) if packed else b"".join(records)
     place = min(place, len(data))
@@ -198,7 +204,9 @@ def test_byte_ranges_cover_every_line_exactly_once(tmp_path: Path, split_bytes: 
 
 def test_a_broken_line_is_one_failed_record_that_says_where(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"text": "ok"}\n{"text": \n[1]\n{"body": "x"}\n{"text": 7}\n\xff\xfe\n{"text": "ok"}\n')
+    path.write_bytes(
+        b'{"text": "ok"}\n{"text": \n[1]\n{"body": "x"}\n{"text": 7}\n\xff\xfe\n{"text": "ok"}\n'
+    )
     records = read_all(jsonl_source(path))
     assert [record.text for record in records if record.error is None] == ["ok", "ok"]
     reasons = [record.error.split(":")[0] for record in records if record.error]

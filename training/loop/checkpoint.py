@@ -94,7 +94,7 @@ class Checkpoints:
         loaded = dist_checkpointing.load(
             state, self.path(commit.step), strict=StrictHandling.RAISE_UNEXPECTED
         )
-        model.load_state_dict(loaded["model"])
+        _bare(model).load_state_dict(loaded["model"])
         optimizer.load_state_dict(loaded["optimizer"])
         if "random" in loaded:
             _set_random_state(loaded["random"])
@@ -127,7 +127,7 @@ def _state(
 ) -> dict[str, Any]:
     from megatron.core.dist_checkpointing.mapping import ShardedObject
 
-    described = model.sharded_state_dict()
+    described = _bare(model).sharded_state_dict()
     state = {
         "model": described,
         "optimizer": optimizer.sharded_state_dict(described, is_loading=loading, metadata=_OPTIMIZER_FORM),
@@ -137,6 +137,13 @@ def _state(
             "random", _random_state(), (layout.ranks,), (layout.rank,), replica_id=0
         )
     return state
+
+
+def _bare(model: Any) -> Any:
+    """The GPTModel inside its wrappers, so that names in a checkpoint know nothing of them."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
 
 
 def _random_state() -> dict[str, Any]:

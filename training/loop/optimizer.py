@@ -82,11 +82,16 @@ def set_learning_rate(optimizer: Any, rate: float) -> None:
 
 
 def _zero_state(optimizer: Any, config: Any = None) -> None:
+    """Moments of zero for parameters that have none yet, and the step where Adam keeps one for each."""
+    by_parameter = isinstance(optimizer, torch.optim.AdamW)
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            if not optimizer.state[parameter]:
-                optimizer.state[parameter]["exp_avg"] = torch.zeros_like(parameter.data)
-                optimizer.state[parameter]["exp_avg_sq"] = torch.zeros_like(parameter.data)
+            state = optimizer.state[parameter]
+            if not state:
+                if by_parameter:
+                    state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+                state["exp_avg"] = torch.zeros_like(parameter.data)
+                state["exp_avg_sq"] = torch.zeros_like(parameter.data)
 
 
 def _distributed_optimizer_class() -> type[Any]:
@@ -97,8 +102,14 @@ def _distributed_optimizer_class() -> type[Any]:
 
         Torch keeps the step as a tensor in each parameter's state. Megatron-Core 0.16.1 saves it in the
         parameter group, restores it as one tensor that all parameters share (each would count it up), and
-        then asks the checkpoint for a "step" beside each parameter's moments (KeyError).
+        then asks the checkpoint for a "step" beside each parameter's moments (KeyError). It also asks an
+        optimizer that has not stepped yet for its step.
         """
+
+        def sharded_state_dict(self, *args: Any, is_loading: bool = False, **options: Any) -> Any:
+            if is_loading:
+                _zero_state(self.optimizer)
+            return super().sharded_state_dict(*args, is_loading=is_loading, **options)
 
         def load_state_dict(self, state_dict: Any) -> None:
             super().load_state_dict(state_dict)

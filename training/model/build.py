@@ -37,10 +37,12 @@ def transformer_config(shape: ModelShape, parallel: ParallelSettings, *, bf16: b
         add_bias_linear=False,
         hidden_dropout=0.0,
         attention_dropout=0.0,
-        init_method_std=shape.init_std,
-        # Weights are drawn by hanji.training.model.initialise, not by Megatron.
-        perform_initialization=False,
-        use_cpu_initialization=not cuda,
+        # hanji.training.model.initialise draws the weights. Megatron must still "initialise" them: that is
+        # where it marks which are split, by which the gradient norm counts the others once.
+        perform_initialization=True,
+        init_method=_leave,
+        output_layer_init_method=_leave,
+        embedding_init_method=_leave,
         tensor_model_parallel_size=parallel.tensor,
         pipeline_model_parallel_size=parallel.pipeline,
         bf16=bf16,
@@ -55,6 +57,10 @@ def transformer_config(shape: ModelShape, parallel: ParallelSettings, *, bf16: b
         gradient_accumulation_fusion=False,
         batch_p2p_comm=cuda,
     )
+
+
+def _leave(tensor: torch.Tensor) -> None:
+    return None
 
 
 def build_model(

@@ -1,0 +1,35 @@
+"""Small operations on Arrow columns that several steps need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One contiguous array of a column of text, as ``large_string``."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # what combining no chunk at all gives
+        array = pa.array([], pa.large_string())
+    return array.cast(pa.large_string())
+
+
+def run_starts(table: pa.Table, keys: Sequence[str]) -> np.ndarray:
+    """Row numbers at which a new combination of ``keys`` begins in a sorted table without nulls; int64."""
+    rows = len(table)
+    if rows == 0:
+        return np.zeros(0, np.int64)
+    same = np.ones(rows - 1, bool)
+    for key in keys:
+        column = table[key].combine_chunks()
+        equal = pc.equal(column.slice(1), column.slice(0, rows - 1))
+        same &= equal.to_numpy(zero_copy_only=False)
+    return np.append(0, np.flatnonzero(~same) + 1)
+
+
+def run_lengths(starts: np.ndarray, rows: int) -> np.ndarray:
+    """Lengths of the runs that begin at ``starts`` in a table of ``rows`` rows; int64."""
+    return np.diff(np.append(starts, rows)) if len(starts) else np.zeros(0, np.int64)

@@ -1,0 +1,1 @@
+"""The report: what happened in a run, for a person to read."""

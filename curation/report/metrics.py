@@ -1,0 +1,215 @@
+"""Metrics of a run: one partial per ledger partition, merged in any order to one document.
+
+Partials are bounded whatever a partition's size: counts, histograms with fixed bins, and samples chosen by
+the smallest document id, which is a hash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pyarrow as pa
+
+SAMPLES = 3
+TOP_CLUSTERS = 8
+EXCERPT = 300
+SCORE_BINS = 50
+JACCARD_BINS = 20
+STEPS = ("read", "floor", "rules", "duplicates", "kept")
+Partial = dict[str, Any]
+
+
+def summarise(ledger: pa.Table, text_of: Callable[[list[str]], dict[str, str]], tokens: pa.Table) -> Partial:
+    """Partial metrics of ledger rows.
+
+    ``text_of`` gives edited texts by id (ids without a text are left out); ``tokens`` has id and tokens of
+    the kept documents.
+    """
+    counted = dict(zip(tokens["id"].to_pylist(), tokens["tokens"].to_pylist(), strict=True))
+    rows = ledger.to_pylist()
+    partial = empty()
+    for row in rows:
+        _count(partial, row, counted.get(row["id"], 0))
+    wanted = {sample["id"] for rule in partial["rules"].values() for sample in rule["samples"]}
+    wanted |= {cluster["id"] for cluster in partial["clusters"]}
+    texts = text_of(sorted(wanted))
+    for sample in [s for rule in partial["rules"].values() for s in rule["samples"]] + partial["clusters"]:
+        sample["excerpt"] = " ".join(texts.get(sample["id"], "")[: 2 * EXCERPT].split())[:EXCERPT]
+    return partial
+
+
+def empty() -> Partial:
+    """The partial of nothing: merging it changes nothing."""
+    return {
+        "documents": 0,
+        "occurrences": 0,
+        "bytes": 0,
+        "verdicts": {},
+        "funnel": {},
+        "components": {},
+        "rules": {},
+        "scores": {},
+        "cluster_sizes": {},
+        "clusters": [],
+        "jaccard": [0] * JACCARD_BINS,
+        "duplicate_loss": {},
+        "languages": {},
+    }
+
+
+def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
+    language = row["language"] or "–"
+    size = row["text_bytes"] or 0
+    partial["documents"] += 1
+    partial["occurrences"] += row["occurrences"]
+    partial["bytes"] += size
+    _add(partial["verdicts"], row["verdict"], 1)
+    _add(partial["languages"], language, 1)
+    ends = "kept" if row["verdict"] == "kept" else row["step"]
+    key = f"{row['source']}\t{language}\t{ends}"
+    cell = partial["funnel"].setdefault(key, [0, 0, 0])
+    for place, amount in enumerate((1, size, tokens)):
+        cell[place] += amount
+    if row["verdict"] == "kept":
+        name = "/".join((language, row["domain"], row["tier"], row["split"]))
+        cell = partial["components"].setdefault(name, [0, 0, 0])
+        for place, amount in enumerate((1, size, tokens)):
+            cell[place] += amount
+        if row["score"] is not None:
+            bins = partial["scores"].setdefault(language, {}).setdefault(row["tier"], [0] * SCORE_BINS)
+            bins[min(int(row["score"] * SCORE_BINS), SCORE_BINS - 1)] += 1
+    else:
+        rule = partial["rules"].setdefault(
+            row["rule"] or "unknown",
+            {"count": 0, "bytes": 0, "step": row["step"], "sources": {}, "samples": []},
+        )
+        rule["count"] += 1
+        rule["bytes"] += size
+        _add(rule["sources"], row["source"], 1)
+        names = ("id", "url", "path", "offset", "value", "threshold", "detail", "source", "duplicate_of")
+        rule["samples"] = _least([*rule["samples"], {name: row[name] for name in names}])
+    if row["cluster"] is not None:
+        _add(partial["cluster_sizes"], str(row["cluster_size"]), 1)
+        partial["clusters"] = _largest(
+            [
+                *partial["clusters"],
+                {
+                    "cluster": row["cluster"],
+                    "size": row["cluster_size"],
+                    "id": row["id"],
+                    "url": row["url"],
+                    "source": row["source"],
+                },
+            ]
+        )
+    if row["jaccard"] is not None:
+        partial["jaccard"][min(int(row["jaccard"] * JACCARD_BINS), JACCARD_BINS - 1)] += 1
+    if ends in ("duplicates", "kept"):
+        loss = partial["duplicate_loss"].setdefault(row["source"], [0, 0])
+        loss[0] += ends == "duplicates"
+        loss[1] += 1
+
+
+def merge(partials: Iterable[Partial]) -> Partial:
+    """The sum of partials; the order does not matter."""
+    total = empty()
+    for partial in partials:
+        for name in ("documents", "occurrences", "bytes"):
+            total[name] += partial[name]
+        for name in ("verdicts", "cluster_sizes", "languages"):
+            for key, count in partial[name].items():
+                _add(total[name], key, count)
+        for name in ("funnel", "components", "duplicate_loss"):
+            for key, cell in partial[name].items():
+                total[name][key] = [
+                    a + b for a, b in zip(total[name].get(key, [0] * len(cell)), cell, strict=True)
+                ]
+        total["jaccard"] = [a + b for a, b in zip(total["jaccard"], partial["jaccard"], strict=True)]
+        for language, tiers in partial["scores"].items():
+            for tier, bins in tiers.items():
+                of_language = total["scores"].setdefault(language, {})
+                of_language[tier] = [
+                    a + b for a, b in zip(of_language.get(tier, [0] * SCORE_BINS), bins, strict=True)
+                ]
+        for name, rule in partial["rules"].items():
+            known = total["rules"].get(name)
+            if known is None:
+                total["rules"][name] = rule | {
+                    "sources": dict(rule["sources"]),
+                    "samples": list(rule["samples"]),
+                }
+                continue
+            known["count"] += rule["count"]
+            known["bytes"] += rule["bytes"]
+            for source, count in rule["sources"].items():
+                _add(known["sources"], source, count)
+            known["samples"] = _least(known["samples"] + rule["samples"])
+        total["clusters"] = _largest(total["clusters"] + partial["clusters"])
+    return total
+
+
+def finish(merged: Partial, facts: dict[str, Any]) -> dict[str, Any]:
+    """The run's metrics: merged counts, and what the pipeline knows (steps, thresholds, manifest, warnings).
+
+    Adds warnings of its own: sources that lost more to duplicates than the recipe's max_source_loss.
+    """
+    recipe = facts.get("recipe", {})
+    limit = recipe.get("dedup", {}).get("max_source_loss", 1.0)
+    warnings = list(facts.get("warnings", []))
+    for source, (lost, standing) in sorted(merged["duplicate_loss"].items()):
+        if standing and lost / standing > limit:
+            warnings.append(
+                f"source {source} lost {lost} of its {standing} passing documents to duplicates "
+                f"(more than max_source_loss {limit:g})"
+            )
+    return {"kind": "curation", **merged, **facts, "warnings": warnings}
+
+
+def _add(counts: dict[str, int], key: str, amount: int) -> None:
+    counts[key] = counts.get(key, 0) + amount
+
+
+def _least(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(samples, key=lambda sample: sample["id"])[:SAMPLES]
+
+
+def _largest(clusters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The largest clusters, each represented by its smallest id."""
+    by_name: dict[str, dict[str, Any]] = {}
+    for entry in sorted(clusters, key=lambda entry: entry["id"]):
+        by_name.setdefault(entry["cluster"], entry)
+    return sorted(by_name.values(), key=lambda entry: (-entry["size"], entry["cluster"]))[:TOP_CLUSTERS]
+
+
+def funnel_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """The funnel as rows by source and language: documents, bytes and tokens that reach each step.
+
+    Tokens are exact for kept documents; for the others they are estimated from the language's tokens per
+    byte, and are 0 where a language has no kept document.
+    """
+    rate: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for key, cell in metrics["funnel"].items():
+        _, language, ends = key.split("\t")
+        if ends == "kept":
+            rate[language] += cell[2]
+            size[language] += cell[1]
+    groups: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for key, cell in metrics["funnel"].items():
+        source, language, ends = key.split("\t")
+        groups.setdefault((source, language), {})[ends] = cell
+    rows = []
+    for (source, language), cells in sorted(groups.items()):
+        row: dict[str, Any] = {"source": source, "language": language}
+        for place, step in enumerate(STEPS):
+            # A document that fell at step s had reached s, and those before it.
+            reached = [cells.get(later, [0, 0, 0]) for later in STEPS[place:]]
+            documents, amount = sum(c[0] for c in reached), sum(c[1] for c in reached)
+            kept = cells.get("kept", [0, 0, 0])
+            per_byte = rate[language] / size[language] if size[language] else 0.0
+            tokens = kept[2] + round((amount - kept[1]) * per_byte)
+            row[step] = [documents, amount, tokens]
+        rows.append(row)
+    return rows

@@ -1,0 +1,139 @@
+"""The story of one document, as plain text for a terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from typing import Any
+
+from hanji.curation.records import Edit, apply_edits
+
+WIDTH = 100
+SNIPPET = 70
+
+
+def tell(
+    document: dict[str, Any],
+    edits: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    ledger: dict[str, Any] | None,
+    placement: dict[str, Any] | None,
+    cluster: list[dict[str, Any]],
+) -> str:
+    """What a document was, how it was read, what was changed, how it was judged and where it is now.
+
+    ``document`` is a row of documents/; ``edits`` rows of edits/ without the id; ``judgements`` have name,
+    value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
+    token_offset, tokens) and ``cluster`` (ledger rows of the cluster) may be missing.
+    """
+    parts = [_origin(document), _reading(document)]
+    if edits:
+        parts.append(_edits(document, edits))
+    if judgements:
+        parts.append(_rules(judgements))
+    if len(cluster) > 1:
+        parts.append(_cluster(document, cluster))
+    parts.append(_verdict(document, ledger, placement))
+    text = document.get("text")
+    if text:
+        whole = apply_edits(text, [Edit(**edit) for edit in edits])
+        excerpt = " ".join(whole[:600].split())
+        parts.append("text\n" + textwrap.indent(textwrap.fill(excerpt[:400] + " …", WIDTH - 2), "  "))
+    return "\n\n".join(parts)
+
+
+def _origin(document: dict[str, Any]) -> str:
+    lines = [f"document {document['id']}"]
+    for label, value in (
+        ("url", document["url"]),
+        ("title", document["title"]),
+        ("source", f"{document['source']} (domain {document['domain']})"),
+        ("date", document["date"]),
+        ("found in", f"{document['path']} @ {document['offset']}"),
+    ):
+        if value:
+            lines.append(f"  {label:<10} {value}")
+    return "\n".join(lines)
+
+
+def _reading(document: dict[str, Any]) -> str:
+    lines = ["reading", f"  payload    {document['payload_bytes']:,} bytes"]
+    if document["charset"]:
+        replaced = document["replaced_characters"]
+        broken = f", {replaced} characters could not be decoded" if replaced else ""
+        lines.append(f"  charset    {document['charset']} ({document['charset_from']}){broken}")
+    if document["extractor"]:
+        lines.append(f"  extractor  {document['extractor']}")
+    if document["characters"]:
+        lines.append(f"  text       {document['characters']:,} characters, {document['text_bytes']:,} bytes")
+    if document["language"]:
+        lines.append(f"  language   {document['language']} ({document['language_score']:.3f})")
+    return "\n".join(lines)
+
+
+def _edits(document: dict[str, Any], edits: list[dict[str, Any]]) -> str:
+    counts = Counter(edit["reason"] for edit in edits)
+    lines = ["edits      " + ", ".join(f"{reason} × {count}" for reason, count in sorted(counts.items()))]
+    text = document.get("text") or ""
+    for edit in sorted(edits, key=lambda e: e["start"])[:12]:
+        # Personal data is never shown: only what it became.
+        before = "[masked]" if edit["step"] == "pii" else repr(text[edit["start"] : edit["end"]][:SNIPPET])
+        after = repr(edit["replacement"]) if edit["replacement"] else "removed"
+        lines.append(f"  {edit['reason']:<16} {before} → {after}")
+    return "\n".join(lines)
+
+
+def _rules(judgements: list[dict[str, Any]]) -> str:
+    broken = sum(not judgement["passed"] for judgement in judgements)
+    lines = [f"rules      {len(judgements)} applied, {broken} broken"]
+    for judgement in judgements:
+        mark = "  " if judgement["passed"] else "✗ "
+        shown = f"{judgement['value']:.4g} {judgement['op']} {judgement['threshold']:g}"
+        why = "" if judgement["passed"] else f"   {judgement['description']}"
+        lines.append(f"  {mark}{judgement['name']:<42} {shown}{why}")
+    return "\n".join(lines)
+
+
+def _cluster(document: dict[str, Any], cluster: list[dict[str, Any]]) -> str:
+    lines = [f"duplicates {len(cluster)} documents in its cluster"]
+    for row in sorted(cluster, key=lambda r: (r["verdict"] != "kept", r["id"]))[:10]:
+        you = " (this one)" if row["id"] == document["id"] else ""
+        fate = row["verdict"] if row["verdict"] == "kept" else f"dropped by {row['rule']}"
+        evidence = ""
+        if row["jaccard"] is not None:
+            evidence = f", Jaccard {row['jaccard']:.3f}, containment {row['containment']:.3f}"
+        lines.append(f"  {row['id'][:12]}  {fate}{evidence}  {row['url'] or row['path']}{you}")
+    return "\n".join(lines)
+
+
+def _verdict(
+    document: dict[str, Any], ledger: dict[str, Any] | None, placement: dict[str, Any] | None
+) -> str:
+    if ledger is None:
+        if document["status"] == "read":
+            return "verdict    none yet: the run was not finished"
+        return f"verdict    {document['status']} by {document['rule']}{_numbers(document)}"
+    lines = []
+    if ledger["verdict"] == "kept":
+        score = "" if ledger["score"] is None else f", score {ledger['score']:.3f}"
+        lines.append(f"verdict    kept, tier {ledger['tier']}{score}, split {ledger['split']}")
+    else:
+        lines.append(
+            f"verdict    {ledger['verdict']} at {ledger['step']} by {ledger['rule']}{_numbers(ledger)}"
+        )
+        if ledger["duplicate_of"]:
+            lines.append(f"  duplicate of {ledger['duplicate_of']}")
+    if ledger["occurrences"] > 1:
+        lines.append(f"  occurs {ledger['occurrences']} times in the inputs")
+    if placement is not None:
+        lines.append(
+            f"  in shard {placement['shard']}, tokens {placement['token_offset']:,} to "
+            f"{placement['token_offset'] + placement['tokens']:,}"
+        )
+    return "\n".join(lines)
+
+
+def _numbers(row: dict[str, Any]) -> str:
+    if row.get("value") is not None:
+        return f": {row['value']:.4g}, threshold {row['threshold']:.4g}"
+    return f": {row['detail']}" if row.get("detail") else ""
