@@ -7,6 +7,7 @@ load, and three distributions install a module of its name; all of that is dealt
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import math
 import os
@@ -87,7 +88,7 @@ def _cached(path: str, size: int, modified: int) -> FastTextModel:
 
 
 def load(path: str | Path, expected_sha256: str | None = None) -> FastTextModel:
-    """The model at a path, loaded once a process. Raises InputError if it is missing, broken or another one."""
+    """The model at a path, loaded once a process. Raises InputError if missing, broken or another one."""
     target = Path(path)
     try:
         status = target.stat()
@@ -138,7 +139,7 @@ def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[fl
 
 
 def _train_once(lines: str | Path, settings: Training, rate: float) -> Any:
-    with _quiet():
+    with _quiet(), _zeroed_memory():
         import fasttext
 
         model = fasttext.train_supervised(
@@ -163,6 +164,30 @@ def _train_once(lines: str | Path, settings: Training, rate: float) -> Any:
 def training_facts(settings: Training) -> dict[str, Any]:
     """The parameters as plain data, for a model card."""
     return asdict(settings)
+
+
+# glibc's mallopt parameter: fill what malloc gives out with the complement of this byte.
+_M_PERTURB = -6
+
+
+@contextlib.contextmanager
+def _zeroed_memory() -> Iterator[None]:
+    """Have malloc give out zeroed memory for a while.
+
+    fastText 0.9.3 allocates its input matrix without clearing it and, below ten threads, fills only
+    threads / 10 of it with its random start (``DenseMatrix::uniform``). The rest is whatever the process
+    left there: models that differ from run to run, or NaN. Elsewhere than on glibc this does nothing;
+    large blocks come zeroed from the system there too, unless they are reused.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        yield
+        return
+    mallopt(_M_PERTURB, 0xFF)
+    try:
+        yield
+    finally:
+        mallopt(_M_PERTURB, 0)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ import numpy as np
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.fasttext_model import LABEL, Training, one_line
 from hanji.errors import InputError, RecipeError
-from hanji.fingerprint import library_versions
+from hanji.fingerprint import file_sha256, library_versions
 
 HIGH = "high"
 # Enough buckets for the n-grams of some ten thousand texts, in a model of a few megabytes.
@@ -90,10 +90,10 @@ def train(
         "kind": "quality",
         "language": language,
         "model": output.name,
-        "sha256": fasttext_model.file_sha256(output),
+        "sha256": file_sha256(output),
         "labels": dict(sorted(counts.items())),
         "training": fasttext_model.training_facts(settings) | {"lr": rate},
-        "data": {Path(file).name: fasttext_model.file_sha256(file) for file in files},
+        "data": {Path(file).name: file_sha256(file) for file in files},
         "versions": library_versions("fasttext"),
         "notes": notes,
     }
@@ -110,10 +110,10 @@ def read_labelled(path: str | Path) -> Iterator[tuple[str, str]]:
     """(label, text) of every row. Raises InputError naming the file and the line."""
     target = Path(path)
     try:
-        opened = gzip.open(target, "rb") if target.suffix == ".gz" else target.open("rb")
+        file = gzip.open(target, "rb") if target.suffix == ".gz" else target.open("rb")  # noqa: SIM115
     except OSError as error:
         raise InputError(f"{target}: {error.strerror or error}") from None
-    with opened as file:
+    with file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue

@@ -186,7 +186,7 @@ class _Pipeline:
         edges, clusters = self._relate(gathered)
         ledger, tiers = self._decide(gathered, edges, clusters)
         self._check_books(reads, gathered, ledger)
-        manifest, counts, shards = self._write(gathered, ledger)
+        manifest, counts, _ = self._write(gathered, ledger)
         metrics = self._report(reads, gathered, ledger, counts, tiers, manifest)
         self.runner.sweep(TABLES)
         seconds = time.perf_counter() - started
@@ -268,7 +268,8 @@ class _Pipeline:
                 raise RunError(
                     f"source {source}: {failed} of {records} records failed ({reasons}), more than "
                     f"max_failed_share {allowed:g}; "
-                    f"`hanji why {self.recipe.run} PATH` tells which, or raise sources.{source}.max_failed_share"
+                    f"`hanji why {self.recipe.run} PATH` tells which, "
+                    f"or raise sources.{source}.max_failed_share"
                 )
             if records == 0:
                 self.warnings.append(f"source {source} yielded no record")
@@ -531,7 +532,7 @@ class _Pipeline:
                 language=language,
                 domain=domain,
                 tier=tier,
-                split=split,  # type: ignore[arg-type]
+                split=split,
                 documents=sum(shard.documents for shard in some),
                 tokens=sum(shard.tokens for shard in some),
                 bytes=sum(shard.bytes for shard in some),

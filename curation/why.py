@@ -138,7 +138,7 @@ def _judgements(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str,
 
 
 def _placement(run: Storage, identity: str) -> dict[str, Any] | None:
-    """Where in the shards the document is: component, shard prefix and token offset; None if it was not kept."""
+    """Where in the shards the document is: component, shard prefix, token offset; None if not kept."""
     try:
         manifest, shards = read_manifest(run.describe("shards"))
     except InputError:

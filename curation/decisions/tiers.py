@@ -64,7 +64,7 @@ def thresholds(tiers: list[Tier], counts: Mapping[int, int]) -> TierThresholds:
     minimum = []
     for tier in tiers[:-1]:
         if tier.min_score is not None:
-            minimum.append(int(round(tier.min_score * SCALE)))
+            minimum.append(round(tier.min_score * SCALE))
             continue
         assert tier.top_share is not None
         wanted = max(1, int(tier.top_share * total))

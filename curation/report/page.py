@@ -64,7 +64,8 @@ def _header(metrics: dict[str, Any]) -> Markup:
         for language in ("ko", "en")
     ]
     sentence = (
-        f"Of {number(documents)} documents, {number(kept)} were kept ({percent(kept / documents if documents else 0)}): "
+        f"Of {number(documents)} documents, {number(kept)} were kept "
+        f"({percent(kept / documents if documents else 0)}): "
         + " and ".join(f"{number(count)} {LANGUAGE_NAMES[language]}" for language, count in split)
         + f", {number(tokens)} tokens in all. "
         + f"{number(verdicts.get('dropped', 0))} were dropped, each by a rule named below, and "
@@ -188,8 +189,8 @@ def _scores(metrics: dict[str, Any]) -> Markup:
             number(cell[0]),
             size(cell[1]),
             number(cell[2]),
+            join([bar(cell[2] / everything), " ", percent(cell[2] / everything)]),
         ]
-        + [join([bar(cell[2] / everything), " ", percent(cell[2] / everything)])]
         for (language, domain, tier), cell in sorted(totals.items())
     ]
     head = ["language", "domain", "tier", "documents", "text", "tokens", "share of tokens"]
@@ -215,8 +216,8 @@ def _reasons(metrics: dict[str, Any]) -> Markup:
     return section(
         "Why documents were dropped",
         *blocks,
-        intro="Each document is counted at the first rule that it breaks. Excerpts are after edits: personal data "
-        "is masked in them.",
+        intro="Each document is counted at the first rule that it breaks. Excerpts are after edits: "
+        "personal data is masked in them.",
         identity="reasons",
     )
 

@@ -1,7 +1,7 @@
 """Megatron's indexed dataset format, written and read with numpy alone.
 
-Layout of the .idx (megatron/core/datasets/indexed_dataset.py): magic ``MMIDIDX\\0\\0``, version u64 = 1, dtype
-code u8 (8 = uint16, 4 = int32), sequence count u64, document-index count u64 (documents + 1), int32
+Layout of the .idx (megatron/core/datasets/indexed_dataset.py): magic ``MMIDIDX\\0\\0``, version u64 = 1,
+dtype code u8 (8 = uint16, 4 = int32), sequence count u64, document-index count u64 (documents + 1), int32
 lengths, int64 byte pointers, int64 document indices. The .bin holds the tokens end to end. Here every
 document is one sequence. curation does not depend on torch, so it does not use Megatron's own builder; the
 tests and ``hanji shards verify`` read the files back through Megatron's own class.
@@ -30,13 +30,14 @@ def dtype_for(vocab_size: int) -> str:
 def index_bytes(lengths: np.ndarray, dtype: str) -> bytes:
     """The .idx file of sequences with these lengths (tokens, one document each)."""
     item = np.dtype(dtype).itemsize
-    pointers = np.concatenate([[0], np.cumsum(lengths.astype(np.int64))[:-1]]) * item if len(lengths) else []
+    ends = np.cumsum(lengths, dtype=np.int64)
+    pointers = (ends - lengths) * item
     header = MAGIC + struct.pack("<QBQQ", 1, DTYPE_CODES[dtype], len(lengths), len(lengths) + 1)
     return b"".join(
         [
             header,
             lengths.astype("<i4").tobytes(),
-            np.asarray(pointers, "<i8").tobytes(),
+            pointers.astype("<i8").tobytes(),
             np.arange(len(lengths) + 1, dtype="<i8").tobytes(),
         ]
     )

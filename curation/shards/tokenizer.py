@@ -35,7 +35,8 @@ SPECIAL_TOKENS = (
     "<|eot_id|>",
 )
 _CHECK = (
-    "한지(韓紙)는 닥나무로 만든다. ㅋㅋㅋ  뷁!\n\n    def paper(x):\n\treturn x ** 2  # it's 1,234.5 years old\r\n"
+    "한지(韓紙)는 닥나무로 만든다. ㅋㅋㅋ  뷁!\n\n"
+    "    def paper(x):\n\treturn x ** 2  # it's 1,234.5 years old\r\n"
     "Hanji’s fibres — long & strong; don't fold. 🙂 가나다라 2026년 11월\u3000\u00a0끝"
 )
 
@@ -43,7 +44,7 @@ _CHECK = (
 def train_tokenizer(
     texts: Iterable[str], vocab_size: int, eod_token: str, path: str | Path
 ) -> TokenizerFacts:
-    """Train a byte-level BPE and write its tokenizer.json; the same texts in the same order give the same file.
+    """Train a byte-level BPE and write its tokenizer.json; the same texts in order give the same file.
 
     Raises RecipeError if the vocabulary is too small for the bytes and the special tokens.
     """
@@ -76,7 +77,7 @@ def train_tokenizer(
 
 
 def tokenizer_facts(path: str | Path, eod_token: str) -> TokenizerFacts:
-    """What the manifest says of a tokenizer file. Raises InputError if it is missing, broken or lacks the EOD."""
+    """What the manifest says of a tokenizer file. Raises InputError if missing, broken or without the EOD."""
     from tokenizers import Tokenizer
 
     target = Path(path)

@@ -11,7 +11,7 @@ OTHER, SPACE, DIGIT, LATIN, HANGUL, JAMO, HAN, KANA, LETTER = range(9)
 
 @kernel
 def character_class(point: int) -> int:
-    """Class of a code point. OTHER is punctuation, symbols and controls; LETTER any other script's letters."""
+    """Class of a code point. OTHER is punctuation, symbols, controls; LETTER any other script's letters."""
     if point < 128:
         if 97 <= point <= 122 or 65 <= point <= 90:
             return LATIN

@@ -1,4 +1,4 @@
-"""Names and meanings of the integer columns that the text pass yields, in the order of the kernel's output."""
+"""Names and meanings of the text pass's integer columns, in the order of the kernel's output."""
 
 from __future__ import annotations
 

@@ -107,7 +107,9 @@ def measure_all(
 
 
 @kernel
-def _find(key: np.uint64, keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: int) -> tuple[int, bool]:
+def _find(
+    key: np.uint64, keys: np.ndarray, stamps: np.ndarray, mask: int, stamp: int
+) -> tuple[np.int64, bool]:
     """(slot, whether the key is there); a new key is entered."""
     slot = np.int64(key & np.uint64(mask))
     while stamps[slot] == stamp:

@@ -21,7 +21,9 @@ def _share(part: str, whole: str) -> Expression:
 
 
 def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
+    out = np.zeros(len(part), np.float64)
+    np.divide(part, whole, out=out, where=whole != 0)
+    return out
 
 
 def _letters(c: Columns) -> np.ndarray:

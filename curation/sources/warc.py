@@ -102,8 +102,10 @@ def _read_warc(path: str, skipped: Counter[str]) -> Iterator[Record]:
             yield from stretch.records()
             anything = anything or stretch.anything
             start = stretch.resume_at
-    if not anything:
-        yield Record(key="", path=path, offset=0, error="not-a-warc: no WARC record in the file")
+            if not anything:
+                yield Record(key="", path=path, offset=0, error="not-a-warc: it does not begin with a record")
+                # The beginning of a compressed file may be all that is broken.
+                start, compressed, anything = next_member(raw, 0, b"WARC/"), True, True
 
 
 class _Stretch:

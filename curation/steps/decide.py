@@ -268,7 +268,7 @@ def _verdict(
 
 
 def split_of(cluster: str, valid_share: float) -> str:
-    """ "valid" for a fixed share of clusters by hash of the cluster id, so that no twin of it is trained on."""
+    """ "valid" for a fixed share of clusters by hash of the cluster id; so no twin of it is trained on."""
     digest = hashlib.blake2b(f"valid {cluster}".encode(), digest_size=8).digest()
     return "valid" if int.from_bytes(digest, "little") < valid_share * 2.0**64 else "train"
 

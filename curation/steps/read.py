@@ -65,7 +65,7 @@ def read_split(attempt: Attempt, work: tuple[Split, Source], settings: ReadSetti
 
 
 def in_sample(document: str, share: float) -> bool:
-    """Whether a document belongs to the sample of that share: by hash of its id, whatever the inputs' order."""
+    """Whether a document is in the sample of that share: by hash of its id, whatever the inputs' order."""
     digest = hashlib.blake2b(f"sample {document}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") < share * 2.0**64
 

@@ -122,7 +122,7 @@ def tokenise(
 
 
 def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], dtype: str) -> Outcome:
-    """Write one shard. Its files are named by the hash of their tokens and ids, so a second attempt is harmless."""
+    """Write one shard. Its files are named by a hash of tokens and ids: a second attempt is harmless."""
     _, parts, place = work
     rows = receive(attempt.run, parts, TOKENS).sort_by([("order", "ascending"), ("id", "ascending")])
     tokens = rows["tokens"].combine_chunks() if len(rows) else pa.array([], TOKENS.field("tokens").type)

@@ -212,7 +212,10 @@ def member(name: str, text: str, score: float | None = None, date: str | None = 
     return Member(name, "ko", score, len(text.encode()), date, text)
 
 
-BASE = "닥나무 껍질을 삶아 두드리고 물에 풀어 발로 뜬 종이를 한지라고 한다 질기고 오래가서 책과 창호에 두루 쓰였다"
+BASE = (
+    "닥나무 껍질을 삶아 두드리고 물에 풀어 발로 뜬 종이를 한지라고 한다 "
+    "질기고 오래가서 책과 창호에 두루 쓰였다"
+)
 
 
 def test_the_best_of_a_cluster_stays_and_the_others_fall_to_it() -> None:

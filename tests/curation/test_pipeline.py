@@ -19,8 +19,8 @@ from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, wri
 
 from hanji.classifiers import quality
 from hanji.curation.pipeline import CurationSummary, curate, plan
-from hanji.curation.records import apply_edits
 from hanji.curation.recipe import CurationRecipe
+from hanji.curation.records import apply_edits
 from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
 from hanji.curation.steps.texts import edits_by_id
@@ -85,7 +85,7 @@ def test_shards_read_back_through_megatron_and_hold_the_kept_texts(
     assert report.tokens == summary.tokens > 0
     from megatron.core.datasets.indexed_dataset import IndexedDataset
 
-    manifest, shards = read_manifest(str(run / "shards"))
+    manifest, _ = read_manifest(str(run / "shards"))
     encoder = Encoder(run / "shards" / manifest.tokenizer.file)
     texts = dict(duckdb.sql(f"SELECT id, text FROM '{run}/gathered/text/*.parquet'").fetchall())
     seen = set()

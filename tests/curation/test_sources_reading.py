@@ -261,7 +261,7 @@ def test_split_names_are_unique_and_stable(tmp_path: Path) -> None:
 
 def test_the_public_archives_give_as_many_records_as_are_there(data_dir: Path) -> None:
     """Responses and resources that fastwarc counts = records + those skipped by type or status."""
-    from fastwarc.warc import ArchiveIterator, WarcRecordType
+    from fastwarc.warc import ArchiveIterator
 
     counted = 0
     for path in sorted((data_dir / "warc").glob("*.warc*")):
