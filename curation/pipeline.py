@@ -33,7 +33,7 @@ from hanji.curation.steps import cluster, decide, edit, gather, measure, read, r
 from hanji.curation.steps.texts import SplitWork
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
-from hanji.errors import ConservationError, RunError
+from hanji.errors import ConservationError, InputError, RecipeError, RunError
 from hanji.fingerprint import file_sha256, fingerprint, library_versions
 from hanji.manifest import Component, Manifest, Shard, TokenizerFacts, write_manifest
 from hanji.progress import Progress, SilentProgress
@@ -142,6 +142,15 @@ def curate(
             engine.close()
 
 
+def _model_identity(language: str, path: str) -> Any:
+    try:
+        return QualityScorer(path).identity()
+    except InputError as error:
+        raise RecipeError(
+            f"quality.{language}: {error}; `hanji classifier train` makes one from labelled texts"
+        ) from None
+
+
 class _NoEngine:
     """Stands where an engine would, for planning: nothing is run."""
 
@@ -170,7 +179,7 @@ class _Pipeline:
         self.language_identity = LanguageIdentifier(recipe.language).identity()
         self.models = dict(recipe.quality)
         self.model_identities = {
-            language: QualityScorer(path).identity() for language, path in sorted(self.models.items())
+            language: _model_identity(language, path) for language, path in sorted(self.models.items())
         }
         if recipe.shards.tokenizer.file is not None:
             tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)

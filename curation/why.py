@@ -8,11 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hanji.curation.decisions.rules import load_rules
 from hanji.curation.recipe import CurationRecipe
-from hanji.curation.records import TEXT
 from hanji.curation.report.story import tell
 from hanji.curation.signals import ratios
 from hanji.curation.work import Commit
@@ -113,9 +111,7 @@ def _rows(
 def _filtered(
     run: Storage, commit: Commit, logical: str, column: str, value: str
 ) -> Iterator[dict[str, Any]]:
-    with run.open(commit.files[logical].path) as file:
-        table = pq.read_table(file, filters=pc.field(column) == pa.scalar(value, TEXT))
-    yield from table.to_pylist()
+    yield from run.find_rows(commit.files[logical].path, column, value).to_pylist()
 
 
 def _judgements(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -145,8 +141,7 @@ def _placement(run: Storage, identity: str) -> dict[str, Any] | None:
         return None
     for component in manifest.components:
         for shard in component.shards:
-            with shards.open(shard.docs.path) as file:
-                row = pq.read_table(file, filters=pc.field("document_id") == pa.scalar(identity, TEXT))
+            row = shards.find_rows(shard.docs.path, "document_id", identity)
             if len(row):
                 found: dict[str, Any] = row.to_pylist()[0]
                 return found | {

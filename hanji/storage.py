@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hanji.errors import InputError
@@ -218,6 +219,22 @@ class Storage:
                 return _read(file, columns, row_groups)
         with self.open(path) as stream, pq.ParquetFile(stream) as file:
             return _read(file, columns, row_groups)
+
+    def find_rows(self, path: str, column: str, value: str) -> pa.Table:
+        """The rows of a Parquet file whose text column equals a value; row groups that cannot hold it are skipped.
+
+        Not ``pq.read_table(filters=…)``: its scanner leaves threads behind that abort the interpreter at exit
+        (pyarrow 26, "terminate called without an active exception").
+        """
+        with self.open(path) as stream, pq.ParquetFile(stream) as file:
+            place = file.schema_arrow.get_field_index(column)
+            groups = []
+            for group in range(file.num_row_groups):
+                known = file.metadata.row_group(group).column(place).statistics
+                if known is None or not known.has_min_max or known.min <= value <= known.max:
+                    groups.append(group)
+            table = _read(file, None, groups)
+        return table.filter(pc.equal(table[column], pa.scalar(value, table[column].type)))
 
     def _remote(self, path: str) -> tuple[Any, str]:
         return fsspec.core.url_to_fs(f"{self.root}/{path}".rstrip("/"))  # type: ignore[no-any-return]

@@ -109,7 +109,7 @@ def _check_shard(
     ends = np.cumsum(lengths)
     if manifest.tokenizer.append_eod and len(raw) and not (raw[ends - 1] == manifest.tokenizer.eod_id).all():
         report.problems.append(f"{where}.bin: a document does not end with EOD ({manifest.tokenizer.eod_id})")
-    sidecar = pq.read_table(io.BytesIO(data["docs"]))
+    sidecar = pq.ParquetFile(io.BytesIO(data["docs"])).read()
     same = np.array_equal(sidecar["tokens"].to_numpy(), lengths) and np.array_equal(
         sidecar["token_offset"].to_numpy(), ends - lengths
     )

@@ -1,0 +1,89 @@
+"""The command ``hanji``: its commands, and what its exit codes mean.
+
+0: done. 1: the run failed; the message, the ledger or the log says why. 2: the recipe or the arguments are
+wrong. 130: interrupted from the keyboard.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer import rich_utils
+from typer.exceptions import Abort, TyperException
+
+from hanji import __version__
+from hanji.errors import HanjiError
+from hanji.jobs.commands import classifier, curate, jobs, submit, tokenizer, tools, train
+from hanji.jobs.terminal import fail
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="hanji",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="From raw Korean and English web data to tiered token shards and trained models.\n\n"
+    "A first look: `hanji demo` in a checkout. Your own data: write a recipe, then `hanji curate RECIPE`.",
+    epilog="Exit codes: 0 done; 1 the run failed; 2 the recipe or the arguments are wrong.",
+)
+
+CURATION, TRAINING, CLUSTER, HELP = "Curation", "Training", "On a cluster", "Setting up"
+app.command("curate", rich_help_panel=CURATION)(curate.curate)
+app.command("report", rich_help_panel=CURATION)(curate.report)
+app.command("why", rich_help_panel=CURATION)(curate.why)
+app.add_typer(curate.shards, name="shards", rich_help_panel=CURATION)
+app.add_typer(tokenizer.app, name="tokenizer", rich_help_panel=CURATION)
+app.add_typer(classifier.app, name="classifier", rich_help_panel=CURATION)
+app.command("train", rich_help_panel=TRAINING)(train.train)
+app.command("submit", rich_help_panel=CLUSTER)(submit.submit)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
+app.command("doctor", rich_help_panel=HELP)(tools.doctor)
+app.command("demo", rich_help_panel=HELP)(tools.demo)
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: bool = typer.Option(False, "--version", help="Say the version and end."),
+) -> None:
+    if version:
+        print(f"hanji {__version__}")
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line (default: this process's) and return its exit code."""
+    try:
+        code = app(args=arguments, prog_name="hanji", standalone_mode=False)
+    except TyperException as error:
+        rich_utils.rich_format_error(error)  # type: ignore[arg-type]
+        return error.exit_code
+    except (Abort, KeyboardInterrupt):
+        fail("interrupted; what was finished is kept, and the same command goes on from there")
+        return INTERRUPTED
+    except HanjiError as error:
+        fail(str(error))
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is wrong.
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        traceback.print_exc()
+        fail(
+            f"this should not have happened: {type(error).__name__}: {error}\n"
+            "The lines above say where. Please report them with the recipe and the output of `hanji doctor`."
+        )
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def main() -> None:
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""hanji doctor, hanji demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hanji.jobs.terminal import progress, say
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+) -> None:
+    """Say what is installed, what is missing and how to get it; exit code 1 if something must be mended."""
+    from hanji.jobs import doctor as examination
+
+    findings = examination.examine()
+    data = examination.as_json(findings)
+    if as_json:
+        import json
+
+        say(json.dumps(data, indent=1))
+    else:
+        marks = {"ok": "✓", "absent": "–", "wrong": "✗"}
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            remedy = f"  →  {finding.remedy}" if finding.remedy else ""
+            say(f"{marks[finding.state]} {finding.name:<{width}}  {finding.detail}{remedy}")
+        say("", "All that must be here is here." if data["ok"] else "What is marked ✗ must be mended.")
+    if not data["ok"]:
+        raise typer.Exit(1)
+
+
+def demo(
+    directory: Annotated[
+        Path, typer.Option(help="The checkout, which holds the sample corpus.", show_default="here")
+    ] = Path(),
+) -> None:
+    """Run the whole river on the sample corpus: classifiers, curation, shards, two stages of training."""
+    from hanji.jobs.demo import run
+
+    with progress() as shown:
+        lines = run(directory, shown)
+    say(*lines)

@@ -1,0 +1,69 @@
+"""hanji train."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hanji.jobs.commands.curate import Overrides, RecipePath
+from hanji.jobs.terminal import duration, number, progress, say
+
+if TYPE_CHECKING:
+    from hanji.training.launch import HeldOutFigures, TrainingSummary
+
+
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what the run would do: size, steps, blend, cost.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train a model in stages from tiered shards, through Megatron-Core; starts its own ranks.
+
+    A run that was stopped goes on from its newest checkpoint with the batch that comes next. Ctrl-C saves
+    first.
+    """
+    from hanji.training import launch
+
+    if plan:
+        say(launch.describe(launch.read_recipe(recipe, overrides or [])))
+        return
+    with progress(quiet) as shown:
+        summary = launch.train(recipe, overrides or [], progress=shown)
+    say(*outcome(summary))
+
+
+def outcome(summary: TrainingSummary) -> list[str]:
+    """What a training run came to, in a few lines."""
+    state = "done" if summary.finished else f"stopped at step {summary.step} of {summary.total_steps}"
+    speed = f", {number(summary.tokens_per_second)} tokens/s" if summary.tokens_per_second else ""
+    lines = [
+        f"{summary.name}: {state}, {summary.parameters / 1e6:,.1f}M parameters, "
+        f"{number(summary.total_steps)} steps in {duration(summary.seconds)}{speed}",
+        *held_out_lines(summary.held_out),
+        f"  checkpoint  {summary.checkpoint}",
+        f"  metrics     {summary.run}/metrics.jsonl",
+    ]
+    if not summary.finished:
+        lines.append("  next        the same command goes on from here")
+    return lines
+
+
+def held_out_lines(figures: tuple[HeldOutFigures, ...]) -> list[str]:
+    """Held-out bits per byte by language, before and after each stage."""
+    around = [entry for entry in figures if entry.when != "during"]
+    languages = sorted({language for entry in around for language in entry.languages})
+    if not around or not languages:
+        return ["  the shards hold no held-out text: no bits per byte"]
+    head = "  held-out bits per byte" + "".join(f"{language:>10}" for language in languages)
+    rows = []
+    for entry in around:
+        cells = "".join(
+            f"{entry.languages[language]:>10.3f}" if language in entry.languages else f"{'–':>10}"
+            for language in languages
+        )
+        rows.append(f"    {entry.when + ' ' + entry.stage:<22}{cells}")
+    return [head, *rows]

@@ -1,0 +1,202 @@
+"""What a job brings to a cluster: the project's wheel, the recipe, and the models that it names.
+
+The wheel is unpacked into the job's working directory, which Ray copies to every node and puts first on the
+import path. (Handing the .whl to Ray as a ``py_modules`` entry would make every node run ``pip install``
+with all dependencies.) Dependencies are the cluster's; the job checks their versions before it starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import zipfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hanji.curation.recipe import CurationRecipe
+from hanji.errors import RecipeError
+from hanji.fingerprint import file_sha256, library_versions
+from hanji.jobs.wheel import pack_wheel
+from hanji.recipe import apply_override, parse_recipe, read_yaml
+from hanji.storage import is_url, local_path
+
+Kind = Literal["curation", "training"]
+Versions = Literal["exact", "cluster"]
+
+CURATION_LIBRARIES = (
+    *("ray", "numpy", "numba", "pyarrow", "fastwarc", "resiliparse", "trafilatura"),
+    *("fasttext", "tokenizers", "gigatoken", "pydantic"),
+)
+TRAINING_LIBRARIES = ("torch", "megatron-core", "numpy", "pyarrow", "pydantic")
+MOST_REFUSED = 8
+MOST_BYTES = 400_000_000
+"""Ray refuses working directories of more than 512 MB."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A job's working directory, and the id that its content gives it."""
+
+    directory: Path
+    submission_id: str
+    name: str
+    kind: Kind
+    wheel_sha256: str
+    cpus: int
+    shipped: dict[str, str]
+
+
+def make_package(
+    recipe_path: Path,
+    overrides: Iterable[str],
+    directory: Path,
+    *,
+    shared: Iterable[str] = (),
+    versions: Versions = "exact",
+) -> Package:
+    """Fill ``directory`` with what the job needs.
+
+    ``shared`` are directories that every node mounts at the same path. Raises RecipeError for a recipe that
+    is wrong or names local paths that a cluster cannot see.
+    """
+    data = read_yaml(recipe_path)
+    for override in overrides:
+        apply_override(data, override)
+    kind: Kind = "training" if "stages" in data else "curation"
+    prefixes = [local_path(prefix).absolute() for prefix in shared]
+    job = directory / "job"
+    job.mkdir(parents=True)
+    localise = _localise_curation if kind == "curation" else _localise_training
+    recipe, models, cpus = localise(data, str(recipe_path), prefixes)
+    shipped = _ship(models, job)
+    wheel = pack_wheel(directory)
+    wheel_sha256 = file_sha256(wheel)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory)
+    wheel.rename(job / wheel.name)
+    facts = {
+        "kind": kind,
+        "recipe": recipe,
+        "wheel_sha256": wheel_sha256,
+        "versions": versions,
+        "python": platform.python_version(),
+        "libraries": library_versions(*(CURATION_LIBRARIES if kind == "curation" else TRAINING_LIBRARIES)),
+        "models": {path: file_sha256(directory / path) for path in shipped.values()},
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False, sort_keys=True)
+    (job / "job.json").write_text(text + "\n", encoding="utf-8")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", recipe["name"])
+    identity = f"hanji-{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return Package(directory, identity, recipe["name"], kind, wheel_sha256, cpus, shipped)
+
+
+def _localise_curation(
+    data: dict[str, Any], origin: str, shared: list[Path]
+) -> tuple[dict[str, Any], list[tuple[str, Callable[[str], None]]], int]:
+    """(recipe with absolute paths, local models to ship with what puts their new path, CPUs of the driver)."""
+    parsed = parse_recipe(data, CurationRecipe, origin=origin)
+    recipe = parsed.model_dump(mode="json")
+    refused: list[str] = []
+    recipe["run"] = _visible(recipe["run"], "run", shared, refused)
+    for source in recipe["sources"]:
+        field = f"sources.{source['name']}.paths"
+        source["paths"] = [_visible(path, field, shared, refused) for path in source["paths"]]
+    _refuse(origin, refused)
+    recipe["engine"] |= {"name": "ray", "address": "auto"}
+    holders: list[tuple[dict[str, Any], str]] = [
+        *((recipe["quality"], language) for language in recipe["quality"]),
+        (recipe["shards"]["tokenizer"], "file"),
+        (recipe["language"], "glotlid"),
+    ]
+    if recipe["language"]["model"] != "auto":
+        holders.append((recipe["language"], "model"))
+    models = []
+    for holder, key in holders:
+        path = holder[key]
+        if path and not is_url(path) and not _under(local_path(path).absolute(), shared):
+            models.append((path, _setter(holder, key)))
+    return recipe, models, 0
+
+
+def _localise_training(
+    data: dict[str, Any], origin: str, shared: list[Path]
+) -> tuple[dict[str, Any], list[tuple[str, Callable[[str], None]]], int]:
+    from hanji.training.recipe import TrainingRecipe
+
+    parsed = parse_recipe(data, TrainingRecipe, origin=origin)
+    recipe = parsed.model_dump(mode="json")
+    refused: list[str] = []
+    for field in ("run", "shards"):
+        recipe[field] = _visible(recipe[field], field, shared, refused)
+    _refuse(origin, refused)
+    return recipe, [], parsed.parallel.ranks
+
+
+def _visible(path: str, field: str, shared: list[Path], refused: list[str]) -> str:
+    """The path as the cluster will use it; what it cannot see is noted as refused."""
+    if is_url(path):
+        return path
+    absolute = local_path(path).absolute()
+    # Without resolving links: a node knows the mount by its own name.
+    absolute = Path(*_normal(absolute.parts))
+    if not _under(absolute, shared):
+        refused.append(f"{field}: {path!r} is a path of this machine")
+    return str(absolute)
+
+
+def _normal(parts: tuple[str, ...]) -> list[str]:
+    normal: list[str] = []
+    for part in parts:
+        if part == "..":
+            normal = normal[:-1] if len(normal) > 1 else normal
+        else:
+            normal.append(part)
+    return normal
+
+
+def _under(path: Path, shared: list[Path]) -> bool:
+    return any(path.is_relative_to(prefix) for prefix in shared)
+
+
+def _refuse(origin: str, refused: list[str]) -> None:
+    if refused:
+        more = [f"… and {len(refused) - MOST_REFUSED} more"] if len(refused) > MOST_REFUSED else []
+        raise RecipeError(
+            f"{origin}: a cluster cannot see these:\n  "
+            + "\n  ".join(refused[:MOST_REFUSED] + more)
+            + "\nUse URLs (s3://…, gs://…, hdfs://…), or name with --shared PREFIX a directory that every node "
+            "mounts at the same path."
+        )
+
+
+def _setter(holder: dict[str, Any], key: str) -> Callable[[str], None]:
+    def put(path: str) -> None:
+        holder[key] = path
+
+    return put
+
+
+def _ship(models: list[tuple[str, Callable[[str], None]]], job: Path) -> dict[str, str]:
+    """Copy model files into the job; returns local path → path within the working directory."""
+    shipped: dict[str, str] = {}
+    total = 0
+    for path, put in models:
+        source = local_path(path)
+        if not source.is_file():
+            raise RecipeError(f"{path}: no such model file; the recipe names it")
+        total += source.stat().st_size
+        if total > MOST_BYTES:
+            raise RecipeError(
+                f"{path}: the models of the recipe come to more than {MOST_BYTES // 1_000_000} MB, too much to "
+                "send with a job; put them where every node sees them and name that place with --shared"
+            )
+        target = job / "models" / f"{file_sha256(source)[:12]}-{source.name}"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
+        shipped[path] = f"job/models/{target.name}"
+        put(shipped[path])
+    return shipped

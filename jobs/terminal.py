@@ -1,0 +1,153 @@
+"""How a command tells a person what it does: bars on a terminal, plain lines elsewhere.
+
+Progress goes to stderr, results to stdout, so that a pipe gets the results alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from hanji.progress import Progress
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Bars:
+    """A bar a step, the finished ones standing above the current one."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = RichProgress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+        )
+        self._current: TaskID | None = None
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._finish()
+        self._bars.stop()
+
+    def step(self, name: str, total: int, done: int) -> None:
+        self._finish()
+        note = f"{done} done before" if done else ""
+        self._current = self._bars.add_task(name, total=total, completed=done, note=note)
+
+    def advance(self, n: int = 1) -> None:
+        if self._current is not None:
+            self._bars.advance(self._current, n)
+
+    def note(self, text: str) -> None:
+        self._bars.console.print(Text(text, style="dim"))
+
+    def _finish(self) -> None:
+        if self._current is not None:
+            self._bars.stop_task(self._current)
+            self._current = None
+
+
+class Lines:
+    """One line when a step begins, one when it is through, and one now and then in a long one."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._name: str | None = None
+        self._total = self._done = 0
+        self._started = self._told = 0.0
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._finish()
+
+    def step(self, name: str, total: int, done: int) -> None:
+        self._finish()
+        self._name, self._total, self._done = name, total, done
+        self._started = self._told = time.monotonic()
+
+    def advance(self, n: int = 1) -> None:
+        self._done += n
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES and self._done < self._total:
+            self._told = now
+            self._say(f"{self._name}: {self._done} of {self._total}")
+
+    def note(self, text: str) -> None:
+        self._say(text)
+
+    def _finish(self) -> None:
+        if self._name is not None:
+            seconds = time.monotonic() - self._started
+            self._say(f"{self._name}: {self._done} of {self._total} in {seconds:.1f} s")
+            self._name = None
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._file, flush=True)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """Where a command tells how far it is: bars if stderr is a terminal, else lines; nothing if quiet."""
+    if quiet:
+        from hanji.progress import SilentProgress
+
+        yield SilentProgress()
+        return
+    console = Console(stderr=True)
+    with Bars(console) if console.is_terminal else Lines(sys.stderr) as shown:
+        yield shown
+
+
+def say(*lines: str) -> None:
+    """Results, to stdout."""
+    for line in lines:
+        print(line)
+
+
+def fail(message: str) -> None:
+    """An error, to stderr, as it is: no markup is read from it."""
+    Console(stderr=True, soft_wrap=True).print(Text("hanji: ", style="bold red") + Text(message))
+
+
+def number(value: float) -> str:
+    """A count with thousands separators."""
+    return f"{value:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """ "48 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

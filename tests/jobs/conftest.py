@@ -1,0 +1,44 @@
+"""Fixtures of the command line and of jobs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray_head import Hanji, Head, ray_head
+
+
+@pytest.fixture
+def hanji() -> Hanji:
+    """Run the command line as a person does, in a process of its own."""
+
+    def run(
+        *arguments: object, cwd: Path | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables}
+        for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "FORCE_COLOR"):
+            if name not in variables:
+                environment.pop(name, None)
+        return subprocess.run(
+            [sys.executable, "-m", "hanji", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            timeout=240,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Head]:
+    """A Ray head with dashboard and token mode on."""
+    with ray_head(tmp_path_factory.mktemp("head")) as started:
+        yield started

@@ -1,0 +1,96 @@
+"""A Ray head of its own for a test, with dashboard and token authentication."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+Hanji = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Runs the command line: arguments, cwd and environment variables in, the finished process out."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where the dashboard is, and the token that it wants."""
+
+    address: str
+    token: str
+    token_file: Path
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def ray_head(directory: Path, cpus: int = 2) -> Iterator[Head]:
+    """Start a head in a process group of its own, wait for its Jobs API, and take it all down afterwards."""
+    token, port, dashboard = secrets.token_hex(32), _free_port(), _free_port()
+    # Ray's sockets live below this directory, and the path of a socket is short.
+    home = tempfile.mkdtemp(prefix="hj")
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    command = [
+        *(str(Path(sys.executable).parent / "ray"), "start", "--head", "--block"),
+        *(f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"),
+        *(f"--num-cpus={cpus}", "--object-store-memory=100000000", f"--temp-dir={home}"),
+    ]
+    log = directory / "head.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{dashboard}"
+    try:
+        _wait(address, token, process, log)
+        token_file = directory / "token"
+        token_file.write_text(token + "\n")
+        yield Head(address, token, token_file)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(8)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _wait(address: str, token: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    request = urllib.request.Request(f"{address}/api/jobs/", headers={"Authorization": f"Bearer {token}"})
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(request, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.5)
+    raise RuntimeError(f"the Ray head did not come up:\n{log.read_text(errors='replace')[-3000:]}")
