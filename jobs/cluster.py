@@ -50,9 +50,9 @@ class Cluster:
         _answers(self.address)
         from ray.job_submission import JobSubmissionClient
 
-        for name in ("dashboard_sdk", "job.sdk"):
+        for name in ("dashboard.modules.dashboard_sdk", "dashboard.modules.job.sdk", "_private.runtime_env"):
             # Uploads and closed sockets are no news.
-            logging.getLogger(f"ray.dashboard.modules.{name}").setLevel(logging.WARNING)
+            logging.getLogger(f"ray.{name}").setLevel(logging.WARNING)
 
         with self._explained(), _without(OVERRIDES):
             self._client = JobSubmissionClient(self.address, headers=headers)

@@ -77,13 +77,14 @@ def _inspect_nodes(ray: Any, facts: dict[str, Any], recipe: Any) -> dict[str, di
         if marker:
             markers.append(marker)
         inputs = [path for source in recipe.sources for path in source.paths if not is_url(path)]
-        task = ray.remote(inspect_node).options(num_cpus=0, max_retries=0)
+        task = ray.remote(inspect_node)
         asked = {}
         for node in ray.nodes():
             if node["Alive"]:
                 place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                asked[task.options(scheduling_strategy=place).remote(facts, markers, inputs)] = name
+                there = task.options(num_cpus=0, max_retries=0, scheduling_strategy=place)
+                asked[there.remote(facts, markers, inputs)] = name
         done, late = ray.wait(list(asked), num_returns=len(asked), timeout=NODE_SECONDS)
         if late:
             names = ", ".join(sorted(asked[reference] for reference in late))

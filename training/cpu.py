@@ -83,7 +83,12 @@ def _patches() -> list[_Patch]:
         torch.default_generator.manual_seed(seed)
 
     return [
-        _Patch(torch.cuda, "current_device", current_device, "models/common/embeddings/rotary_pos_embedding.py:162"),
+        _Patch(
+            torch.cuda,
+            "current_device",
+            current_device,
+            "models/common/embeddings/rotary_pos_embedding.py:162",
+        ),
         _Patch(torch.cuda, "synchronize", nothing, "dist_checkpointing/strategies/filesystem_async.py:230"),
         _Patch(torch.cuda, "empty_cache", nothing, "optimizer/optimizer.py:362"),
         _Patch(torch.cuda, "manual_seed", manual_seed, "tensor_parallel/random.py:237 and 422"),

@@ -98,7 +98,7 @@ def finish(job: object) -> None:
 
     assert isinstance(job, Job)
     if job.status != "SUCCEEDED":
-        raise RunError(f"job {job.id}: {job.status}: {job.message}")
+        raise RunError(f"job {job.id}: {job.status}: {job.message.partition(chr(10))[0]}")
     say(f"job {job.id}: {job.status}")
 
 

@@ -80,9 +80,7 @@ def validation_micro_batches(
     same schedule. ``component`` is the index into ``streams``.
     """
     windows = [
-        (index, start)
-        for index, stream in enumerate(streams)
-        for start in range(0, len(stream), seq_length)
+        (index, start) for index, stream in enumerate(streams) for start in range(0, len(stream), seq_length)
     ]
     per_pass = micro_size * data_ranks
     passes = -(-len(windows) // per_pass)

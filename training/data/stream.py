@@ -110,9 +110,7 @@ def _check_index(path: Path, shard: Shard, dtype: str) -> None:
                 f"{path}: version {version} and dtype code {code}; expected version 1 and {dtype}"
             )
         if sequences != shard.documents:
-            raise InputError(
-                f"{path}: {sequences} documents, but the manifest says {shard.documents}"
-            )
+            raise InputError(f"{path}: {sequences} documents, but the manifest says {shard.documents}")
         if not sequences:
             return
         lengths_start = len(head)

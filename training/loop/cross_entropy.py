@@ -51,9 +51,7 @@ class VocabularyCrossEntropy(torch.autograd.Function):
         return log_partition - target, log_partition + largest
 
     @staticmethod
-    def backward(
-        context: Any, *gradients: torch.Tensor
-    ) -> tuple[torch.Tensor, None, None, None, None]:
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
         loss_gradient, z_gradient = gradients
         softmax, index, here = context.saved_tensors
         result = softmax * (loss_gradient + z_gradient).unsqueeze(-1)

@@ -14,9 +14,7 @@ import torch
 from hanji.training.recipe import OptimizerSettings
 
 
-def build_optimizer(
-    model: Any, settings: OptimizerSettings, peak_lr: float, *, bf16: bool
-) -> Any:
+def build_optimizer(model: Any, settings: OptimizerSettings, peak_lr: float, *, bf16: bool) -> Any:
     """Megatron's DistributedOptimizer over a model wrapped in its DistributedDataParallel.
 
     Transformer Engine's fused Adam where it is installed, torch's AdamW elsewhere.

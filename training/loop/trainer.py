@@ -66,9 +66,7 @@ class Trainer:
         _connect(self.model, self.optimizer)
         self.rate = MultiStep(recipe.schedule, recipe.total_steps)
         self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint.keep)
-        self.validation = Validation(
-            data, recipe.shape.seq_length, recipe.validation.micro_size, layout
-        )
+        self.validation = Validation(data, recipe.shape.seq_length, recipe.validation.micro_size, layout)
         self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
         self.step = 0
         self._stop_asked = False
@@ -110,7 +108,9 @@ class Trainer:
                     self._save(index, self.step - first, at_end)
                     saved = self.step
                 if stop and self.step < self.recipe.total_steps:
-                    self.tell({"kind": "stopped", "text": f"stopped after step {self.step}; run again to go on"})
+                    self.tell(
+                        {"kind": "stopped", "text": f"stopped after step {self.step}; run again to go on"}
+                    )
                     return self._outcome(False, resumed_from, tokens, seconds, saved)
             first += steps
         return self._outcome(True, resumed_from, tokens, seconds, saved)
@@ -130,9 +130,7 @@ class Trainer:
         )
         self.model.zero_grad_buffer()
         self.optimizer.zero_grad()
-        results = run_micro_batches(
-            self.model, self.objective, batches, self.layout, forward_only=False
-        )
+        results = run_micro_batches(self.model, self.objective, batches, self.layout, forward_only=False)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
         _, gradient_norm, _ = self.optimizer.step()
@@ -258,9 +256,7 @@ class Trainer:
             )
         self.tell({"kind": "step", "step": self.step, "stage": entry["stage"], "text": text})
 
-    def _outcome(
-        self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int
-    ) -> Outcome:
+    def _outcome(self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int) -> Outcome:
         return Outcome(finished, self.step, resumed_from, tokens, seconds, self.checkpoints.path(saved))
 
     def _in(self, first: int, steps: int) -> int:

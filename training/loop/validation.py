@@ -68,9 +68,7 @@ class Validation:
         with torch.no_grad():
             for first in range(0, len(self._batches), PASSES_AT_ONCE):
                 chosen = self._batches[first : first + PASSES_AT_ONCE]
-                run_micro_batches(
-                    model, objective, chosen, self._layout, forward_only=True, look=add
-                )
+                run_micro_batches(model, objective, chosen, self._layout, forward_only=True, look=add)
         model.train()
         total = sum_over_ranks(nats.to(self._layout.device), self._layout).tolist()
         return held_out(self.components, dict(zip(self.components, total, strict=True)), self.empty)

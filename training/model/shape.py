@@ -61,6 +61,4 @@ def embedding_parameters(shape: ModelShape, vocab_size: int) -> int:
 
 def parameter_count(shape: ModelShape, vocab_size: int) -> int:
     """All parameters, embeddings included, without padding rows."""
-    return (
-        shape.layers * layer_parameters(shape) + shape.hidden + embedding_parameters(shape, vocab_size)
-    )
+    return shape.layers * layer_parameters(shape) + shape.hidden + embedding_parameters(shape, vocab_size)
