@@ -104,4 +104,5 @@ def _closing(
     ]
 
 
-_EXAMPLE = "https://hanji-museum.example/"
+# A copy of another page: the story that `why` tells of it has a duplicate in it.
+_EXAMPLE = "https://edited.example/ko/010"

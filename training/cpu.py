@@ -100,7 +100,7 @@ def _patches() -> list[_Patch]:
     ]
 
 
-class _CudaMeansCpu(TorchFunctionMode):
+class _CudaMeansCpu(TorchFunctionMode):  # type: ignore[misc]
     """Sends every tensor operation that asks for CUDA to the CPU.
 
     - ``device="cuda"`` as an argument: pipeline_parallel/schedules.py:596, optimizer/clip_grads.py:103,

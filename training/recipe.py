@@ -7,6 +7,7 @@ match nothing, vocabulary, components too small) in ``hanji.training.data``.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -122,7 +123,7 @@ class ScheduleSettings(Settings):
     @field_validator("drops")
     @classmethod
     def _in_order(cls, value: tuple[RateDrop, ...]) -> tuple[RateDrop, ...]:
-        if any(late.at <= early.at for early, late in zip(value, value[1:], strict=False)):
+        if any(late.at <= early.at for early, late in pairwise(value)):
             raise ValueError("drops come in the order of `at`, each later than the one before")
         return value
 

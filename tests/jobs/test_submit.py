@@ -178,9 +178,9 @@ def test_a_node_with_other_versions_or_other_code_is_named(tmp_path: Path) -> No
     assert node["unseen"] == [str(tmp_path / "marker"), "/nowhere/x*"]
 
     with pytest.raises(InputError) as refused:
-        check_nodes(facts, {"node-7": node})
+        check_nodes(facts, {"node-7": node | {"hanji": "/another/place"}})
     message = str(refused.value)
-    assert "node-7: imports hanji from" in message
+    assert "node-7: imports hanji from /another/place" in message
     assert "the job wants 1.0" in message and "--versions cluster" in message
     with pytest.raises(InputError) as by_cluster:
         check_nodes(facts | {"versions": "cluster"}, {"node-7": node})

@@ -60,4 +60,5 @@ def _mix(values: np.ndarray) -> np.ndarray:
     """The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014); wraps modulo 2^64."""
     values = (values ^ (values >> np.uint64(30))) * _MULTIPLIER_A
     values = (values ^ (values >> np.uint64(27))) * _MULTIPLIER_B
-    return values ^ (values >> np.uint64(31))
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed

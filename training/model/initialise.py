@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def initialise(model: torch.nn.Module, std: Callable[[str], float], seed: int) -> None:
     """Fill all weights in place: norms with ones, the rest normal with ``std(key)``.
 
