@@ -21,6 +21,7 @@ from hanji.training.launch import TrainingSummary
 CURATION = Path("jobs/recipes/demo.yaml")
 TRAINING = Path("jobs/recipes/demo-train.yaml")
 SEEDS = Path("jobs/sample/seed")
+EPOCHS = 60  # the seed is a few hundred short texts: the default would hardly move the weights
 NEEDED = (CURATION, TRAINING, SEEDS / "ko.jsonl", SEEDS / "en.jsonl", Path("jobs/sample/corpus.warc.gz"))
 
 
@@ -63,12 +64,15 @@ def _inside(directory: Path) -> Iterator[None]:
 
 
 def _classifiers(recipe: CurationRecipe, progress: Progress) -> None:
-    from hanji.classifiers.quality import train
+    from dataclasses import replace
+
+    from hanji.classifiers.quality import default_training, train
 
     progress.step("classifiers", len(recipe.quality), 0)
     for language, model in sorted(recipe.quality.items()):
         Path(model).parent.mkdir(parents=True, exist_ok=True)
-        made = train([str(SEEDS / f"{language}.jsonl")], model, language)
+        settings = replace(default_training(language), epoch=EPOCHS)
+        made = train([str(SEEDS / f"{language}.jsonl")], model, language, settings)
         progress.note(f"quality classifier {language}: AUC {made.auc:.3f} on {made.held_out} held-out texts")
         progress.advance()
 

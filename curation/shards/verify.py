@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -164,7 +165,10 @@ def _local_prefix(shard: Shard, storage: Storage) -> Iterator[str]:
 
 def _megatron() -> bool:
     try:
-        import megatron.core.datasets.indexed_dataset  # noqa: F401
+        with warnings.catch_warnings():
+            # It warns of CUDA packages that reading needs none of.
+            warnings.simplefilter("ignore")
+            import megatron.core.datasets.indexed_dataset  # noqa: F401
     except ImportError:
         return False
     return True
