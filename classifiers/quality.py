@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,18 @@ def default_training(language: str, seed: int = 0) -> Training:
 
 
 def train(
-    files: Sequence[str | Path], output: str | Path, language: str, settings: Training | None = None
+    files: Sequence[str | Path],
+    output: str | Path,
+    language: str,
+    settings: Training | None = None,
+    *,
+    by_label: Mapping[str, Sequence[str | Path]] | None = None,
+    most: int | None = None,
 ) -> Report:
     """Train from JSONL files of {"text", "label"} (plain or .gz) and write MODEL.bin and its card.
 
+    ``by_label`` gives files whose rows need no label because all of them have the same. Of each label at most
+    ``most`` texts are used, chosen by hash, so that a large negative set does not drown a small positive one.
     A tenth, by hash of the text, is held out for the figures of the card. The same files give the same
     model, byte for byte. Raises InputError naming file and line for a row that is not as it should be, and
     RecipeError if a label is missing altogether.
@@ -69,7 +77,9 @@ def train(
     if language not in LANGUAGES:
         raise RecipeError(f"language: {language!r} is not allowed: {' or '.join(LANGUAGES)}")
     settings = settings or default_training(language)
-    rows = sorted({row for file in files for row in read_labelled(file)})
+    sources: list[tuple[str | None, str | Path]] = [(None, file) for file in files]
+    sources += [(label, file) for label, named in (by_label or {}).items() for file in named]
+    rows = _at_most(most, {row for label, file in sources for row in read_labelled(file, label)})
     counts = {label: sum(name == label for name, _ in rows) for label in {name for name, _ in rows}}
     if HIGH not in counts or len(counts) < 2:
         found = ", ".join(f"{label} × {count}" for label, count in sorted(counts.items())) or "none"
@@ -77,7 +87,7 @@ def train(
     held_out = [row for row in rows if _held_out(row[1])]
     training = [row for row in rows if not _held_out(row[1])]
     # By hash: fastText sees neither one label after the other nor the order of the files.
-    training.sort(key=lambda row: hashlib.blake2b(row[1].encode("utf-8", "surrogatepass")).digest())
+    training.sort(key=_hash)
     output = Path(output)
     with tempfile.TemporaryDirectory() as scratch:
         lines = Path(scratch) / "lines.txt"
@@ -93,7 +103,8 @@ def train(
         "sha256": file_sha256(output),
         "labels": dict(sorted(counts.items())),
         "training": fasttext_model.training_facts(settings) | {"lr": rate},
-        "data": {Path(file).name: file_sha256(file) for file in files},
+        "most_of_a_label": most,
+        "data": {Path(file).name: file_sha256(file) for _, file in sources},
         "versions": library_versions("fasttext"),
         "notes": notes,
     }
@@ -106,8 +117,12 @@ def train(
     return Report(str(output), str(card_path), counts, len(held_out), auc, precision, recall, notes)
 
 
-def read_labelled(path: str | Path) -> Iterator[tuple[str, str]]:
-    """(label, text) of every row. Raises InputError naming the file and the line."""
+def read_labelled(path: str | Path, label: str | None = None) -> Iterator[tuple[str, str]]:
+    """(label, text) of every row; a label that is given stands for the rows'.
+
+    Raises InputError naming the file and the line.
+    """
+    given = label
     target = Path(path)
     try:
         file = gzip.open(target, "rb") if target.suffix == ".gz" else target.open("rb")  # noqa: SIM115
@@ -119,7 +134,7 @@ def read_labelled(path: str | Path) -> Iterator[tuple[str, str]]:
                 continue
             try:
                 row = json.loads(line)
-                label, text = row["label"], row["text"]
+                label, text = given or row["label"], row["text"]
             except (ValueError, KeyError, TypeError) as error:
                 what = f"no field {error}" if isinstance(error, KeyError) else f"not a JSON object: {error}"
                 raise InputError(f"{target}:{number}: {what}") from None
@@ -156,6 +171,20 @@ class QualityScorer:
         """P("high") of each text, float64 in [0, 1]."""
         lines = [preprocess(text, self._language) for text in texts]
         return np.array(self._model.probability(lines, HIGH), np.float64)
+
+
+def _at_most(most: int | None, rows: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The rows in order; of each label the first ``most`` by hash of the text."""
+    if most is None:
+        return sorted(rows)
+    taken: list[tuple[str, str]] = []
+    for label in sorted({label for label, _ in rows}):
+        taken += sorted((row for row in rows if row[0] == label), key=_hash)[:most]
+    return sorted(taken)
+
+
+def _hash(row: tuple[str, str]) -> bytes:
+    return hashlib.blake2b(row[1].encode("utf-8", "surrogatepass")).digest()
 
 
 def _held_out(text: str) -> bool:

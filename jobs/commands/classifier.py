@@ -19,13 +19,25 @@ def _group() -> None:
 
 @app.command("train")
 def train(
+    *,
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help='JSONL files (plain or .gz) of {"text": …, "label": …}; the good ones are labelled `high`.',
             show_default=False,
         ),
-    ],
+    ] = None,
+    high: Annotated[
+        list[Path] | None,
+        typer.Option(help='A JSONL file of {"text": …}, all of it good. May be given again.'),
+    ] = None,
+    low: Annotated[
+        list[Path] | None,
+        typer.Option(help="The same for texts that are not. May be given again."),
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Use at most so many texts of each label, chosen by hash.")
+    ] = None,
     language: Annotated[Literal["ko", "en"], typer.Option(help="Language of the texts.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model to write, a .bin file.")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.")] = None,
@@ -48,7 +60,10 @@ def train(
     if epochs is not None:
         settings = replace(settings, epoch=epochs)
     output.parent.mkdir(parents=True, exist_ok=True)
-    made = train_classifier([str(file) for file in files], output, language, settings)
+    by_label = {label: [str(file) for file in named or []] for label, named in (("high", high), ("low", low))}
+    made = train_classifier(
+        [str(file) for file in files or []], output, language, settings, by_label=by_label, most=most
+    )
     counts = ", ".join(f"{number(count)} {label}" for label, count in sorted(made.counts.items()))
     say(
         f"{made.model}: trained on {counts} texts",
