@@ -72,10 +72,9 @@ def measure_all(
     classes = np.empty(longest, np.int8)
     word_hash = np.empty(longest, np.uint64)
     word_length = np.empty(longest, np.int64)
-    table_size = 1
-    while table_size < 2 * longest + 2:
-        table_size *= 2
-    # Open addressing with a stamp: a table is emptied by counting the stamp up.
+    # Open addressing with a stamp: a table is emptied by counting the stamp up. A text of n bytes has at most
+    # n words and n + 1 lines.
+    table_size = _table_size(longest + 1)
     keys = np.zeros(table_size, np.uint64)
     counts = np.zeros(table_size, np.int64)
     stamps = np.zeros(table_size, np.int64)
@@ -87,10 +86,7 @@ def measure_all(
         words = _characters_and_words(
             points, classes, count, languages[i], stop_words, word_hash, word_length, row
         )
-        size = 16
-        while size < 2 * max(words, row[NEWLINES] + 1) + 2:
-            size *= 2
-        mask = size - 1
+        mask = _table_size(max(words, row[NEWLINES] + 1)) - 1
         stamp = _lines(points, classes, count, keys, stamps, mask, stamp, row)
         stamp = _paragraphs(points, classes, count, keys, stamps, mask, stamp, row)
         for n in range(2, 5):
@@ -104,6 +100,15 @@ def measure_all(
                 word_hash, word_length, words, n, keys, stamps, mask, stamp
             )
     return out
+
+
+@kernel
+def _table_size(entries: int) -> int:
+    """A power of two that leaves at least half of the table free."""
+    size = 16
+    while size < 2 * entries + 2:
+        size *= 2
+    return size
 
 
 @kernel

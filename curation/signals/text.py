@@ -13,7 +13,7 @@ from hanji.curation.signals.characters import chain
 from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.kernels import measure_all
 
-VERSION = 1
+VERSION = 2
 
 # Gopher's list (Rae et al. 2021), and what FineWeb-2's kor_Hang recipe asks of Korean, at the ends of words.
 ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
