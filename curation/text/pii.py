@@ -14,7 +14,7 @@ from datetime import date
 
 from hanji.curation.records import Edit
 
-VERSION = 1
+VERSION = 2
 
 EMAIL_MASK = "email@example.com"
 
@@ -47,7 +47,7 @@ _US_PHONE = re.compile(
 _IPV4 = re.compile(r"(?<![\w.])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![\w]|\.\d)")
 _FILE_ENDINGS = {"png", "jpg", "jpeg", "gif", "svg", "webp", "js", "css", "html"}  # icon@2x.png
 _VERSION_BEFORE = re.compile(
-    r"(?:\bv|version|ver\.?|release|build|firmware|driver|section|chapter"
+    r"(?:\bv|\bver\.?|version|release|build|firmware|driver|section|chapter"
     r"|버전|릴리스|릴리즈|빌드|펌웨어|드라이버|판|절|§|/)\s*[:=]?\s*$",
     re.IGNORECASE,
 )
