@@ -69,10 +69,22 @@ class LanguageModels(Settings):
     glotlid: str | None = Field(None, description="path of a GlotLID model, used instead when given")
 
 
+class Rule(Settings):
+    """Keep a document if a comparison holds. The signals are listed in docs/add-a-filter.md."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
+    signal: str = Field(description="a count, ratio or column that `hanji signals` lists")
+    keep: Annotated[str, Field(pattern=r"^(>=|<=|>|<) -?[0-9.]+$")] = Field(
+        description='comparison and threshold of the documents to keep, for example "<= 0.1"'
+    )
+    why: str = Field(description="shown in the report and by `hanji why`")
+
+
 class Rules(Settings):
-    """Which preset rules judge each language, and overrides of single thresholds by rule name."""
+    """Which rules judge each language: presets, rules of the recipe's own, and changes of single rules."""
 
     presets: dict[Language, list[str]] = {"ko": ["hanji_ko"], "en": ["gopher", "c4", "fineweb"]}
+    own: dict[Language, list[Rule]] = Field(default={}, description="further rules, named own.NAME")
     thresholds: dict[str, float] = Field(default={}, description="rule name → threshold")
     off: list[str] = Field(default=[], description="names of rules that are not applied")
 

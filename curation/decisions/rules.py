@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import yaml
-from pydantic import Field
 
 from hanji.curation import recipe
 from hanji.curation.recipe import Language
@@ -51,18 +51,11 @@ class Verdicts:
     failed: list[list[str]]
 
 
-class _RuleFile(Settings):
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
-    signal: str
-    keep: Annotated[str, Field(pattern=r"^(>=|<=|>|<) -?[0-9.]+$")]
-    why: str
-
-
 class _Preset(Settings):
     preset: str
     source: str
     notes: str = ""
-    rules: list[_RuleFile]
+    rules: list[recipe.Rule]
 
 
 def presets() -> list[str]:
@@ -78,17 +71,23 @@ def preset_rules(name: str) -> tuple[Rule, ...]:
         raise RecipeError(f"rules.presets: {name!r} is not allowed: one of {', '.join(presets())}")
     text = resources.files("hanji.curation.decisions").joinpath("presets", f"{name}.yaml").read_text("utf-8")
     preset = parse_recipe(yaml.safe_load(text), _Preset, origin=f"presets/{name}.yaml")
+    return tuple(_compiled(name, preset.rules, f"presets/{name}.yaml: rules"))
+
+
+def _compiled(prefix: str, rules: list[recipe.Rule], where: str) -> list[Rule]:
+    """Rules with their names in full. Raises RecipeError for a signal that does not exist."""
     known = ratios.names()
-    rules = []
-    for place, rule in enumerate(preset.rules):
+    compiled = []
+    for place, rule in enumerate(rules):
         if rule.signal not in known:
+            close = difflib.get_close_matches(rule.signal, known, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
             raise RecipeError(
-                f"presets/{name}.yaml: rules.{place}.signal: {rule.signal!r} is not a signal; "
-                f"there are: {', '.join(sorted(known))}"
+                f"{where}.{place}.signal: {rule.signal!r} is not a signal; {hint}`hanji signals` lists them"
             )
         op, threshold = rule.keep.split()
-        rules.append(Rule(f"{name}.{rule.name}", rule.signal, op, float(threshold), rule.why))  # type: ignore[arg-type]
-    return tuple(rules)
+        compiled.append(Rule(f"{prefix}.{rule.name}", rule.signal, op, float(threshold), rule.why))  # type: ignore[arg-type]
+    return compiled
 
 
 def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
@@ -97,14 +96,16 @@ def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
     Raises RecipeError for a preset or rule that does not exist, naming those that do.
     """
     loaded: dict[Language, list[Rule]] = {}
-    for language, names in settings.presets.items():
-        rules = [rule for name in names for rule in preset_rules(name)]
+    known: set[str] = set()
+    for language in sorted({*settings.presets, *settings.own}):
+        rules = [rule for name in settings.presets.get(language, []) for rule in preset_rules(name)]
+        rules += _compiled("own", settings.own.get(language, []), f"rules.own.{language}")
+        known |= {rule.name for rule in rules}
         loaded[language] = [
             Rule(r.name, r.signal, r.op, settings.thresholds.get(r.name, r.threshold), r.description)
             for r in rules
             if r.name not in settings.off
         ]
-    known = {rule.name for names in settings.presets.values() for n in names for rule in preset_rules(n)}
     for field, asked in (("thresholds", list(settings.thresholds)), ("off", settings.off)):
         for name in asked:
             if name not in known:

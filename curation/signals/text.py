@@ -21,11 +21,12 @@ KOREAN_ENDINGS = (
     *("의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고"),
     *("에서", "가", "있", "으로", "인", "월", "로", "되", "도", "요", "와", "과"),
 )
-PHRASES: dict[str, str] = {
-    "lorem_ipsum": "occurrences of “lorem ipsum”",
-    "javascript": "occurrences of “javascript”",
+# Counted in text whose ASCII letters are made small. To add one, add a line.
+PHRASES: dict[str, tuple[str, str]] = {
+    "lorem_ipsum": ("lorem ipsum", "occurrences of “lorem ipsum”"),
+    "javascript": ("javascript", "occurrences of “javascript”"),
 }
-SIGNALS: dict[str, str] = COLUMNS | PHRASES
+SIGNALS: dict[str, str] = COLUMNS | {name: meaning for name, (_, meaning) in PHRASES.items()}
 """Name and meaning of every integer column of :func:`measure`."""
 
 
@@ -42,8 +43,8 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
     counts = measure_all(raw, bounds, korean.astype(np.int8), _stop_hashes(), len(COLUMNS))
     columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
     lowered = pc.ascii_lower(array)
-    columns["lorem_ipsum"] = pc.count_substring(lowered, "lorem ipsum").cast(pa.int64())
-    columns["javascript"] = pc.count_substring(lowered, "javascript").cast(pa.int64())
+    for name, (phrase, _) in PHRASES.items():
+        columns[name] = pc.count_substring(lowered, phrase).cast(pa.int64())
     return pa.table(columns)
 
 

@@ -1,4 +1,4 @@
-"""hanji doctor, hanji demo."""
+"""hanji doctor, hanji demo, hanji signals, hanji rules."""
 
 from __future__ import annotations
 
@@ -31,6 +31,30 @@ def doctor(
         say("", "All that must be here is here." if data["ok"] else "What is marked ✗ must be mended.")
     if not data["ok"]:
         raise typer.Exit(1)
+
+
+def signals() -> None:
+    """List what a rule can judge: counts, ratios and columns of a document."""
+    from hanji.curation.signals.ratios import names
+
+    listed = names()
+    width = max(map(len, listed))
+    say(*(f"{name:<{width}}  {meaning}" for name, meaning in sorted(listed.items())))
+
+
+def rules(
+    preset: Annotated[
+        str | None, typer.Argument(help="A preset, as a recipe names it.", show_default="all of them")
+    ] = None,
+) -> None:
+    """List the presets and their rules: name, what is kept, and why."""
+    from hanji.curation.decisions.rules import preset_rules, presets
+
+    for name in [preset] if preset else presets():
+        listed = preset_rules(name)
+        say(f"{name}:")
+        for rule in listed:
+            say(f"  {rule.name:<42} {rule.signal} {rule.op} {rule.threshold:g}    {rule.description}")
 
 
 def demo(
