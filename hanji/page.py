@@ -82,6 +82,11 @@ def bar(share: float, label: str = "") -> Markup:
     )
 
 
+def share_cell(share: float) -> Markup:
+    """A share in [0, 1] as a bar and a number, of the same width whatever the number."""
+    return tag("span", bar(share), tag("span", percent(share), class_="share"))
+
+
 def stacked_bar(parts: Sequence[tuple[str, float]], total: float) -> Markup:
     """A horizontal bar of named parts, with a legend of those that are not empty."""
     pieces = [
@@ -122,10 +127,10 @@ def histogram(
     most = max([*totals, 1])
     step = inner_width / max(bins, 1)
     parts: list[Any] = []
-    for fraction in (0.5, 1.0):
-        y = top + inner_height * (1 - fraction)
+    for tick in sorted({most, max(1, int(most) // 2)}):
+        y = top + inner_height * (1 - tick / most)
         parts.append(_line(left, y, width - 12, y, "grid"))
-        parts.append(_text(left - 6, y + 4, number(most * fraction), "end"))
+        parts.append(_text(left - 6, y + 4, number(tick), "end"))
     base = [0.0] * bins
     for place, (name, values) in enumerate(series):
         for i, amount in enumerate(values):

@@ -17,6 +17,7 @@ TOP_CLUSTERS = 8
 EXCERPT = 300
 SCORE_BINS = 50
 JACCARD_BINS = 20
+NO_LANGUAGE, OTHER = "–", "other"
 STEPS = ("read", "floor", "rules", "duplicates", "kept")
 Partial = dict[str, Any]
 
@@ -60,7 +61,7 @@ def empty() -> Partial:
 
 
 def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
-    language = row["language"] or "–"
+    language = row["language"] or NO_LANGUAGE
     size = row["text_bytes"] or 0
     partial["documents"] += 1
     partial["occurrences"] += row["occurrences"]
@@ -187,8 +188,10 @@ def funnel_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     """The funnel as rows by source and language: documents, bytes and tokens that reach each step.
 
     Tokens are exact for kept documents; for the others they are estimated from the language's tokens per
-    byte, and are 0 where a language has no kept document.
+    byte, and are 0 where a language has no kept document. Languages that the recipe does not want are one
+    row, ``OTHER``: a crawl holds a hundred of them.
     """
+    wanted = {*metrics["recipe"]["floor"]["languages"], NO_LANGUAGE}
     rate: Counter[str] = Counter()
     size: Counter[str] = Counter()
     for key, cell in metrics["funnel"].items():
@@ -199,7 +202,9 @@ def funnel_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     groups: dict[tuple[str, str], dict[str, list[int]]] = {}
     for key, cell in metrics["funnel"].items():
         source, language, ends = key.split("\t")
-        groups.setdefault((source, language), {})[ends] = cell
+        name = language if language in wanted else OTHER
+        cells = groups.setdefault((source, name), {})
+        cells[ends] = [a + b for a, b in zip(cells.get(ends, (0, 0, 0)), cell, strict=True)]
     rows = []
     for (source, language), cells in sorted(groups.items()):
         row: dict[str, Any] = {"source": source, "language": language}

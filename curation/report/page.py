@@ -6,17 +6,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hanji.curation.report.metrics import JACCARD_BINS, STEPS, funnel_rows
+from hanji.curation.report.metrics import JACCARD_BINS, NO_LANGUAGE, OTHER, STEPS, funnel_rows
 from hanji.page import (
     Markup,
-    bar,
     histogram,
-    join,
     link,
     number,
     page,
     percent,
     section,
+    share_cell,
     size,
     stacked_bar,
     table,
@@ -24,8 +23,17 @@ from hanji.page import (
 )
 from hanji.storage import Storage
 
-LANGUAGE_NAMES = {"ko": "Korean", "en": "English", "–": "none found"}
-MOST_ROWS = 40
+LANGUAGE_NAMES = {"ko": "Korean", "en": "English", NO_LANGUAGE: "not identified", OTHER: "other languages"}
+MOST_ROWS = 200
+FLOORS = {
+    "floor.languages": "a language that the recipe does not want",
+    "floor.min_language_score": "its language is not certain enough",
+    "floor.min_characters": "next to no text was found in it",
+    "floor.max_characters": "longer than the recipe allows",
+    "floor.max_payload_bytes": "a larger record than the recipe allows",
+    "floor.max_replaced_share": "too many bytes could not be decoded",
+    "floor.blocked_domains": "from a host that the recipe blocks",
+}
 
 
 def write_report(storage: Storage, metrics: dict[str, Any]) -> None:
@@ -138,7 +146,14 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
                 cells = [*(f"≈ {show(value)}" for value in values[:-1]), show(values[-1])]
             share = values[-1] / values[0] if values[0] else 0.0
             language = LANGUAGE_NAMES.get(row["language"], row["language"])
-            body.append([row["source"], language, *cells, join([bar(share), " ", percent(share)])])
+            body.append(
+                [
+                    row["source"],
+                    language,
+                    *cells,
+                    share_cell(share),
+                ]
+            )
         body.sort(key=lambda cells: (str(cells[0]), str(cells[1])))
         shown = body[:MOST_ROWS]
         note = (
@@ -181,6 +196,7 @@ def _scores(metrics: dict[str, Any]) -> Markup:
         known = totals.setdefault((language, domain, tier), [0, 0, 0])
         totals[language, domain, tier] = [a + b for a, b in zip(known, cell, strict=True)]
     everything = sum(cell[2] for cell in totals.values()) or 1
+    order = {tier["name"]: place for place, tier in enumerate(metrics["recipe"]["tiers"])}
     rows = [
         [
             LANGUAGE_NAMES.get(language, language),
@@ -189,9 +205,11 @@ def _scores(metrics: dict[str, Any]) -> Markup:
             number(cell[0]),
             size(cell[1]),
             number(cell[2]),
-            join([bar(cell[2] / everything), " ", percent(cell[2] / everything)]),
+            share_cell(cell[2] / everything),
         ]
-        for (language, domain, tier), cell in sorted(totals.items())
+        for (language, domain, tier), cell in sorted(
+            totals.items(), key=lambda item: (*item[0][:2], order.get(item[0][2], 0))
+        )
     ]
     head = ["language", "domain", "tier", "documents", "text", "tokens", "share of tokens"]
     shown = tag("div", *figures, class_="figures") if figures else tag("p", "No classifier scored this run.")
@@ -210,7 +228,7 @@ def _reasons(metrics: dict[str, Any]) -> Markup:
         name: rule for name, rule in metrics["rules"].items() if rule["step"] not in ("read", "duplicates")
     }
     blocks = [
-        _reason(name, rule, described.get(name, {}).get("description", ""))
+        _reason(name, rule, described.get(name, {}).get("description", FLOORS.get(name, "")))
         for name, rule in sorted(dropped.items(), key=lambda item: (-item[1]["count"], item[0]))[:MOST_ROWS]
     ]
     return section(
@@ -249,7 +267,9 @@ def _samples(samples: list[dict[str, Any]]) -> Iterator[Markup]:
         excerpt = sample.get("excerpt")
         yield tag(
             "blockquote",
-            tag("p", f"{excerpt}…") if excerpt else tag("p", tag("small", "no text was made of it")),
+            tag("p", f"{excerpt}…")
+            if excerpt
+            else tag("p", tag("small", "no excerpt: its text was not carried on")),
             tag("small", where, f" · {sample['id'][:12]}{value}"),
         )
 
@@ -274,7 +294,7 @@ def _duplicates(metrics: dict[str, Any]) -> Markup:
     ]
     sizes = sorted((int(key), count) for key, count in metrics["cluster_sizes"].items())
     loss = [
-        [source, number(lost), number(standing), join([bar(lost / standing), " ", percent(lost / standing)])]
+        [source, number(lost), number(standing), share_cell(lost / standing)]
         for source, (lost, standing) in sorted(metrics["duplicate_loss"].items())
         if lost
     ]
@@ -398,7 +418,7 @@ def _work(metrics: dict[str, Any]) -> Markup:
             number(step["units"]),
             number(step["skipped"]),
             f"{step['cpu_seconds']:,.1f}",
-            join([bar(step["cpu_seconds"] / total), " ", percent(step["cpu_seconds"] / total)]),
+            share_cell(step["cpu_seconds"] / total),
             size(step["bytes_written"]),
         ]
         for name, step in merged.items()
