@@ -10,8 +10,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hanji import __version__
@@ -21,23 +19,23 @@ from hanji.curation.decisions.rules import Rule, load_rules
 from hanji.curation.decisions.tiers import SCALE, TierThresholds, merge_histograms, thresholds
 from hanji.curation.engines.base import Engine
 from hanji.curation.engines.choice import make_engine
-from hanji.curation.exchange import partition_name, receiving_units
+from hanji.curation.exchange import receiving_units
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
-from hanji.curation.shards.indexed import dtype_for
-from hanji.curation.shards.layout import Layout, plan_layout
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.sources.splits import Split, plan_splits
-from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise, write
+from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise
 from hanji.curation.steps.texts import SplitWork
+from hanji.curation.summary import CurationSummary, Plan
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
+from hanji.curation.writing import ShardWriting
 from hanji.errors import ConservationError, InputError, RecipeError, RunError
 from hanji.fingerprint import file_sha256, fingerprint, library_versions
-from hanji.manifest import Component, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.manifest import Manifest
 from hanji.progress import Progress, SilentProgress
-from hanji.storage import Storage, Written
+from hanji.storage import Storage
 
 VALID_SALT = 1
 # What a finished run is swept of: leftovers of earlier recipes in the same directory.
@@ -52,55 +50,6 @@ TABLES = (
     "tokens",
     "exchange",
 )
-
-
-@dataclass(frozen=True)
-class CurationSummary:
-    """What a run made. ``components`` maps language/domain/tier/split to (documents, tokens)."""
-
-    run: str
-    records: int
-    documents: int
-    kept: int
-    dropped: int
-    failed: int
-    tokens: int
-    components: dict[str, tuple[int, int]]
-    report_path: str
-    manifest_path: str
-    seconds: float
-    units: int
-    skipped: int
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would read and what of it is done already."""
-
-    run: str
-    splits: list[Split]
-    bytes: int
-    done: int
-
-    def lines(self) -> list[str]:
-        """The plan as text: splits and bytes by source, and what would be skipped."""
-        by_source: dict[str, list[Split]] = {}
-        for split in self.splits:
-            by_source.setdefault(split.source, []).append(split)
-        width = max(len(name) for name in by_source)
-        rows = [
-            f"  {name:<{width}}  {len(splits):>6} splits  {sum(s.size for s in splits) / 1e6:>12,.1f} MB"
-            f"  largest {max(s.size for s in splits) / 1e6:,.1f} MB"
-            for name, splits in by_source.items()
-        ]
-        return [
-            f"run        {self.run}",
-            f"inputs     {len(self.splits)} splits, {self.bytes / 1e6:,.1f} MB",
-            *rows,
-            f"read       {self.done} of {len(self.splits)} splits are done and would be skipped",
-            "steps      " + " → ".join(STEP_VERSIONS),
-        ]
 
 
 def sampled(recipe: CurationRecipe, share: float) -> CurationRecipe:
@@ -195,7 +144,7 @@ class _Pipeline:
         edges, clusters = self._relate(gathered)
         ledger, tiers = self._decide(gathered, edges, clusters)
         self._check_books(reads, gathered, ledger)
-        manifest, counts, _ = self._write(gathered, ledger)
+        manifest, counts = ShardWriting(self.recipe, self.run, self.runner).write(gathered, ledger)
         metrics = self._report(reads, gathered, ledger, counts, tiers, manifest)
         self.runner.sweep(TABLES)
         seconds = time.perf_counter() - started
@@ -462,116 +411,6 @@ class _Pipeline:
                 f"{documents} documents there, {rows} ledger rows"
             )
 
-    # -- write -------------------------------------------------------------------------------------------
-
-    def _write(
-        self, gathered: list[Commit], ledger: list[Commit]
-    ) -> tuple[Manifest, list[Commit], list[Commit]]:
-        tokenizer, facts = self._tokenizer(gathered, ledger)
-        totals: dict[str, int] = {}
-        for commit in ledger:
-            for name, (_, size) in commit.info["components"].items():
-                totals[name] = totals.get(name, 0) + size
-        layout = plan_layout(totals, self.recipe.shards.shard_tokens)
-        dtype = dtype_for(facts.vocab_size)
-        version = STEP_VERSIONS["write"]
-        tokenise_step = Step(
-            "tokenise",
-            version,
-            task_with(write.tokenise, tokenizer, facts, layout),
-            [facts, layout.count],
-            ("gigatoken", "tokenizers"),
-        )
-        counts = self.runner.map(tokenise_step, _paired_units(gathered, ledger))
-        shard_step = Step("shard", version, task_with(write.write_shard, dtype), dtype)
-        units = receiving_units(
-            self.runner, "shard", counts, "tokens", len(layout.places), works=layout.places
-        )
-        units = [
-            dataclasses.replace(unit, inputs=[unit.inputs, dataclasses.asdict(place)])
-            for unit, place in zip(units, layout.places, strict=True)
-        ]
-        shards = self.runner.map(shard_step, units)
-        manifest = self._manifest(facts, tokenizer, dtype, layout, shards, ledger)
-        return manifest, counts, shards
-
-    def _tokenizer(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Written, TokenizerFacts]:
-        settings = self.recipe.shards.tokenizer
-        if settings.file is not None:
-            facts = tokenizer_facts(settings.file, settings.eod_token)
-            data = Path(settings.file).read_bytes()
-            written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
-            return written, facts.model_copy(update={"file": "tokenizer.json"})
-        kept_bytes = sum(
-            size
-            for commit in ledger
-            for name, (_, size) in commit.info["components"].items()
-            if name.endswith("/train")
-        )
-        share = min(1.0, settings.train_bytes / kept_bytes) if kept_bytes else 1.0
-        version = STEP_VERSIONS["write"]
-        sample_step = Step("tokenizer-sample", version, task_with(write.sample_texts, share), share)
-        samples = self.runner.map(sample_step, _paired_units(gathered, ledger))
-        train_step = Step(
-            "tokenizer",
-            version,
-            task_with(write.train_on_sample, settings.vocab_size, settings.eod_token),
-            [settings.vocab_size, settings.eod_token],
-            ("tokenizers",),
-        )
-        inputs = [commit.content() for commit in samples]
-        (commit,) = self.runner.map(train_step, [Unit("all", inputs, samples)])
-        return commit.files["tokenizer"], TokenizerFacts(**commit.info["facts"])
-
-    def _manifest(
-        self,
-        facts: TokenizerFacts,
-        tokenizer: Written,
-        dtype: Any,
-        layout: Layout,
-        shards: list[Commit],
-        ledger: list[Commit],
-    ) -> Manifest:
-        by_component: dict[tuple[str, str, str, str], list[Shard]] = {}
-        for place, commit in zip(layout.places, shards, strict=True):
-            key = (place.language, place.domain, place.tier, place.split)
-            by_component.setdefault(key, []).append(Shard.model_validate(commit.info["shard"]))
-        components = [
-            Component(
-                language=language,
-                domain=domain,
-                tier=tier,
-                split=split,
-                documents=sum(shard.documents for shard in some),
-                tokens=sum(shard.tokens for shard in some),
-                bytes=sum(shard.bytes for shard in some),
-                shards=some,
-            )
-            for (language, domain, tier, split), some in sorted(by_component.items())
-        ]
-        manifest = Manifest(
-            recipe=self.recipe.name,
-            curation=fingerprint([commit.content() for commit in ledger]),
-            tokenizer=facts,
-            dtype=dtype,
-            components=components,
-        )
-        storage = self.run.sub("shards")
-        storage.write_bytes(facts.file, self.run.read_bytes(tokenizer.path))
-        write_manifest(storage, manifest)
-        self._remove_unlisted(storage, manifest)
-        return manifest
-
-    def _remove_unlisted(self, storage: Storage, manifest: Manifest) -> None:
-        """Remove shards of earlier decisions, which the new manifest does not list."""
-        listed = {"manifest.json", manifest.tokenizer.file}
-        for component in manifest.components:
-            for shard in component.shards:
-                listed |= {shard.bin.path, shard.idx.path, shard.docs.path}
-        for path in storage.walk():
-            if path not in listed and path.endswith((".bin", ".idx", ".docs.parquet")):
-                storage.remove(path)
-
     # -- report ------------------------------------------------------------------------------------------
 
     def _report(
@@ -645,13 +484,6 @@ def _split_units(works: list[SplitWork]) -> list[Unit]:
         inputs = [commit.content() for commit in commits if commit is not None]
         units.append(Unit(work.read.unit, inputs, work))
     return units
-
-
-def _paired_units(gathered: list[Commit], ledger: list[Commit]) -> list[Unit]:
-    return [
-        Unit(partition_name(number), [g.files["text"].sha256, row.content()], (g, row))
-        for number, (g, row) in enumerate(zip(gathered, ledger, strict=True))
-    ]
 
 
 def _rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hanji.curation.pipeline import CurationSummary, curate
+from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.shards.verify import VerifyReport, verify_shards
+from hanji.curation.summary import CurationSummary
 from hanji.errors import InputError, RunError
 from hanji.jobs.commands.train import held_out_lines
 from hanji.jobs.terminal import duration, number

@@ -196,7 +196,7 @@ def _scores(metrics: dict[str, Any]) -> Markup:
         known = totals.setdefault((language, domain, tier), [0, 0, 0])
         totals[language, domain, tier] = [a + b for a, b in zip(known, cell, strict=True)]
     everything = sum(cell[2] for cell in totals.values()) or 1
-    order = {tier["name"]: place for place, tier in enumerate(metrics["recipe"]["tiers"])}
+    tier_order = {tier["name"]: place for place, tier in enumerate(metrics["recipe"]["tiers"])}
     rows = [
         [
             LANGUAGE_NAMES.get(language, language),
@@ -208,7 +208,7 @@ def _scores(metrics: dict[str, Any]) -> Markup:
             share_cell(cell[2] / everything),
         ]
         for (language, domain, tier), cell in sorted(
-            totals.items(), key=lambda item: (*item[0][:2], order.get(item[0][2], 0))
+            totals.items(), key=lambda item: (*item[0][:2], tier_order.get(item[0][2], 0))
         )
     ]
     head = ["language", "domain", "tier", "documents", "text", "tokens", "share of tokens"]

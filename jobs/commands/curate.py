@@ -11,8 +11,8 @@ from hanji.errors import InputError, RecipeError, RunError
 from hanji.jobs.terminal import duration, number, progress, say
 
 if TYPE_CHECKING:
-    from hanji.curation.pipeline import CurationSummary
     from hanji.curation.recipe import CurationRecipe
+    from hanji.curation.summary import CurationSummary
 
 RecipePath = Annotated[
     Path, typer.Argument(metavar="RECIPE", help="The recipe, a YAML file.", show_default=False)

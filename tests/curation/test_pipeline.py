@@ -18,12 +18,13 @@ import pytest
 from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, write_rows
 
 from hanji.classifiers import quality
-from hanji.curation.pipeline import CurationSummary, curate, plan
+from hanji.curation.pipeline import curate, plan
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.records import apply_edits
 from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
 from hanji.curation.steps.texts import edits_by_id
+from hanji.curation.summary import CurationSummary
 from hanji.curation.why import why
 from hanji.errors import InputError, RecipeError, RunError
 from hanji.manifest import read_manifest

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.pipeline import CurationSummary, curate
+from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
+from hanji.curation.summary import CurationSummary
 from hanji.curation.why import why
 from hanji.jobs import sample
 from hanji.jobs.sample import make_corpus

@@ -1,0 +1,140 @@
+"""From the ledger to shards: the tokenizer, the tokens of kept documents, shards, their manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from hanji.curation.exchange import partition_name, receiving_units
+from hanji.curation.recipe import CurationRecipe
+from hanji.curation.shards.indexed import dtype_for
+from hanji.curation.shards.layout import Layout, plan_layout
+from hanji.curation.shards.tokenizer import tokenizer_facts
+from hanji.curation.steps import write
+from hanji.curation.versions import STEP_VERSIONS
+from hanji.curation.work import Commit, Runner, Step, Unit, task_with
+from hanji.fingerprint import fingerprint
+from hanji.manifest import Component, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.storage import Storage, Written
+
+
+class ShardWriting:
+    """The write stage of a run."""
+
+    def __init__(self, recipe: CurationRecipe, run: Storage, runner: Runner) -> None:
+        self.recipe, self.run, self.runner = recipe, run, runner
+
+    def write(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Manifest, list[Commit]]:
+        """The manifest, and the commits that count the tokens of each document by partition."""
+        tokenizer, facts = self._tokenizer(gathered, ledger)
+        totals: dict[str, int] = {}
+        for commit in ledger:
+            for name, (_, size) in commit.info["components"].items():
+                totals[name] = totals.get(name, 0) + size
+        layout = plan_layout(totals, self.recipe.shards.shard_tokens)
+        dtype = dtype_for(facts.vocab_size)
+        version = STEP_VERSIONS["write"]
+        tokenise_step = Step(
+            "tokenise",
+            version,
+            task_with(write.tokenise, tokenizer, facts, layout),
+            [facts, layout.count],
+            ("gigatoken", "tokenizers"),
+        )
+        counts = self.runner.map(tokenise_step, paired_units(gathered, ledger))
+        shard_step = Step("shard", version, task_with(write.write_shard, dtype), dtype)
+        units = receiving_units(
+            self.runner, "shard", counts, "tokens", len(layout.places), works=layout.places
+        )
+        units = [
+            dataclasses.replace(unit, inputs=[unit.inputs, dataclasses.asdict(place)])
+            for unit, place in zip(units, layout.places, strict=True)
+        ]
+        shards = self.runner.map(shard_step, units)
+        manifest = self._manifest(facts, tokenizer, dtype, layout, shards, ledger)
+        return manifest, counts
+
+    def _tokenizer(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Written, TokenizerFacts]:
+        settings = self.recipe.shards.tokenizer
+        if settings.file is not None:
+            facts = tokenizer_facts(settings.file, settings.eod_token)
+            data = Path(settings.file).read_bytes()
+            written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
+            return written, facts.model_copy(update={"file": "tokenizer.json"})
+        kept_bytes = sum(
+            size
+            for commit in ledger
+            for name, (_, size) in commit.info["components"].items()
+            if name.endswith("/train")
+        )
+        share = min(1.0, settings.train_bytes / kept_bytes) if kept_bytes else 1.0
+        version = STEP_VERSIONS["write"]
+        sample_step = Step("tokenizer-sample", version, task_with(write.sample_texts, share), share)
+        samples = self.runner.map(sample_step, paired_units(gathered, ledger))
+        train_step = Step(
+            "tokenizer",
+            version,
+            task_with(write.train_on_sample, settings.vocab_size, settings.eod_token),
+            [settings.vocab_size, settings.eod_token],
+            ("tokenizers",),
+        )
+        inputs = [commit.content() for commit in samples]
+        (commit,) = self.runner.map(train_step, [Unit("all", inputs, samples)])
+        return commit.files["tokenizer"], TokenizerFacts(**commit.info["facts"])
+
+    def _manifest(
+        self,
+        facts: TokenizerFacts,
+        tokenizer: Written,
+        dtype: Any,
+        layout: Layout,
+        shards: list[Commit],
+        ledger: list[Commit],
+    ) -> Manifest:
+        by_component: dict[tuple[str, str, str, str], list[Shard]] = {}
+        for place, commit in zip(layout.places, shards, strict=True):
+            key = (place.language, place.domain, place.tier, place.split)
+            by_component.setdefault(key, []).append(Shard.model_validate(commit.info["shard"]))
+        components = [
+            Component(
+                language=language,
+                domain=domain,
+                tier=tier,
+                split=split,
+                documents=sum(shard.documents for shard in some),
+                tokens=sum(shard.tokens for shard in some),
+                bytes=sum(shard.bytes for shard in some),
+                shards=some,
+            )
+            for (language, domain, tier, split), some in sorted(by_component.items())
+        ]
+        manifest = Manifest(
+            recipe=self.recipe.name,
+            curation=fingerprint([commit.content() for commit in ledger]),
+            tokenizer=facts,
+            dtype=dtype,
+            components=components,
+        )
+        storage = self.run.sub("shards")
+        storage.write_bytes(facts.file, self.run.read_bytes(tokenizer.path))
+        write_manifest(storage, manifest)
+        self._remove_unlisted(storage, manifest)
+        return manifest
+
+    def _remove_unlisted(self, storage: Storage, manifest: Manifest) -> None:
+        """Remove shards of earlier decisions, which the new manifest does not list."""
+        listed = {"manifest.json", manifest.tokenizer.file}
+        for component in manifest.components:
+            for shard in component.shards:
+                listed |= {shard.bin.path, shard.idx.path, shard.docs.path}
+        for path in storage.walk():
+            if path not in listed and path.endswith((".bin", ".idx", ".docs.parquet")):
+                storage.remove(path)
+
+
+def paired_units(gathered: list[Commit], ledger: list[Commit]) -> list[Unit]:
+    return [
+        Unit(partition_name(number), [g.files["text"].sha256, row.content()], (g, row))
+        for number, (g, row) in enumerate(zip(gathered, ledger, strict=True))
+    ]
