@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hanji.curation.shards.indexed import parse_index
@@ -110,7 +111,11 @@ def _check_shard(
     ends = np.cumsum(lengths)
     if manifest.tokenizer.append_eod and len(raw) and not (raw[ends - 1] == manifest.tokenizer.eod_id).all():
         report.problems.append(f"{where}.bin: a document does not end with EOD ({manifest.tokenizer.eod_id})")
-    sidecar = pq.ParquetFile(io.BytesIO(data["docs"])).read()
+    try:
+        sidecar = pq.ParquetFile(io.BytesIO(data["docs"])).read()
+    except (pa.ArrowException, OSError) as error:  # the bytes are in memory: an OSError is theirs too
+        report.problems.append(f"{where}.docs.parquet: cannot be read: {error}")
+        return
     same = np.array_equal(sidecar["tokens"].to_numpy(), lengths) and np.array_equal(
         sidecar["token_offset"].to_numpy(), ends - lengths
     )

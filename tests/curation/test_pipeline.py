@@ -307,7 +307,7 @@ def test_a_run_can_live_behind_a_url(corpus: list[Path], finished: tuple[Path, C
 def test_a_missing_model_and_an_unknown_rule_are_refused_before_anything_runs(
     tmp_path: Path, corpus: list[Path]
 ) -> None:
-    with pytest.raises(InputError, match=r"none\.bin"):
+    with pytest.raises(RecipeError, match=r"quality\.ko: .*none\.bin: no such model"):
         curate(make_recipe(tmp_path / "run", corpus, quality={"ko": str(tmp_path / "none.bin")}))
     with pytest.raises(RecipeError, match=r"rules\.thresholds: 'gopher\.nonsense'"):
         curate(make_recipe(tmp_path / "run", corpus, rules={"thresholds": {"gopher.nonsense": 1}}))

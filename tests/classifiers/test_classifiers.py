@@ -1,0 +1,128 @@
+"""Language identification and quality classifiers: right, repeatable, and clear about bad files."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hanji.classifiers import quality
+from hanji.classifiers.language import LanguageIdentifier, find_lid
+from hanji.curation.recipe import LanguageModels
+from hanji.errors import InputError, RecipeError
+from hanji.jobs import sample
+
+SEED = Path(sample.__file__).parent / "seed"
+
+
+@pytest.fixture(scope="module")
+def identifier() -> LanguageIdentifier:
+    return LanguageIdentifier(LanguageModels())
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("도서관에서 책을 빌려 읽었다. 저녁에는 비가 내렸다.", "ko"),
+        ("We borrowed a book from the library and it rained in the evening.", "en"),
+        ("今日は良い天気ですね。散歩に行きましょう。", "ja"),
+        ("Der Hafen friert im Winter zu und die Boote liegen still.", "de"),
+        ("파이썬 asyncio event loop 에서 await 를 쓰는 방법을 설명한다", "ko"),
+        ("12345 !!! ???", "und"),
+        ("", "und"),
+    ],
+)
+def test_languages_are_identified(identifier: LanguageIdentifier, text: str, language: str) -> None:
+    (guess,) = identifier.identify([text])
+    assert guess.language == language and 0 <= guess.score <= 1
+
+
+def test_declarations_of_human_rights_are_told_apart(identifier: LanguageIdentifier, data_dir: Path) -> None:
+    with gzip.open(data_dir / "lid_udhr.jsonl.gz", "rt", encoding="utf-8") as file:
+        rows = [json.loads(line) for line in file]
+    wanted = {"ko": "ko", "en": "en", "kor": "ko", "eng": "en"}
+    truth = [wanted.get(row["lang"], "other") for row in rows]
+    found = [guess.language for guess in identifier.identify([row["text"] for row in rows])]
+    for language in ("ko", "en"):
+        missed = [t for t, f in zip(truth, found, strict=True) if t == language and f != language]
+        assert not missed
+
+
+def test_a_model_with_another_hash_is_refused(tmp_path: Path) -> None:
+    copy = tmp_path / find_lid().name
+    copy.write_bytes(find_lid().read_bytes() + b"x")
+    with pytest.raises(InputError, match="sha256"):
+        LanguageIdentifier(LanguageModels(model=str(copy)))
+
+
+def test_the_same_seed_texts_make_the_same_model_byte_for_byte(tmp_path: Path) -> None:
+    dirty = [np.full(200_000, 7.7) for _ in range(20)]  # freed memory that is not zero
+    first = quality.train([SEED / "ko.jsonl"], tmp_path / "a.bin", "ko")
+    del dirty
+    quality.train([SEED / "ko.jsonl"], tmp_path / "b.bin", "ko")
+    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    assert first.counts == {"high": 120, "low": 120}
+    card = json.loads((tmp_path / "a.json").read_text("utf-8"))
+    assert card["language"] == "ko" and card["held_out"]["auc"] == pytest.approx(first.auc)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_articles_score_above_advertising(tmp_path: Path, language: str) -> None:
+    from dataclasses import replace
+
+    settings = replace(quality.default_training(language), epoch=60)
+    report = quality.train([SEED / f"{language}.jsonl"], tmp_path / "m.bin", language, settings)
+    assert report.auc > 0.95
+    scorer = quality.QualityScorer(tmp_path / "m.bin")
+    good = {
+        "ko": "밀물과 썰물은 달이 바닷물을 끌어당겨서 생긴다.",
+        "en": "A telescope gathers light with a mirror.",
+    }
+    bad = {
+        "ko": "지금 바로 신청하시면 90% 할인 혜택을 드립니다!!!",
+        "en": "Click here now and get 90% off!!!",
+    }
+    high, low = scorer.score([good[language], bad[language]])
+    assert high > low
+
+
+def test_korean_scores_do_not_depend_on_spacing(tmp_path: Path) -> None:
+    quality.train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko")
+    scorer = quality.QualityScorer(tmp_path / "m.bin")
+    spaced, joined = scorer.score(["오늘은 날씨가 좋아서 산책을 했다", "오늘은날씨가 좋아서산책을했다"])
+    assert spaced == joined
+
+
+def test_files_of_one_label_each_and_a_bound_on_both(tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (SEED / "en.jsonl").read_text("utf-8").splitlines()]
+    for label in ("high", "low"):
+        lines = [json.dumps({"text": row["text"]}) for row in rows if row["label"] == label]
+        (tmp_path / f"{label}.jsonl").write_text("\n".join(lines), "utf-8")
+    by_label = {label: [tmp_path / f"{label}.jsonl"] for label in ("high", "low")}
+    same = quality.train([], tmp_path / "a.bin", "en", by_label=by_label)
+    quality.train([SEED / "en.jsonl"], tmp_path / "b.bin", "en")
+    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    assert same.counts == {"high": 120, "low": 120}
+    assert quality.train([], tmp_path / "c.bin", "en", by_label=by_label, most=50).counts == {
+        "high": 50,
+        "low": 50,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ('{"text": "a", "label": "high"}\n{"text": "b"}\n', InputError, r"rows.jsonl:2: no field 'label'"),
+        ('{"text": "a", "label": "high"}\nnot json\n', InputError, r"rows.jsonl:2: not a JSON object"),
+        ('{"text": "a", "label": "two words"}\n', InputError, r"rows.jsonl:1: label and text are text"),
+        ('{"text": "a", "label": "low"}\n', RecipeError, r"labelled 'high' and others; found: low × 1"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, content: str, error: type[Exception], message: str) -> None:
+    (tmp_path / "rows.jsonl").write_text(content, "utf-8")
+    with pytest.raises(error, match=message):
+        quality.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "ko")
+    assert not (tmp_path / "m.bin").exists()

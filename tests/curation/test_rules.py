@@ -1,0 +1,68 @@
+"""Rules: presets that load, a recipe's own, thresholds changed, and names that do not exist."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from hanji.curation.decisions.rules import judge, load_rules, preset_rules, presets
+from hanji.curation.recipe import Rules
+from hanji.curation.signals import ratios, text
+from hanji.errors import RecipeError
+
+
+def measured(*texts: str) -> pa.Table:
+    table = text.measure(pa.array(list(texts), pa.large_string()), pa.array(["en"] * len(texts)))
+    for name in ratios.DOCUMENT_COLUMNS:
+        table = table.append_column(name, pa.array(np.zeros(len(texts))))
+    return table
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_loads_and_says_why(name: str) -> None:
+    rules = preset_rules(name)
+    assert rules and all(rule.name.startswith(f"{name}.") and rule.description for rule in rules)
+    assert len({rule.name for rule in rules}) == len(rules)
+
+
+def test_gophers_values_are_the_papers() -> None:
+    values = {rule.name: (rule.op, rule.threshold) for rule in preset_rules("gopher")}
+    assert values["gopher.min_words"] == (">=", 50)
+    assert values["gopher.max_words"] == ("<=", 100_000)
+    assert {rule.threshold for rule in preset_rules("gopher") if rule.signal == "top_2_gram_share"} == {0.2}
+
+
+def test_a_rule_of_the_recipes_own_judges_after_the_presets() -> None:
+    own = {"en": [{"name": "calm", "signal": "hash_symbols", "keep": "<= 1", "why": "no tags"}]}
+    rules = load_rules(Rules.model_validate({"presets": {"en": ["c4"]}, "own": own}))["en"]
+    assert [rule.name for rule in rules] == ["c4.sentences", "c4.lorem_ipsum", "own.calm"]
+    table = measured("One. Two. Three. Four. Five. #a #b", "One. Two. Three. Four. Five.", "#a #b #c")
+    verdicts = judge(rules, table)
+    assert verdicts.failed == [["own.calm"], [], ["c4.sentences", "own.calm"]]
+    assert verdicts.first.tolist() == [2, -1, 0]
+    assert (verdicts.value[0], verdicts.threshold[0]) == (2, 1)
+
+
+def test_thresholds_can_be_changed_and_rules_switched_off() -> None:
+    settings = {"presets": {"en": ["c4"]}, "thresholds": {"c4.sentences": 2}, "off": ["c4.lorem_ipsum"]}
+    (rule,) = load_rules(Rules.model_validate(settings))["en"]
+    assert rule.threshold == 2 and rule.keeps(2) and not rule.keeps(1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"presets": {"en": ["gofer"]}}, "rules.presets: 'gofer' is not allowed: one of c4"),
+        ({"off": ["c4.nothing"]}, "rules.off: 'c4.nothing' is no rule here"),
+        (
+            {"own": {"ko": [{"name": "a", "signal": "digit_shar", "keep": "<= 1", "why": "w"}]}},
+            "rules.own.ko.0.signal: 'digit_shar' is not a signal; did you mean 'digit_share'",
+        ),
+    ],
+)
+def test_names_that_do_not_exist_are_refused_with_those_that_do(
+    settings: dict[str, object], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_rules(Rules.model_validate(settings))
