@@ -79,7 +79,7 @@ def test_articles_score_above_advertising(tmp_path: Path, language: str) -> None
     scorer = quality.QualityScorer(tmp_path / "m.bin")
     good = {
         "ko": "밀물과 썰물은 달이 바닷물을 끌어당겨서 생긴다.",
-        "en": "A telescope gathers light with a mirror.",
+        "en": "A telescope gathers light.",
     }
     bad = {
         "ko": "지금 바로 신청하시면 90% 할인 혜택을 드립니다!!!",

@@ -76,7 +76,7 @@ def test_tokenizers_that_cannot_serve_are_refused(tokenizer: Path, tmp_path: Pat
     with pytest.raises(InputError, match="has no token '<eod>'"):
         tokenizer_facts(tokenizer, "<eod>")
     (tmp_path / "broken.json").write_text("{}", "utf-8")
-    with pytest.raises(InputError, match="broken.json: not a tokenizer.json"):
+    with pytest.raises(InputError, match=r"broken\.json: not a tokenizer\.json"):
         tokenizer_facts(tmp_path / "broken.json", "<eod>")
     with pytest.raises(InputError, match="no such tokenizer file"):
         tokenizer_facts(tmp_path / "none.json", "<eod>")
@@ -121,5 +121,5 @@ def test_another_tokenizer_and_wrong_counts_are_found(whole: Path, tmp_path: Pat
 
 
 def test_a_directory_without_a_manifest_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="manifest.json"):
+    with pytest.raises(InputError, match=r"manifest\.json"):
         verify_shards(str(tmp_path))
