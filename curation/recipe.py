@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hanji.recipe import Settings
 
@@ -87,6 +87,17 @@ class Rules(Settings):
     own: dict[Language, list[Rule]] = Field(default={}, description="further rules, named own.NAME")
     thresholds: dict[str, float] = Field(default={}, description="rule name → threshold")
     off: list[str] = Field(default=[], description="names of rules that are not applied")
+
+    @field_validator("thresholds", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """``{gopher: {min_words: 60}}`` and ``gopher.min_words=60`` on the command line mean the same."""
+        if not isinstance(value, dict):
+            return value
+        flat: dict[Any, Any] = {}
+        for preset, inner in value.items():
+            flat |= {f"{preset}.{k}": v for k, v in inner.items()} if isinstance(inner, dict) else {preset: inner}
+        return flat
 
 
 class Shingles(Settings):

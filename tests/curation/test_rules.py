@@ -66,3 +66,8 @@ def test_names_that_do_not_exist_are_refused_with_those_that_do(
 ) -> None:
     with pytest.raises(RecipeError, match=message):
         load_rules(Rules.model_validate(settings))
+
+
+def test_thresholds_may_be_nested_by_preset() -> None:
+    nested = Rules.model_validate({"thresholds": {"c4": {"sentences": 2}, "gopher.min_words": 40}})
+    assert nested.thresholds == {"c4.sentences": 2, "gopher.min_words": 40}
