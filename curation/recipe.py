@@ -96,7 +96,9 @@ class Rules(Settings):
             return value
         flat: dict[Any, Any] = {}
         for preset, inner in value.items():
-            flat |= {f"{preset}.{k}": v for k, v in inner.items()} if isinstance(inner, dict) else {preset: inner}
+            flat |= (
+                {f"{preset}.{k}": v for k, v in inner.items()} if isinstance(inner, dict) else {preset: inner}
+            )
         return flat
 
 

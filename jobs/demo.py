@@ -12,7 +12,7 @@ from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.shards.verify import VerifyReport, verify_shards
 from hanji.curation.summary import CurationSummary
-from hanji.errors import InputError, RunError
+from hanji.errors import RecipeError, RunError
 from hanji.jobs.commands.train import held_out_lines
 from hanji.jobs.terminal import duration, number
 from hanji.progress import Progress
@@ -29,11 +29,11 @@ NEEDED = (CURATION, TRAINING, SEEDS / "ko.jsonl", SEEDS / "en.jsonl", Path("jobs
 def run(directory: Path, progress: Progress) -> list[str]:
     """Run everything in a checkout; returns the closing lines. What was done before is not done again.
 
-    Raises InputError if the directory is no checkout, RunError if the shards do not read back.
+    Raises RecipeError if the directory is no checkout, RunError if the shards do not read back.
     """
     for needed in NEEDED:
         if not (directory / needed).exists():
-            raise InputError(
+            raise RecipeError(
                 f"{directory / needed}: not there; the demo runs in a checkout of the project, which carries "
                 "the sample corpus (cd into it, or --directory)"
             )

@@ -97,7 +97,9 @@ class Lines:
     def advance(self, n: int = 1) -> None:
         self._done += n
         now = time.monotonic()
-        if now - self._told >= SECONDS_BETWEEN_LINES and self._done < self._total:
+        if self._done >= self._total:
+            self._finish()
+        elif now - self._told >= SECONDS_BETWEEN_LINES:
             self._told = now
             self._say(f"{self._name}: {self._done} of {self._total}")
 

@@ -176,10 +176,10 @@ def _follow(line: str, progress: Progress, logs: Path) -> str | None:
         return None
     if kind == "stage":
         progress.step(event["stage"], event["steps"], event["done"])
-    elif kind == "step":
-        progress.advance()
     if event.get("text"):
         progress.note(event["text"])
+    if kind == "step":
+        progress.advance()
     return str(kind)
 
 

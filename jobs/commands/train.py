@@ -52,18 +52,30 @@ def outcome(summary: TrainingSummary) -> list[str]:
     return lines
 
 
+MOST_COMPONENTS = 12
+
+
 def held_out_lines(figures: tuple[HeldOutFigures, ...]) -> list[str]:
-    """Held-out bits per byte by language, before and after each stage."""
+    """Held-out bits per byte by language, before and after each stage; of few components, theirs too."""
     around = [entry for entry in figures if entry.when != "during"]
     languages = sorted({language for entry in around for language in entry.languages})
     if not around or not languages:
         return ["  the shards hold no held-out text: no bits per byte"]
-    head = "  held-out bits per byte" + "".join(f"{language:>10}" for language in languages)
-    rows = []
-    for entry in around:
-        cells = "".join(
-            f"{entry.languages[language]:>10.3f}" if language in entry.languages else f"{'–':>10}"
-            for language in languages
-        )
-        rows.append(f"    {entry.when + ' ' + entry.stage:<22}{cells}")
-    return [head, *rows]
+    names = sorted({name for entry in around for name in entry.components})
+    rows: list[tuple[str, list[float | None]]] = []
+    for language in languages:
+        rows.append((language, [entry.languages.get(language) for entry in around]))
+        if len(names) <= MOST_COMPONENTS:
+            rows += [
+                (f"  {name}", [entry.components.get(name) for entry in around])
+                for name in names
+                if name.startswith(f"{language}/")
+            ]
+    titles = [f"{entry.when} {entry.stage}" for entry in around]
+    width = max(len(title) for title in titles) + 3
+    head = f"  {'held-out bits per byte':<26}" + "".join(f"{title:>{width}}" for title in titles)
+    return [head] + [
+        f"    {name:<24}"
+        + "".join(f"{'–':>{width}}" if value is None else f"{value:>{width}.3f}" for value in values)
+        for name, values in rows
+    ]

@@ -17,7 +17,7 @@ def hanji() -> Hanji:
     """Run the command line as a person does, in a process of its own."""
 
     def run(
-        *arguments: object, cwd: Path | None = None, **variables: str
+        *arguments: object, cwd: Path | None = None, timeout: float = 240, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables}
         for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS", "FORCE_COLOR"):
@@ -31,7 +31,7 @@ def hanji() -> Hanji:
             env=environment,
             cwd=cwd,
             stdin=subprocess.DEVNULL,
-            timeout=240,
+            timeout=timeout,
         )
 
     return run
