@@ -25,6 +25,7 @@ from hanji.fingerprint import fingerprint
 from hanji.storage import Storage
 
 FAN_IN = 256
+MERGE_BYTES = 256 << 20  # compressed
 VERSION = 1
 
 
@@ -110,7 +111,7 @@ def receiving_units(
 
     ``extra[number]`` enters the unit's key: what else it reads, as hashes.
     """
-    by_partition = stretches(coalesce(runner, name, commits, channel), channel)
+    by_partition = coalesce(runner, name, commits, channel)
     units = []
     for number in range(partitions):
         parts = by_partition.get(number, [])
@@ -125,24 +126,52 @@ def partition_name(number: int) -> str:
     return f"p{number:05d}"
 
 
-def coalesce(runner: Runner, name: str, commits: Sequence[Commit], channel: str) -> list[Commit]:
-    """Merge exchange files, FAN_IN at a time, until at most FAN_IN are left."""
-    files = list(commits)
+def coalesce(runner: Runner, name: str, commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch]]:
+    """For every partition its stretches, merged FAN_IN senders at a time until at most FAN_IN are left.
+
+    A merging task takes neighbouring partitions of its senders, as many as make MERGE_BYTES (or a single
+    one), so its memory does not grow with the run.
+    """
+    groups = [stretches([commit], channel) for commit in commits]
     level = 0
-    while len(files) > FAN_IN:
-        groups = [files[start : start + FAN_IN] for start in range(0, len(files), FAN_IN)]
+    while len(groups) > FAN_IN:
         step = Step(f"{name}-merge", VERSION, _merge, params=[channel, level])
-        units = [
-            Unit(
-                f"{channel}-{level}-{number:05d}",
-                fingerprint([commit.files[channel].sha256 for commit in group]),
-                (channel, stretches(group, channel)),
-            )
-            for number, group in enumerate(groups)
-        ]
-        files = runner.map(step, units)
+        joined = [_joined(groups[start : start + FAN_IN]) for start in range(0, len(groups), FAN_IN)]
+        units, places = [], []
+        for place, by_partition in enumerate(joined):
+            for run in _runs(by_partition):
+                part = {number: by_partition[number] for number in run}
+                digests = {number: [piece.digest for piece in pieces] for number, pieces in part.items()}
+                unit = f"{channel}-{level}-{place:05d}-{run[0]:05d}"
+                units.append(Unit(unit, fingerprint(sorted(digests.items())), (channel, part)))
+                places.append(place)
+        groups = [{} for _ in joined]
+        for place, commit in zip(places, runner.map(step, units), strict=True):
+            groups[place] |= stretches([commit], channel)
         level += 1
-    return files
+    return _joined(groups)
+
+
+def _joined(groups: Sequence[dict[int, list[Stretch]]]) -> dict[int, list[Stretch]]:
+    joined: dict[int, list[Stretch]] = {}
+    for group in groups:
+        for number, pieces in group.items():
+            joined.setdefault(number, []).extend(pieces)
+    return joined
+
+
+def _runs(by_partition: dict[int, list[Stretch]]) -> list[list[int]]:
+    """Partitions in order, cut where the bytes before the cut reach MERGE_BYTES."""
+    runs: list[list[int]] = []
+    filled = 0
+    for number in sorted(by_partition):
+        size = sum(piece.length for piece in by_partition[number])
+        if not runs or filled + size > MERGE_BYTES:
+            runs.append([])
+            filled = 0
+        runs[-1].append(number)
+        filled += size
+    return runs
 
 
 def _merge(attempt: Attempt, work: tuple[str, dict[int, list[Stretch]]]) -> Outcome:

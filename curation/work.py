@@ -13,6 +13,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ from hanji.progress import Progress
 from hanji.storage import Storage, Written
 
 COUNTS = ("kept", "dropped", "failed")
+REQUESTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -185,21 +187,26 @@ class Runner:
 
         A run's tables are then those of its last recipe, and ``ledger/*.parquet`` counts no document twice.
         """
-        removed = 0
-        for directory in ("commits", *directories):
-            for path in self.run.walk(directory):
-                if path not in self._used:
-                    self.run.remove(path)
-                    removed += 1
-        return removed
+        stale = [
+            path
+            for directory in ("commits", *directories)
+            for path in self.run.walk(directory)
+            if path not in self._used
+        ]
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            list(pool.map(self.run.remove, stale))
+        return len(stale)
 
     def committed(self, step: str, names: Sequence[str], keys: Sequence[str]) -> list[Commit | None]:
         """The commit of each (unit name, key), or None where there is none or a file of it is gone."""
         there = set(self.run.names(f"commits/{step}", ".json"))
-        return [
-            self._load(step, name, key) if _record_name(name, key) in there else None
-            for name, key in zip(names, keys, strict=True)
-        ]
+
+        def load(name: str, key: str) -> Commit | None:
+            return self._load(step, name, key) if _record_name(name, key) in there else None
+
+        # A record costs a read and a look at each of its files: waiting, where the run is behind a URL.
+        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+            return list(pool.map(load, names, keys))
 
     def _load(self, step: str, name: str, key: str) -> Commit | None:
         path = f"commits/{step}/{_record_name(name, key)}"
@@ -264,8 +271,11 @@ def _execute(job: tuple[Step, Unit, str, str]) -> Commit:
     )
     if run.create(path, commit.to_json()):
         return commit
-    attempt.discard()
-    return Commit.from_json(run.read_bytes(path))
+    first = Commit.from_json(run.read_bytes(path))
+    # An object store's client repeats a put whose answer was lost, and then finds our own record there.
+    if first.files != attempt.files:
+        attempt.discard()
+    return first
 
 
 def task_with(function: Callable[..., Outcome], *arguments: Any) -> Task:

@@ -71,6 +71,17 @@ def test_many_senders_are_merged_in_rounds(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "commits" / "collect-merge").is_dir()
 
 
+def test_a_merging_task_takes_no_more_than_its_share_of_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_exchange(tmp_path / "whole", [list(range(200))], 8)
+    monkeypatch.setattr(exchange, "FAN_IN", 4)
+    monkeypatch.setattr(exchange, "MERGE_BYTES", 3000)
+    assert run_exchange(tmp_path / "merged", [list(range(n, 200, 20)) for n in range(20)], 8) == whole
+    files = list((tmp_path / "merged" / "exchange" / "collect-merge.rows").iterdir())
+    assert len(files) > 10 and max(path.stat().st_size for path in files) < 3000
+
+
 def test_partitions_cover_the_id_space_evenly() -> None:
     ids = pa.array([digest(n) for n in range(4000)], pa.large_string())
     counts = np.bincount(id_partition(ids, 7), minlength=7)
