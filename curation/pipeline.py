@@ -24,7 +24,7 @@ from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.shards.tokenizer import tokenizer_facts
-from hanji.curation.sources.splits import Split, plan_splits
+from hanji.curation.sources.splits import Split, content_hashes, plan_splits
 from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise
 from hanji.curation.steps.texts import SplitWork
 from hanji.curation.summary import CurationSummary, Plan
@@ -32,7 +32,7 @@ from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.curation.writing import ShardWriting
 from hanji.errors import ConservationError, InputError, RecipeError, RunError
-from hanji.fingerprint import file_sha256, fingerprint, library_versions
+from hanji.fingerprint import library_versions
 from hanji.manifest import Manifest
 from hanji.progress import Progress, SilentProgress
 from hanji.storage import Storage
@@ -194,11 +194,12 @@ class _Pipeline:
     def read_units(self, splits: list[Split]) -> list[Unit]:
         sources = {source.name: source for source in self.recipe.sources}
         units = []
-        for split in splits:
+        hashes = content_hashes(splits) if self.recipe.verify_inputs else []
+        for place, split in enumerate(splits):
             source = sources[split.source]
             identity: Any = dataclasses.asdict(split)
-            if self.recipe.verify_inputs:
-                identity = [identity, _content_hash(split)]
+            if hashes:
+                identity = [identity, hashes[place]]
             inputs = [identity, source.model_dump(mode="json", exclude={"paths", "max_failed_share"})]
             units.append(Unit(split.name, inputs, (split, source)))
         return units
@@ -488,10 +489,6 @@ def _split_units(works: list[SplitWork]) -> list[Unit]:
 
 def _rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:
     return {language: [dataclasses.asdict(rule) for rule in some] for language, some in rules.items()}
-
-
-def _content_hash(split: Split) -> str:
-    return fingerprint([file_sha256(path) for path in split.paths])
 
 
 def _versions() -> dict[str, str]:

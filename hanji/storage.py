@@ -125,6 +125,19 @@ class Storage:
         with self.open(path) as file:
             return file.read()
 
+    def read_range(self, path: str, offset: int, length: int) -> bytes:
+        """Bytes ``offset`` … ``offset + length - 1``: one request, without the read-ahead of an open file."""
+        if self.local is not None:
+            with self.open(path) as file:
+                file.seek(offset)
+                return file.read(length)
+        filesystem, full = self._remote(path)
+        try:
+            data: bytes = filesystem.cat_file(full, start=offset, end=offset + length)
+        except FileNotFoundError:
+            raise InputError(f"{self.describe(path)}: no such file") from None
+        return data
+
     @contextmanager
     def create_file(self, path: str) -> Iterator[IO[bytes]]:
         """Write a file that appears whole when the block ends without an error, replacing an older one."""

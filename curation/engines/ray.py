@@ -80,7 +80,10 @@ class RayEngine:
                 while position < len(items) and len(running) < self.max_in_flight:
                     running[remote.remote(items[position])] = position
                     position += 1
-                done, _ = ray.wait(list(running), num_returns=1)
+                done, others = ray.wait(list(running), num_returns=1)
+                if others:
+                    # Whatever else is ready: one look at thousands of tasks, not one a task.
+                    done += ray.wait(others, num_returns=len(others), timeout=0)[0]
                 for reference in done:
                     index = running.pop(reference)
                     yield index, self._result(reference)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from hanji.errors import InputError
 from hanji.fingerprint import fingerprint
 from hanji.storage import is_url, local_path
 
+FILES_AT_ONCE = 16
 MOST_FILES = 256
 _HIDDEN = (".", "_")
 
@@ -59,6 +62,20 @@ def plan_splits(recipe: CurationRecipe) -> list[Split]:
     return [split for source in recipe.sources for split in _plan(source, recipe.split_bytes)]
 
 
+def content_hashes(splits: Sequence[Split]) -> list[str]:
+    """What each split's files hold, hashed here and now: reads every input once."""
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        return list(pool.map(_content_hash, splits))
+
+
+def _content_hash(split: Split) -> str:
+    hashes = []
+    for path in split.paths:
+        with fsspec.open(path, "rb") as file:
+            hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return fingerprint(hashes)
+
+
 def _plan(source: Source, split_bytes: int) -> Iterator[Split]:
     files: dict[str, _File] = {}
     for path in source.paths:
@@ -68,11 +85,16 @@ def _plan(source: Source, split_bytes: int) -> Iterator[Split]:
     if source.format in ("html", "text"):
         yield from _batches(source, ordered, split_bytes)
         return
+    groups: Iterator[list[tuple[int, int, int]]] = iter(())
+    if source.format == "parquet":
+        # A request or two a file, and most of the time is waiting.
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            groups = iter(list(pool.map(lambda file: _row_groups(file, split_bytes), ordered)))
     for file in ordered:
         if source.format == "jsonl" and not file.path.endswith((".gz", ".zst", ".bz2", ".xz")):
             ranges = _byte_ranges(file.size, split_bytes)
         elif source.format == "parquet":
-            ranges = _row_groups(file, split_bytes)
+            ranges = next(groups)
         else:
             ranges = [(0, 0, file.size)]
         for start, stop, size in ranges:

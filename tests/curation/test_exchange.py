@@ -156,3 +156,19 @@ def test_trouble_of_the_machine_is_tried_again_and_then_ends_the_run(tmp_path: P
     with pytest.raises(RunError, match="disk full"):
         runner(tmp_path, LocalEngine(1, retries=2)).map(Step("fail", 1, fail_always), [Unit("a", 0, 0)])
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_put_that_was_repeated_after_a_lost_answer_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = Storage.create
+
+    def create_and_lose_the_answer(self: Storage, path: str, data: bytes) -> bool:
+        create(self, path, data)
+        return create(self, path, data)
+
+    monkeypatch.setattr(Storage, "create", create_and_lose_the_answer)
+    (commit,) = runner(tmp_path).map(
+        Step("count", 1, count_calls), [Unit("a", {"content": "a"}, str(tmp_path / "log"))]
+    )
+    assert (tmp_path / commit.files["data"].path).read_bytes() == b"a"

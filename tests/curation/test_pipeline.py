@@ -312,3 +312,16 @@ def test_a_missing_model_and_an_unknown_rule_are_refused_before_anything_runs(
     with pytest.raises(RecipeError, match=r"rules\.thresholds: 'gopher\.nonsense'"):
         curate(make_recipe(tmp_path / "run", corpus, rules={"thresholds": {"gopher.nonsense": 1}}))
     assert not (tmp_path / "run" / "documents").exists()
+
+
+def test_a_file_changed_behind_its_date_is_noticed_when_inputs_are_verified(
+    tmp_path: Path, corpus: list[Path]
+) -> None:
+    recipe = make_recipe(tmp_path / "run", corpus, verify_inputs=True)
+    first = curate(recipe)
+    assert curate(recipe).skipped == first.units
+    before = corpus[0].stat()
+    data = corpus[0].read_bytes()
+    corpus[0].write_bytes(data.replace("한지는".encode(), "한지도".encode(), 1))
+    os.utime(corpus[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert curate(recipe).skipped < first.units
