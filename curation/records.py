@@ -48,13 +48,14 @@ class Record:
 def document_id(source: str, record: Record) -> str:
     """32 hexadecimal digits: blake2b-128 over source name, record key and payload, each length-prefixed.
 
-    A record that could not be read has no payload to stand for it; its locator takes part instead, so that
-    two unreadable records stay two rows.
+    A record that could not be read has no payload to stand for it. If it has no key either, its locator takes
+    part instead, so that two unreadable stretches stay two rows.
     """
     digest = hashlib.blake2b(digest_size=16)
     parts = [source.encode(), record.key.encode("utf-8", "surrogatepass"), record.payload]
     if record.error is not None:
-        parts.append(f"{record.path}@{record.offset}".encode("utf-8", "surrogatepass"))
+        locator = "" if record.key else f"{record.path}@{record.offset}"
+        parts.append(f"unreadable {locator}".encode("utf-8", "surrogatepass"))
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)

@@ -21,7 +21,7 @@ from hanji.curation.sources.splits import Split
 from hanji.curation.text.making import Made, TextMaker
 from hanji.curation.work import Attempt, Outcome
 
-VERSION = 1
+VERSION = 2
 BATCH_RECORDS = 128
 BATCH_BYTES = 32_000_000
 
