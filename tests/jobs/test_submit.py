@@ -61,6 +61,30 @@ def test_a_job_runs_once_on_a_cluster_that_wants_a_token(hanji: Hanji, head: Hea
 
 
 @pytest.mark.ray
+@pytest.mark.timeout(240)
+def test_a_training_run_is_submitted_like_a_curation(hanji: Hanji, head: Head, tmp_path: Path) -> None:
+    paths = [write_rows(tmp_path / "rows.jsonl", corpus_rows())]
+    curate(make_recipe(tmp_path / "curated", paths))
+    recipe = {
+        "name": "tiny",
+        "run": str(tmp_path / "trained"),
+        "shards": str(tmp_path / "curated" / "shards"),
+        "model": "tiny",
+        "stages": [{"name": "all", "steps": 3, "blend": {"*/*/*": 1.0}}],
+        "batch": {"global_size": 2, "micro_size": 2},
+        "schedule": {"peak_lr": 0.001, "warmup_steps": 1},
+    }
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    ended = hanji(
+        *("submit", tmp_path / "train.yaml", "--on", "ray", "--address", head.address),
+        *("--shared", tmp_path, "--token-file", head.token_file, "--follow"),
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "tiny: done" in ended.stdout and "SUCCEEDED" in ended.stdout
+    assert (tmp_path / "trained/checkpoints/step-00000003/commit.json").is_file()
+
+
+@pytest.mark.ray
 def test_nobody_gets_in_without_the_token(hanji: Hanji, head: Head, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("0" * 64)
