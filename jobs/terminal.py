@@ -23,17 +23,18 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 class Bars:
-    """A bar a step, the finished ones standing above the current one."""
+    """A bar for the current step; of each finished one a line stays above it, however small the screen."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bars = RichProgress(
-            TextColumn("{task.description:<12}"),
+            TextColumn("  {task.description:<16}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("[dim]{task.fields[note]}"),
             console=console,
+            refresh_per_second=4,
         )
         self._current: TaskID | None = None
 
@@ -58,14 +59,26 @@ class Bars:
     def advance(self, n: int = 1) -> None:
         if self._current is not None:
             self._bars.advance(self._current, n)
+            if self._bars.tasks[0].finished:
+                self._finish()
 
     def note(self, text: str) -> None:
         self._bars.console.print(Text(text, style="dim"))
 
     def _finish(self) -> None:
         if self._current is not None:
-            self._bars.stop_task(self._current)
+            task = self._bars.tasks[0]
+            self._bars.remove_task(self._current)
             self._current = None
+            whole = task.total is None or task.completed >= task.total
+            line = Text("✓ " if whole else "· ", style="green" if whole else "yellow")
+            line.append(f"{task.description:<16}", style="default")
+            line.append(
+                f"{task.completed:>7,.0f} of {task.total or 0:,.0f} in {task.elapsed or 0:.1f} s", "dim"
+            )
+            if task.fields["note"]:
+                line.append(f"  ({task.fields['note']})", "dim")
+            self._bars.console.print(line)
 
 
 class Lines:

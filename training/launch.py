@@ -92,7 +92,9 @@ def train(
     recipe_file = run / "recipe.json"
     recipe_file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (run / "training.json").unlink(missing_ok=True)
-    code, stopped = _run_ranks(recipe, recipe_file, logs, progress or SilentProgress())
+    progress = progress or SilentProgress()
+    progress.note(f"starting {recipe.parallel.ranks} ranks of {recipe.name}")
+    code, stopped = _run_ranks(recipe, recipe_file, logs, progress)
     # torchrun ends with an error after a SIGTERM even where all ranks ended well.
     if code != 0 and not stopped:
         raise _failure(logs, code)
