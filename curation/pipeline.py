@@ -85,7 +85,9 @@ def curate(
     owned = engine is None
     engine = engine or make_engine(recipe.engine)
     try:
-        return _Pipeline(recipe, engine, progress or SilentProgress(), sample).run_all()
+        pipeline = _Pipeline(recipe, engine, progress or SilentProgress(), sample)
+        with pipeline.run.locked():
+            return pipeline.run_all()
     finally:
         if owned:
             engine.close()

@@ -7,6 +7,7 @@ is complete. ``create`` is the create-if-absent put on which commit records stan
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -23,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hanji.errors import InputError
+from hanji.errors import InputError, RunError
 
 
 def is_url(path: str) -> bool:
@@ -194,6 +195,28 @@ class Storage:
                 return False
             filesystem.pipe_file(full, data)
         return True
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes that ask for it out of this directory; the system lets go when we die.
+
+        Raises RunError if one is at work there. Behind a URL there is no such lock, and nothing is done.
+        """
+        if self.local is None:
+            yield
+            return
+        self.local.mkdir(parents=True, exist_ok=True)
+        with (self.local / ".lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(
+                    f"{self.describe()}: another process is at work there; wait for it, or name another run "
+                    "directory"
+                ) from None
+            except OSError:
+                pass  # a file system without locks
+            yield
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""

@@ -85,6 +85,11 @@ def train(
         raise MissingExtraError("Training", "train")
     recipe = read_recipe(recipe_path, overrides)
     plan_data(recipe)
+    with Storage(recipe.run).locked():
+        return _train(recipe, progress or SilentProgress())
+
+
+def _train(recipe: TrainingRecipe, progress: Progress) -> TrainingSummary:
     run = Path(recipe.run)
     logs = run / "logs"
     shutil.rmtree(logs, ignore_errors=True)
@@ -92,7 +97,6 @@ def train(
     recipe_file = run / "recipe.json"
     recipe_file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (run / "training.json").unlink(missing_ok=True)
-    progress = progress or SilentProgress()
     progress.note(f"starting {recipe.parallel.ranks} ranks of {recipe.name}")
     code, stopped = _run_ranks(recipe, recipe_file, logs, progress)
     # torchrun ends with an error after a SIGTERM even where all ranks ended well.

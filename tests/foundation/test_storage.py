@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import threading
 import uuid
 from pathlib import Path
@@ -58,6 +60,21 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
         file.write(b"half of it")
         raise RuntimeError("power cut")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_is_locked_against_a_second_process_and_free_afterwards(tmp_path: Path) -> None:
+    code = (
+        "import sys; from hanji.storage import Storage; from hanji.errors import RunError\n"
+        "try:\n    with Storage(sys.argv[1]).locked(): print('free')\nexcept RunError as error: print(error)"
+    )
+
+    def ask() -> str:
+        command = [sys.executable, "-c", code, str(tmp_path / "run")]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    with Storage(tmp_path / "run").locked():
+        assert "another process is at work there" in ask()
+    assert ask() == "free\n"
 
 
 def test_of_many_creators_exactly_one_wins(tmp_path: Path) -> None:
