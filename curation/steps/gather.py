@@ -19,7 +19,7 @@ from hanji.curation.steps.texts import SplitWork, edited_texts, read_documents
 from hanji.curation.work import Attempt, Outcome
 from hanji.errors import RunError
 
-VERSION = 1
+VERSION = 2
 
 FACTS = pa.schema(
     [column for column in DOCUMENTS if column.name != "text"]
@@ -76,7 +76,12 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
 def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]]) -> Outcome:
     """Write gathered/facts and gathered/text of one range of ids, sorted by id, each id once."""
     _, fact_parts, text_parts = work
-    facts = receive(attempt.run, fact_parts, FACTS).sort_by(_LOCATORS)
+    facts = receive(attempt.run, fact_parts, FACTS)
+    # Of one record in two places, one reading may have timed out: the one that has a text stands for both.
+    unread = pc.not_equal(facts["status"], "read").cast(pa.int8())
+    identity, *locators = _LOCATORS
+    facts = facts.append_column("unread", unread).sort_by([identity, ("unread", "ascending"), *locators])
+    facts = facts.drop_columns("unread")
     rows_in = len(facts)
     first = run_starts(facts, ["id"])
     counts = run_lengths(first, rows_in)

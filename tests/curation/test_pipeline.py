@@ -18,6 +18,7 @@ import pytest
 from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, write_rows
 
 from hanji.classifiers import quality
+from hanji.curation.engines.local import LocalEngine
 from hanji.curation.pipeline import curate, plan
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.records import apply_edits
@@ -25,6 +26,7 @@ from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
 from hanji.curation.steps.texts import edits_by_id
 from hanji.curation.summary import CurationSummary
+from hanji.curation.text.making import Made, TextMaker
 from hanji.curation.why import why
 from hanji.errors import InputError, RecipeError, RunError
 from hanji.manifest import read_manifest
@@ -325,3 +327,21 @@ def test_a_file_changed_behind_its_date_is_noticed_when_inputs_are_verified(
     corpus[0].write_bytes(data.replace("한지는".encode(), "한지도".encode(), 1))
     os.utime(corpus[0], ns=(before.st_atime_ns, before.st_mtime_ns))
     assert curate(recipe).skipped < first.units
+
+
+def test_of_one_record_read_twice_the_reading_that_succeeded_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = TextMaker.make
+
+    def make_or_time_out(self: TextMaker, records: Any, source: Any) -> list[Made]:
+        made = make(self, records, source)
+        late = Made("", error="extract-timeout: more than 20 seconds")
+        return [late if "first" in record.path else one for record, one in zip(records, made, strict=True)]
+
+    monkeypatch.setattr(TextMaker, "make", make_or_time_out)
+    rows = [{"id": str(number), "text": article("ko", number)} for number in range(6)]
+    paths = [write_rows(tmp_path / "first.jsonl", rows[:1]), write_rows(tmp_path / "second.jsonl", rows)]
+    recipe = make_recipe(tmp_path / "run", paths, max_failed_share=0.5)
+    summary = curate(recipe, LocalEngine(1))
+    assert (summary.records, summary.documents, summary.kept, summary.failed) == (7, 6, 6, 0)
