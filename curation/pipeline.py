@@ -24,6 +24,8 @@ from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.shards.tokenizer import tokenizer_facts
+from hanji.curation.signals import ratios
+from hanji.curation.signals.text import SIGNALS
 from hanji.curation.sources.splits import Split, content_hashes, plan_splits
 from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise
 from hanji.curation.steps.texts import SplitWork
@@ -247,7 +249,7 @@ class _Pipeline:
         )
         edits = self.runner.map(edit_step, _split_units(works))
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
-        measure_step = Step("measure", STEP_VERSIONS["measure"], measure.measure_split)
+        measure_step = Step("measure", STEP_VERSIONS["measure"], measure.measure_split, sorted(SIGNALS))
         signals = self.runner.map(measure_step, _split_units(works))
         scored: list[Commit | None] = [None] * len(works)
         if self.models:
@@ -331,7 +333,7 @@ class _Pipeline:
             "judge",
             version,
             task_with(decide.judge_partition, self.rules, partitions),
-            [_rule_facts(self.rules), partitions],
+            [_rule_facts(self.rules), partitions, ratios.identity()],
         )
         judged = self.runner.map(judge_step, [Unit(h.gathered.unit, h.content(), h) for h in homes])
         edge_units = receiving_units(self.runner, "survive", judged, "edges", partitions)
