@@ -117,12 +117,11 @@ def train(
     return Report(str(output), str(card_path), counts, len(held_out), auc, precision, recall, notes)
 
 
-def read_labelled(path: str | Path, label: str | None = None) -> Iterator[tuple[str, str]]:
-    """(label, text) of every row; a label that is given stands for the rows'.
+def read_labelled(path: str | Path, given: str | None = None) -> Iterator[tuple[str, str]]:
+    """(label, text) of every row; ``given`` stands for the rows'.
 
     Raises InputError naming the file and the line.
     """
-    given = label
     target = Path(path)
     try:
         file = gzip.open(target, "rb") if target.suffix == ".gz" else target.open("rb")  # noqa: SIM115

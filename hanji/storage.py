@@ -7,6 +7,7 @@ is complete. ``create`` is the create-if-absent put on which commit records stan
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -219,8 +220,10 @@ class Storage:
                     f"{self.describe()}: another process is at work there; wait for it, or name another run "
                     "directory"
                 ) from None
-            except OSError:
-                pass  # a file system without locks
+            except OSError as error:
+                # A file system without locks is used without one; any other trouble is told.
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
             yield
 
     def remove(self, path: str) -> None:

@@ -165,14 +165,14 @@ def _rendered(
     old = template is pages.tables and language == "ko"
     body = template(rng, language, text, "euc-kr" if old else "utf-8")
     encoded = body.encode("cp949" if old else "utf-8", "xmlcharrefreplace")
-    return _page(url, encoded, kind, language, expected, None if old else "text/html; charset=utf-8")
+    return _page(url, encoded, kind, language, expected, "text/html" if old else "text/html; charset=utf-8")
 
 
 def _page(
-    url: str, body: bytes, kind: str, language: str, expected: str, content_type: str | None = "text/html"
+    url: str, body: bytes, kind: str, language: str, expected: str, content_type: str = "text/html"
 ) -> Page:
     truth: dict[str, Any] = {"kind": kind, "language": language, "expected": expected}
-    return Page(url, Http(body, content_type or "text/html"), truth)
+    return Page(url, Http(body, content_type), truth)
 
 
 def _seed(language: str) -> Iterator[dict[str, str]]:
