@@ -1,0 +1,57 @@
+"""Peers in environments of their own, so that neither their pins nor ours decide what is measured.
+
+    python -m benchmarks.peers [NAME …]     makes benchmarks/.peers/NAME, or says that it is there
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from benchmarks.harness import say
+
+PEERS = Path(__file__).resolve().parent / ".peers"
+# Without extras: datatrove's pin trafilatura below 1.12 and kiwipiepy below 0.22.
+REQUIREMENTS: dict[str, tuple[str, ...]] = {
+    "datatrove": (
+        "datatrove==0.10.1",
+        "trafilatura==2.3.1",
+        "lxml_html_clean",
+        "warcio==1.8.1",
+        "faust-cchardet==3.2.0",
+        "fasttext-numpy2-wheel==0.9.2",
+        "python-magic==0.4.27",
+        "orjson",
+        "tldextract",
+        "brotli",
+    ),
+}
+
+
+def python_of(name: str) -> Path | None:
+    """The interpreter of a peer's environment; None if it has not been made."""
+    interpreter = PEERS / name / "bin" / "python"
+    return interpreter if (PEERS / name / ".installed").is_file() and interpreter.exists() else None
+
+
+def install(name: str) -> Path:
+    """Make a peer's environment (minutes, from the package registry) and return its interpreter."""
+    there = python_of(name)
+    if there is not None:
+        return there
+    venv.create(PEERS / name, with_pip=True)
+    interpreter = PEERS / name / "bin" / "python"
+    subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]], check=True)
+    (PEERS / name / ".installed").touch()
+    return interpreter
+
+
+def main() -> None:
+    for name in sys.argv[1:] or list(REQUIREMENTS):
+        say(f"{name}: {install(name)}")
+
+
+if __name__ == "__main__":
+    main()
