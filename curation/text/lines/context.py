@@ -1,0 +1,135 @@
+"""What surrounds a line: code that must not be touched, links under a heading, blank lines. Lower-case text
+that begins with a newline, as :mod:`finding` makes it."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol
+
+_FENCE = re.compile(r"\n {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*(?=\n|\Z)")
+# A link's line: short, no sentence.
+_LINK = re.compile(r" {0,3}(?:[-*+•·▪■□◆◇●○▶▷☞]|\d{1,2}[.)]) ?[^\s][^\n]{1,120}")
+_LISTED = re.compile(r"[\t ]*(?:[-*+•·▪■□◆◇●○▶▷☞]|\d{1,2}[.)])[\t ]?")
+
+
+class Span(Protocol):
+    start: int
+    end: int
+    rule: str
+
+
+def code_spans(low: str) -> list[tuple[int, int]]:
+    """Fenced code, as [start, end) from fence to fence; an open fence reaches to the end of the text."""
+    if "```" not in low and "~~~" not in low:
+        return []
+    spans: list[tuple[int, int]] = []
+    opened: re.Match[str] | None = None
+    for match in _FENCE.finditer(low):
+        if opened is None:
+            opened = match
+        elif match.group("fence")[0] == opened.group("fence")[0] and len(match.group("fence")) >= len(
+            opened.group("fence")
+        ):
+            spans.append((opened.start(), match.end()))
+            opened = None
+    if opened is not None:
+        spans.append((opened.start(), len(low)))
+    return spans
+
+
+def inside(position: int, spans: Sequence[tuple[int, int]]) -> bool:
+    """Whether a position lies in one of the sorted spans."""
+    index = bisect_right(spans, (position, len(spans) and spans[-1][1] + 1)) - 1
+    return index >= 0 and spans[index][0] <= position < spans[index][1]
+
+
+def listed_after(low: str, end: int) -> list[tuple[int, int]] | None:
+    """The lines of a list of links right after a heading that ends at ``end``: [] if no list follows.
+
+    None: a list follows that is not certainly one of links: it has sentences, or one item only.
+    """
+    place = end
+    blanks = 0
+    found: list[tuple[int, int]] = []
+    sentences = False
+    while place < len(low):
+        start = place + 1
+        stop = low.find("\n", start)
+        stop = len(low) if stop < 0 else stop
+        if not low[start:stop].strip():
+            blanks += 1
+            if blanks > 1 or start >= len(low):
+                break
+        elif _LISTED.match(low, start, stop):
+            line = low[start:stop].rstrip()
+            sentences = (
+                sentences or _LINK.fullmatch(line) is None or (line[-1] in ".!" and not line.endswith("..."))
+            )
+            found.append((start, stop))
+            blanks = 0
+        else:
+            break
+        place = stop
+    if not found:
+        return []
+    return None if sentences or len(found) < 2 else found
+
+
+def with_blank_lines(low: str, lines: Sequence[Span]) -> list[tuple[int, int, str]]:
+    """(start, end, rule) of lines that go, with a newline each and the blank lines they would leave doubled.
+
+    A line goes with the newline after it, one of the last lines with the newline before it.
+    """
+    result: list[tuple[int, int, str]] = []
+    gone = 1  # everything before this place is removed or kept for good; 1 is the start of the text
+    # Whether nothing, or a blank line, stands before `gone` in the text that is left.
+    for line in lines:
+        start = line.start
+        end = min(line.end + 1, len(low))
+        open_before = _blank_before(low, start, gone, result)
+        while open_before and end < len(low):
+            stop = low.find("\n", end)
+            stop = len(low) if stop < 0 else stop
+            if low[end:stop].strip():
+                break
+            end = min(stop + 1, len(low))
+        result.append((start, end, line.rule))
+        gone = end
+    return _without_last_newline(low, result)
+
+
+def _blank_before(low: str, start: int, gone: int, result: list[tuple[int, int, str]]) -> bool:
+    """Whether the text that is left before ``start`` is empty or ends with a blank line."""
+    index = len(result) - 1
+    place = start
+    while index >= 0 and result[index][1] == place:
+        place = result[index][0]
+        index -= 1
+    if place <= 1:
+        return True
+    before = low.rfind("\n", 0, place - 1) + 1
+    return (
+        not low[before : place - 1].strip()
+        and place - 1 >= before
+        and (index < 0 or result[index][1] <= before)
+    )
+
+
+def _without_last_newline(low: str, result: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Where the text's last lines go and no newline ends it, the newline before them goes instead."""
+    if not result or result[-1][1] < len(low) or low.endswith("\n"):
+        return result
+    index = len(result) - 1
+    while index > 0 and result[index - 1][1] == result[index][0]:
+        index -= 1
+    first = result[index][0]
+    if first <= 1:
+        return result
+    begin = first - 1
+    while begin > 1 and (index == 0 or result[index - 1][1] < begin) and low[begin - 1] in "\n":
+        begin -= 1
+    start, end, rule = result[index]
+    result[index] = (begin, end, rule)
+    return result
