@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -52,13 +52,57 @@ class Floor(Settings):
     blocked_domains: list[str] = Field(default=[], description="host names; their subdomains are blocked too")
 
 
+PiiKind = Literal[
+    "email", "phone", "rrn", "frn", "brn", "crn", "passport", "licence", "card", "account", "ip", "ssn", "itin"
+]
+PiiAction = Literal["mask", "tag", "drop", "off"]
+
+
+class Pii(Settings):
+    """What is done with personal data, for all kinds or by kind (docs/pii.md). ``pii: tag`` is short for all."""
+
+    default: PiiAction = Field("mask", description="mask, tag, drop (the document falls) or off")
+    email: PiiAction | None = Field(None, description="mail addresses; null: as the default")
+    phone: PiiAction | None = None
+    rrn: PiiAction | None = Field(None, description="Korean resident registration numbers")
+    frn: PiiAction | None = Field(None, description="Korean foreigner registration numbers")
+    brn: PiiAction | None = Field(None, description="Korean business registration numbers")
+    crn: PiiAction | None = Field(None, description="Korean corporate registration numbers")
+    passport: PiiAction | None = None
+    licence: PiiAction | None = Field(None, description="Korean driving licences")
+    card: PiiAction | None = None
+    account: PiiAction | None = Field(None, description="bank accounts, IBAN")
+    ip: PiiAction | None = Field(None, description="public IPv4 and IPv6 addresses")
+    ssn: PiiAction | None = Field(None, description="American social security numbers")
+    itin: PiiAction | None = Field(None, description="American taxpayer numbers of individuals")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        """One word means all kinds. YAML reads a bare ``off`` as false."""
+        if isinstance(value, str) or value is False:
+            return {"default": "off" if value is False else value}
+        if isinstance(value, dict):
+            return {kind: "off" if action is False else action for kind, action in value.items()}
+        return value
+
+    def action(self, kind: PiiKind) -> PiiAction:
+        """What is done with a kind."""
+        own: PiiAction | None = getattr(self, kind)
+        return own or self.default
+
+    def actions(self) -> dict[PiiKind, PiiAction]:
+        """What is done with each kind."""
+        return {kind: self.action(kind) for kind in get_args(PiiKind)}
+
+
 class Text(Settings):
     """How text is made from pages."""
 
     extractor: Literal["resiliparse", "trafilatura"] = "resiliparse"
     timeout_seconds: float = Field(20.0, gt=0, description="per page; a page that takes longer has failed")
     line_edits: bool = Field(True, description="remove boilerplate lines, as edits")
-    pii: Literal["mask", "off"] = "mask"
+    pii: Pii = Pii()
 
 
 class LanguageModels(Settings):
@@ -100,6 +144,27 @@ class Rules(Settings):
                 {f"{preset}.{k}": v for k, v in inner.items()} if isinstance(inner, dict) else {preset: inner}
             )
         return flat
+
+
+class Block(Settings):
+    """A filter or formatter of datatrove, or a class of your own with that interface (docs/blocks.md)."""
+
+    datatrove: str = Field(
+        description="class name: one of datatrove's own, or with its module (my_team.filters.MyFilter)"
+    )
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
+        None, description="name in the ledger (block.NAME); null: the class's"
+    )
+    language: Language | Annotated[list[Language], Field(min_length=1)] | None = Field(
+        None, description="asked about documents of this language, or these; null: about all"
+    )
+    args: dict[str, Any] = Field(default={}, description="arguments of the class")
+    model: str | None = Field(
+        None,
+        description="model file of LanguageFilter or FastTextClassifierFilter; auto: the recipe's own lid.176",
+    )
+    all: bool = Field(False, description="asked about documents too that an earlier block dropped")
+    timeout_seconds: float = Field(60.0, gt=0, description="per document; one that takes longer has failed")
 
 
 class Shingles(Settings):
@@ -185,6 +250,7 @@ class CurationRecipe(Settings):
     floor: Floor = Floor()
     text: Text = Text()
     language: LanguageModels = LanguageModels()
+    blocks: list[Block] = Field(default=[], description="datatrove filters and formatters, in this order")
     rules: Rules = Rules()
     dedup: Dedup = Dedup()
     quality: dict[Language, str] = Field(

@@ -23,8 +23,7 @@ def edit_split(attempt: Attempt, work: SplitWork, settings: Text) -> Outcome:
         edits: list[Edit] = []
         if settings.line_edits:
             edits += boilerplate_edits(text, language)
-        if settings.pii == "mask":
-            edits += find_pii(text)
+        edits += find_pii(text, settings.pii, language)
         for edit in edits:
             reasons[edit.reason] = reasons.get(edit.reason, 0) + 1
             rows.append((identity, edit))

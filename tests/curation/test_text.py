@@ -1,10 +1,9 @@
-"""From bytes to text: charsets, the normal form, personal data, boilerplate lines, and pages that hang."""
+"""From bytes to text: charsets, the normal form, boilerplate lines, and pages that hang."""
 
 from __future__ import annotations
 
 import codecs
 import unicodedata
-from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +14,6 @@ from hanji.curation.text.charset import codec_for, decode, prescan
 from hanji.curation.text.extract import extract
 from hanji.curation.text.lines import boilerplate_edits
 from hanji.curation.text.normalise import normalise
-from hanji.curation.text.pii import find_pii
 from hanji.curation.text.sandbox import Sandbox
 
 KOREAN = "도서관에서 책을 빌려 읽었다. 저녁에는 비가 내렸고 우리는 집으로 돌아왔다."
@@ -101,52 +99,6 @@ def test_invisible_characters_go_and_code_keeps_its_indent() -> None:
     assert normalise(text) == ("가나\n\ndef f():\n    return 1", 0)
     assert normalise(unicodedata.normalize("NFD", "한글"))[0] == "한글"
     assert normalise("a\ud800b") == ("a\ufffdb", 1)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("메일은 gildong@mail.co.kr로 보내세요", "pii.email"),
-        ("전화 010-1234-5678입니다", "pii.phone"),
-        ("전화 (02) 123-4567 로", "pii.phone"),
-        ("call +82-10-1234-5678 now", "pii.phone"),
-        ("call (212) 555-0123 now", "pii.phone"),
-        ("문의 1588-1234", "pii.phone"),
-        ("주민등록번호 900101-1234567", "pii.rrn"),
-        ("card 4111 1111 1111 1111 ok", "pii.card"),
-        ("server 8.8.8.8 answers", "pii.ip"),
-    ],
-)
-def test_personal_data_is_masked(text: str, reason: str) -> None:
-    (hit,) = find_pii(text)
-    assert hit.reason == reason
-    masked = applied(text, [hit])
-    assert text[hit.start : hit.end] not in masked
-    # What was masked is not found again as something that changes.
-    assert applied(masked, find_pii(masked)) == masked
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1600-1650년의 그림",
-        "version 1.2.3.4 of the driver",
-        "주민등록번호가 991399-1234567 은 날짜가 아니다",
-        "card 4111 1111 1111 1112 fails the sum",
-        "icon@2x.png is a file",
-        "2024-01-02 10:20:30",
-        "the sum is 1234567890123456",
-    ],
-)
-def test_what_only_looks_like_personal_data_stays(text: str) -> None:
-    assert find_pii(text) == []
-
-
-@given(st.text("0123456789-. ()+@abc가나.com", max_size=80))
-def test_hits_are_in_order_and_do_not_overlap(text: str) -> None:
-    hits = find_pii(text)
-    assert all(a.end <= b.start for a, b in pairwise(hits))
-    assert all(0 <= hit.start < hit.end <= len(text) for hit in hits)
 
 
 @pytest.mark.parametrize(

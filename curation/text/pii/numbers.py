@@ -1,0 +1,130 @@
+"""Numbers of persons in runs of digits: every pattern looks only at such a run, not at the whole text.
+
+Most text has few digits, so that one scan for runs of seven or more of them decides what a page costs. The
+patterns are bounded in length and look at a bounded stretch around them: a page of digits takes linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hanji.curation.text.pii import addresses, english, korean
+from hanji.curation.text.pii.checks import is_card
+from hanji.curation.text.pii.hits import Hit, near
+from hanji.curation.text.pii.masks import ALL_MASKS, KIND_OF_FORM
+
+# Full-width and other forms of digits, brackets and hyphens, one character for one.
+_FOLD = {0xFF01 + i: 0x21 + i for i in range(94)} | dict.fromkeys(
+    map(ord, "‐‑‒–—―−ー－"), "-"
+)  # fmt: skip
+_FOLD |= {0x3000: " ", 0x00A0: " ", ord("∙"): "·", ord("・"): "·", ord("ㆍ"): "·"}
+_SEPARATOR = r" ().\-‐‑‒–—―−ー－·∙・ㆍ~/\n（）．　"
+# Seven digits, or an IPv4 address, which may have four.
+_RUN = re.compile(
+    rf"[0-9０-９](?:(?:[{_SEPARATOR}]{{0,4}}[0-9０-９]){{6,}}|[0-9]{{0,2}}(?:\.[0-9]{{1,3}}){{3}})"
+)
+_DATE = re.compile(r"(?:19|20)\d\d([-./] ?)\d{1,2}\1\d{1,2}")
+_LEAD = 12
+_CARD = re.compile(
+    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\d{4}(?P<a>[- ])\d{4}(?P=a)\d{4}(?P=a)\d{4}"
+    r"|3\d{3}(?P<b>[- ])\d{6}(?P=b)\d{4,5}|\d{14,16})(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
+)
+_CARD_WORDS = re.compile(
+    r"카드|card|visa|비자|master|마스터|amex|결제|credit|cvc|cvv|유효기간|expir|\bcc\b", re.IGNORECASE
+)
+
+Check = Callable[[str, re.Match[str], int, int], str | None]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A form to look for in a run. ``check`` gives the form of the mask, or None for no hit."""
+
+    regex: re.Pattern[str]
+    check: Check
+
+
+def _always(form: str) -> Check:
+    return lambda text, match, start, end: form
+
+
+def _if(form: str, holds: Callable[[str, re.Match[str], int, int], bool]) -> Check:
+    return lambda text, match, start, end: form if holds(text, match, start, end) else None
+
+
+def _card(text: str, match: re.Match[str], start: int, end: int) -> str | None:
+    digits = re.sub(r"\D", "", match.group())
+    if not is_card(digits):
+        return None
+    if match["a"] or match["b"] or near(text, start, end, _CARD_WORDS, 40, 24):
+        return "card"
+    return None
+
+
+def _abroad(text: str, match: re.Match[str], start: int, end: int) -> str | None:
+    return "abroad_mobile" if match["area"].startswith("1") else "abroad_landline"
+
+
+# The most specific first: what an earlier one took is not looked at again.
+PATTERNS: tuple[Pattern, ...] = (
+    Pattern(korean.RRN, korean.is_rrn),
+    Pattern(korean.CRN, korean.is_crn),
+    Pattern(_CARD, _card),
+    Pattern(korean.LICENCE, korean.is_licence),
+    Pattern(korean.BRN, korean.is_business),
+    Pattern(english.SSN, english.is_american),
+    Pattern(addresses.IPV4, _if("ipv4", addresses.is_public_ipv4)),
+    Pattern(korean.ABROAD, _abroad),
+    Pattern(korean.MOBILE, _always("mobile")),
+    Pattern(korean.FORWARDED, _if("forwarded", korean.is_landline)),
+    Pattern(korean.INTERNET, _if("internet", korean.is_landline)),
+    Pattern(korean.FREEPHONE, _if("freephone", korean.is_landline)),
+    Pattern(korean.LANDLINE, _if("landline", korean.is_landline)),
+    Pattern(korean.HOTLINE, _if("hotline", korean.is_hotline)),
+    Pattern(english.UK_PHONE, english.is_uk_phone),
+    Pattern(english.FOREIGN_PHONE, english.is_foreign_phone),
+    Pattern(english.US_PHONE, english.is_us_phone),
+    Pattern(korean.ACCOUNT, korean.is_account),
+    Pattern(english.NUMBER, english.is_bank_number),
+)
+
+
+def number_hits(text: str) -> Iterator[Hit]:
+    """Hits in runs of digits; within a run in no order, and none that overlap."""
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        if end - start <= 12 and _DATE.fullmatch(text, start, end):
+            continue
+        yield from _in_run(text, start, end)
+
+
+def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
+    origin = max(0, start - _LEAD)
+    segment = text[origin : end + 4]
+    if not segment.isascii():
+        segment = segment.translate(_FOLD)
+    taken = bytearray(len(segment))
+    for match in english.IBAN.finditer(segment):
+        length = english.iban_length(match.group())
+        if length:
+            first, last = match.start(), match.start() + length
+            taken[first:last] = b"\x01" * (last - first)
+            yield _hit(origin + first, origin + last, "iban")
+    lead = max(0, start - origin - 4)
+    for pattern in PATTERNS:
+        for match in pattern.regex.finditer(segment, lead):
+            first, last = match.span()
+            if any(taken[first:last]):
+                continue
+            form = pattern.check(text, match, origin + first, origin + last)
+            if form is None:
+                continue
+            taken[first:last] = b"\x01" * (last - first)
+            if match.group() not in ALL_MASKS:
+                yield _hit(origin + first, origin + last, form)
+
+
+def _hit(start: int, end: int, form: str) -> Hit:
+    return Hit(start, end, KIND_OF_FORM[form], form)
