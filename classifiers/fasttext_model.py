@@ -64,6 +64,16 @@ class FastTextModel:
             for label, p in zip(labels, probabilities, strict=True)
         ]
 
+    def best(self, texts: Sequence[str], count: int) -> list[list[Prediction]]:
+        """The ``count`` most probable labels of each text, best first; none for one without known features."""
+        labels, probabilities = self._model.f.multilinePredict(
+            [one_line(text) + "\n" for text in texts], count, 0.0, "replace"
+        )
+        return [
+            [Prediction(n.removeprefix(LABEL), min(float(p), 1.0)) for n, p in zip(names, found, strict=True)]
+            for names, found in zip(labels, probabilities, strict=True)
+        ]
+
     def probability(self, texts: Sequence[str], label: str) -> list[float]:
         """Probability of one label for each text, in [0, 1]."""
         wanted = LABEL + label

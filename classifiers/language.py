@@ -1,42 +1,63 @@
-"""Which language a text is in: fastText's lid.176, or GlotLID where its file is given.
+"""Which language a text is in: by its script, by English evidence of our own, by a fastText model.
 
-A long text is judged on stretches from its beginning, middle and end, so that a cost per document is
-bounded. Hangul settles what the model is unsure of: no other language of the web is written in it.
+Hangul needs no model: no other language of the web is written in it. Latin script that is English beyond
+doubt needs none either. The rest is asked of fastText's lid.176, or of GlotLID where its file is given, and
+what the model takes for English must stand a second look (``language_english``). A text is judged on
+stretches, so that the cost of a document is bounded, a mixed one is known as such, and long code does not
+hide its language.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from hanji.classifiers import fasttext_model
+import numpy as np
+
+from hanji.classifiers import fasttext_model, language_english, language_korean
+from hanji.classifiers.fasttext_model import Prediction
+from hanji.classifiers.language_scripts import ACCENTED, HAN, HANGUL, JAMO, KANA, LATIN, Survey, survey
+from hanji.classifiers.language_segments import Mix, mix
 from hanji.errors import InputError
 
-VERSION = 1
+VERSION = 2
 LID_NAME = "lid.176.ftz"
 # The files that the fastText project publishes.
 KNOWN_SHA256 = {
     "lid.176.ftz": "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83",
     "lid.176.bin": "7e69ec5451bc261cc7844e49e4792a85d7f09c06789ec800fc4a44aec362764e",
 }
-STRETCH = 1000
-_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
-_LETTERS = re.compile(r"[^\W\d_]")
 # GlotLID's labels are ISO 639-3 with a script.
 _TWO_LETTERS = {"kor_Hang": "ko", "eng_Latn": "en", "jpn_Jpan": "ja", "zho_Hani": "zh", "cmn_Hani": "zh"}
+# Latin text is judged on one window per so many characters, between the bounds.
+_WINDOW, _CHARACTERS_A_WINDOW, _MOST_WINDOWS = 300, 1_500, 8
+_MODEL_CHARACTERS = 900
+# Log-odds of English from which a window, or a text, needs no model.
+_SURE = 4.0
+# How the log-odds of our evidence and those of the model add up (logistic regression, as in language_english).
+_OURS, _MODELS = 0.45, 2.0
+# Shares of a text's letters: below the first Hangul is quoted, from the last on nothing else matters.
+_QUOTED, _ALL_KOREAN = 0.03, 0.85
+_MENTIONED = 0.1
 
 
 @dataclass(frozen=True)
 class LanguageGuess:
-    """ISO 639-1 code where there is one (else 639-3), and confidence in [0, 1]. "und": nothing to judge."""
+    """ISO 639-1 code where there is one (else 639-3), and confidence in [0, 1]. "und": nothing to judge.
+
+    ``detail`` says more where there is more to say, parts separated by "; ": "ko-KP" (the North's
+    orthography), "ko-Kore" (a good part in hanja), "ko-Latn" (romanised; ``language`` is "ko-Latn" too),
+    "mixed en 0.34" (that share of the text is prose in another language).
+    """
 
     language: str
     score: float
+    detail: str | None = None
 
 
 class LanguageSettings(Protocol):
@@ -54,6 +75,7 @@ class LanguageIdentifier:
     """Identifies languages with the model that the settings name; loaded once a process."""
 
     def __init__(self, settings: LanguageSettings) -> None:
+        self._glotlid = settings.glotlid is not None
         if settings.glotlid is not None:
             self._model = fasttext_model.load(settings.glotlid, settings.sha256)
         else:
@@ -66,13 +88,79 @@ class LanguageIdentifier:
         return self._model.sha256
 
     def identify(self, texts: Sequence[str]) -> list[LanguageGuess]:
-        """A guess for each text, in order."""
-        samples = [excerpt(text) for text in texts]
-        predictions = self._model.predict([sample.lower() for sample in samples]) if samples else []
-        return [
-            _second_look(sample, LanguageGuess(_code(p.label), p.probability))
-            for sample, p in zip(samples, predictions, strict=True)
-        ]
+        """A guess for each text, in order; each as if it were alone. Never raises."""
+        return [self._identify(text) for text in texts]
+
+    def _identify(self, text: str) -> LanguageGuess:
+        found = survey(text)
+        if not found.letters:
+            return LanguageGuess("und", 0.0)
+        mass = found.mass
+        total = float(mass.sum())
+        hangul = float(mass[HANGUL] + mass[JAMO])
+        with_hanja = found.counts[HAN] > 0 and _hanja_is_korean(found)
+        korean = (hangul + float(mass[HAN]) * with_hanja) / total
+        if korean >= _ALL_KOREAN:
+            return _korean(found, korean, with_hanja, None)
+        if korean >= _QUOTED:
+            shares = mix(found, with_hanja)
+            if shares.korean > max(shares.english, shares.others):
+                return _korean(found, _korean_confidence(shares), with_hanja, _mixed("en", shares.english))
+            if shares.english >= shares.others:
+                return LanguageGuess("en", _bounded(shares.english), _mixed("ko", shares.korean))
+            guess = self._other(shares.other_text or found.text)
+            return LanguageGuess(guess.language, guess.score, _mixed("ko", shares.korean))
+        if mass[LATIN] + mass[ACCENTED] >= 0.5 * total:
+            return self._latin(found.text)
+        return self._other(found.text)
+
+    def _latin(self, text: str) -> LanguageGuess:
+        """A text in Latin letters: English by our evidence, else by the model's word and ours together."""
+        parts = windows(text)
+        odds = np.clip([language_english.judge(part).log_odds for part in parts], -12.0, 12.0)
+        mean = float(odds.mean())
+        if mean >= _SURE and odds.min() >= 0 and not self._glotlid:
+            return LanguageGuess("en", _logistic(mean))
+        predictions = self._ask("\n".join(parts)[:_MODEL_CHARACTERS])
+        english = next((p.probability for p in predictions if _code(p.label) == "en"), 0.0)
+        # The model's probabilities are never certain, whatever it says.
+        chance = min(max(english, 0.01), 0.99)
+        both = _OURS * mean + _MODELS * math.log(chance / (1 - chance))
+        sure = _SURE <= mean and not self._glotlid
+        if sure or both > 0:
+            detail = self._second_language(parts, odds) if len(parts) > 1 and odds.min() < -2 else None
+            return LanguageGuess("en", max(_logistic(both), 0.5), detail)
+        romanised = language_korean.romanised("\n".join(parts))
+        if romanised >= 1.0:
+            return LanguageGuess("ko-Latn", romanised, "ko-Latn")
+        other = next((p for p in predictions if _code(p.label) not in ("en", "ko")), None)
+        if other is None:
+            return LanguageGuess("und", 0.0)
+        share = float(np.mean(odds > 2)) if len(parts) > 1 else 0.0
+        return LanguageGuess(_code(other.label), other.probability, _mixed("en", share))
+
+    def _second_language(self, parts: Sequence[str], odds: np.ndarray) -> str | None:
+        """The other language of a text that is mostly English, where the model is sure of one."""
+        shares: dict[str, int] = {}
+        for part in (part for part, value in zip(parts, odds, strict=True) if value < -2):
+            best = self._ask(part)[:1]
+            if best and best[0].probability >= 0.5 and _code(best[0].label) != "en":
+                code = _code(best[0].label)
+                shares[code] = shares.get(code, 0) + 1
+        if not shares:
+            return None
+        code, number = max(sorted(shares.items()), key=lambda pair: pair[1])
+        return _mixed(code, number / len(parts))
+
+    def _other(self, text: str) -> LanguageGuess:
+        """A text in which neither Hangul nor English is the most: the model's best other language."""
+        for prediction in self._ask("\n".join(windows(text))[:_MODEL_CHARACTERS]):
+            if _code(prediction.label) not in ("en", "ko"):
+                return LanguageGuess(_code(prediction.label), prediction.probability)
+        return LanguageGuess("und", 0.0)
+
+    def _ask(self, text: str) -> list[Prediction]:
+        return self._model.best([text.lower()], 3)[0]
 
 
 def find_lid() -> Path:
@@ -94,23 +182,51 @@ def find_lid() -> Path:
     )
 
 
-def excerpt(text: str) -> str:
-    """At most 3 × STRETCH characters: the beginning, the middle and the end."""
-    if len(text) <= 3 * STRETCH:
-        return text
-    middle = (len(text) - STRETCH) // 2
-    return "\n".join((text[:STRETCH], text[middle : middle + STRETCH], text[-STRETCH:]))
+def windows(text: str) -> list[str]:
+    """Stretches of a text, evenly spread: the whole of a short one, else 300 characters in every 1,500."""
+    number = min(max(len(text) // _CHARACTERS_A_WINDOW, 1), _MOST_WINDOWS)
+    if len(text) <= 2 * _WINDOW:
+        return [text]
+    if number == 1:
+        return [text[: 2 * _WINDOW]]
+    step = (len(text) - _WINDOW) / (number - 1)
+    return [text[int(at * step) : int(at * step) + _WINDOW] for at in range(number)]
 
 
-def _second_look(sample: str, guess: LanguageGuess) -> LanguageGuess:
-    """Korean by its script: where Hangul is most of the letters, whatever the model says."""
-    letters = len(_LETTERS.findall(sample))
-    if not letters:
-        return LanguageGuess("und", 0.0)
-    share = len(_HANGUL.findall(sample)) / letters
-    if share >= 0.5 and (guess.language != "ko" or guess.score < share):
-        return LanguageGuess("ko", share)
-    return guess
+def _hanja_is_korean(found: Survey) -> bool:
+    """Whether Han characters belong to Korean: among Hangul, without kana, and with Korean particles."""
+    hangul, han, kana = (int(found.counts[kind]) for kind in (HANGUL, HAN, KANA))
+    if not hangul or kana * 4 > hangul:
+        return False
+    return han * 4 < hangul or (hangul * 6 > han and language_korean.joined_hanja(found.text[:3_000]) >= 0.2)
+
+
+def _korean(found: Survey, score: float, with_hanja: bool, mixed: str | None) -> LanguageGuess:
+    parts = []
+    if found.counts[HANGUL] and language_korean.northern(found.text[:6_000]):
+        parts.append("ko-KP")
+    if with_hanja and found.counts[HAN] >= 0.15 * (found.counts[HANGUL] + found.counts[HAN]):
+        parts.append("ko-Kore")
+    if mixed:
+        parts.append(mixed)
+    return LanguageGuess("ko", _bounded(score), "; ".join(parts) or None)
+
+
+def _korean_confidence(shares: Mix) -> float:
+    """Korean among what is prose at all: code and lists say nothing of a language."""
+    return shares.korean / (shares.korean + shares.english + shares.others)
+
+
+def _mixed(language: str, share: float) -> str | None:
+    return f"mixed {language} {share:.2f}" if share >= _MENTIONED else None
+
+
+def _bounded(value: float) -> float:
+    return min(max(value, 0.5), 1.0)
+
+
+def _logistic(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-log_odds))
 
 
 def _code(label: str) -> str:
