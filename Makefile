@@ -12,7 +12,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 export RAY_USAGE_STATS_ENABLED := 0
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test test-slow lint types clean
+.PHONY: help install demo test test-slow lint types bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -38,6 +38,9 @@ test: $(STAMP) ## the tests, without a GPU
 
 test-slow: $(STAMP) ## the tests that take minutes, with larger data
 	@$(BIN)/python -m pytest -q -m slow
+
+bench-peers: $(STAMP) ## environments of the peers that benchmarks/ measures (docs/benchmarks.md)
+	@$(BIN)/python -m benchmarks.peers
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check .

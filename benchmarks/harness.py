@@ -44,9 +44,7 @@ def cpu_seconds(work: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def interleaved(
-    contestants: Mapping[str, Callable[[], float]], rounds: int = 5
-) -> dict[str, list[float]]:
+def interleaved(contestants: Mapping[str, Callable[[], float]], rounds: int = 5) -> dict[str, list[float]]:
     """Each contestant's measurements, one a round, taken in turn: a slow minute of the machine hits all."""
     taken: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(rounds):

@@ -1,6 +1,6 @@
 """Peers in environments of their own, so that neither their pins nor ours decide what is measured.
 
-    python -m benchmarks.peers [NAME …]     makes benchmarks/.peers/NAME, or says that it is there
+python -m benchmarks.peers [NAME …]     makes benchmarks/.peers/NAME, or says that it is there
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "orjson",
         "tldextract",
         "brotli",
+        "fasteners",
+        "pyarrow",
+        "requests",
+        "aiohttp",
     ),
 }
 

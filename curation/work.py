@@ -12,8 +12,9 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ from hanji.curation.engines.base import Engine, Resources
 from hanji.errors import ConservationError, InputError
 from hanji.fingerprint import fingerprint, library_versions
 from hanji.progress import Progress
-from hanji.storage import Storage, Written
+from hanji.storage import Storage, TableWriter, Written
 
 COUNTS = ("kept", "dropped", "failed")
 REQUESTS_AT_ONCE = 16
@@ -87,6 +88,13 @@ class Attempt:
         written = self.run.write_table(self.name(directory, ".parquet"), table)
         self.files[logical] = written
         return written
+
+    @contextmanager
+    def table_writer(self, logical: str, directory: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """Write a Parquet file by row groups, so that no more than one of them is ever held in memory."""
+        with self.run.table_writer(self.name(directory, ".parquet"), schema) as writer:
+            yield writer
+        self.files[logical] = writer.written
 
     def write_bytes(self, logical: str, directory: str, suffix: str, data: bytes) -> Written:
         written = self.run.write_bytes(self.name(directory, suffix), data)

@@ -251,6 +251,21 @@ class Storage:
             pq.write_table(table, hashing, compression="zstd", row_group_size=row_group_rows)
         return Written(path, hashing.bytes, hashing.sha256(), table.num_rows)
 
+    @contextmanager
+    def table_writer(self, path: str, schema: pa.Schema) -> Iterator[TableWriter]:
+        """Write a Parquet file piece by piece, each piece a row group; it appears whole at the end."""
+        with self.create_file(path) as file:
+            hashing = HashingWriter(file)
+            with pq.ParquetWriter(hashing, schema, compression="zstd") as writer:
+                target = TableWriter(writer, path)
+                yield target
+            target.written = Written(path, hashing.bytes, hashing.sha256(), target.rows)
+
+    def row_groups(self, path: str) -> int:
+        """How many row groups a Parquet file has."""
+        with self.open(path) as stream, pq.ParquetFile(stream) as file:
+            return int(file.num_row_groups)
+
     def read_table(
         self, path: str, columns: list[str] | None = None, row_groups: list[int] | None = None
     ) -> pa.Table:
@@ -288,6 +303,33 @@ def _read(file: pq.ParquetFile, columns: list[str] | None, row_groups: list[int]
     if row_groups is None:
         return file.read(columns=columns)
     return file.read_row_groups(row_groups, columns=columns)
+
+
+class TableWriter:
+    """Takes the row groups of one Parquet file; ``written`` is set when the file is complete."""
+
+    def __init__(self, writer: pq.ParquetWriter, path: str) -> None:
+        self._writer = writer
+        self._path = path
+        self._written: Written | None = None
+        self.rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        """Append one row group. An empty table adds none."""
+        if len(table):
+            self._writer.write_table(table, row_group_size=len(table))
+            self.rows += len(table)
+
+    @property
+    def written(self) -> Written:
+        """What was written. Raises RunError before the file is complete."""
+        if self._written is None:
+            raise RunError(f"{self._path}: asked for before it was complete")
+        return self._written
+
+    @written.setter
+    def written(self, value: Written) -> None:
+        self._written = value
 
 
 class HashingWriter(io.RawIOBase):
