@@ -96,13 +96,32 @@ class Pii(Settings):
         return {kind: self.action(kind) for kind in get_args(PiiKind)}
 
 
+class Normalisation(Settings):
+    """Steps of the normal form that a text gets before it becomes immutable; each is counted."""
+
+    newlines: bool = Field(True, description="one kind of newline")
+    invisible: bool = Field(True, description="remove control, zero-width and bidirectional characters")
+    nfc: bool = Field(True, description="compose what has a composed form (NFC)")
+    jamo: bool = Field(True, description="half-width and lone conjoining jamo to syllables and usual letters")
+    compose_jamo: bool = Field(False, description="letters that spell whole syllables (ㅎㅏㄴㄱㅡㄹ) to them")
+    fullwidth: bool = Field(True, description="full-width letters, digits and signs to ASCII")
+    spaces: bool = Field(True, description="one space between words, none at the ends of lines")
+    indent: bool = Field(True, description="keep the indent of lines")
+    blank_lines: bool = Field(True, description="at most one blank line in a row")
+    letter_runs: int | None = Field(
+        4, ge=1, description="longest run of ㅋ, ㅎ, ㅠ, ㅜ, ㅡ, … to keep; null: any"
+    )
+    mark_runs: int | None = Field(4, ge=1, description="longest run of ! ? . ~ ; , … to keep; null: any")
+
+
 class Text(Settings):
     """How text is made from pages."""
 
-    extractor: Literal["resiliparse", "trafilatura"] = "resiliparse"
+    extractor: Literal["hanji", "resiliparse", "trafilatura"] = "hanji"
     timeout_seconds: float = Field(20.0, gt=0, description="per page; a page that takes longer has failed")
     line_edits: bool = Field(True, description="remove boilerplate lines, as edits")
     pii: Pii = Pii()
+    normalise: Normalisation = Normalisation()
 
 
 class LanguageModels(Settings):

@@ -1,32 +1,95 @@
-"""Pages to text: the main content, by resiliparse or trafilatura as the recipe says."""
+"""Pages to text: the main content with its structure, the title, the day of publication.
+
+Our own extractor works on resiliparse's DOM (lexbor: HTML5's rules for broken markup): the tree is serialised,
+and kernels choose and render the content from flat arrays (``page``). Where a signal says that this failed,
+trafilatura is asked too, and the better answer stands.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-VERSION = 1
+import numpy as np
+
+from hanji.curation.text.page.choose import choose
+from hanji.curation.text.page.facts import Page
+from hanji.curation.text.page.render import render
+from hanji.curation.text.page.scan import WIDTH, scan
+
+VERSION = 2
+MAX_BYTES = 64 << 20
+FALLBACK_BYTES = 4 << 20
+FALLBACK_DEPTH = 200
+LITTLE_TEXT = 100
+"""Display columns (Hangul counts two) under which a choice is suspect."""
+MUCH_TEXT = 400
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """Main content as plain text, and the title as plain text (None if the page has none)."""
+    """Main content of a page.
+
+    text: with Markdown's marks or plain; title: one line of at most 300 characters, None if the page has none;
+    published: ``YYYY-MM-DD`` or None; extractor: which one made the text; signal: the share of the page's visible
+    text that ``text`` holds, 0 to 1, by which a failure is known.
+    """
 
     text: str
     title: str | None
+    published: str | None = None
+    extractor: str = "hanji"
+    signal: float = 1.0
 
 
-def extract(html: str, extractor: str) -> Extracted:
-    """Main content of a page. May raise whatever the library raises; runs in the sandbox."""
-    return _by_trafilatura(html) if extractor == "trafilatura" else _by_resiliparse(html)
+def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extracted:
+    """Main content of a page.
+
+    extractor: "hanji" (with trafilatura where it fails), "resiliparse" or "trafilatura"; structure: "markdown"
+    or "plain", used by hanji. Raises ValueError for a page of more than 64 MiB and whatever a library raises;
+    runs in the sandbox. The same page gives the same answer.
+    """
+    page = html.encode("utf-8", "replace")
+    if len(page) > MAX_BYTES:
+        raise ValueError(f"the page has {len(page):,} bytes; more than {MAX_BYTES:,} are not extracted")
+    data, serialised = _serialised(page)
+    nodes, depth = scan(data)
+    facts = Page(serialised, nodes)
+    title, published = facts.title(), facts.published()
+    if extractor == "trafilatura":
+        return Extracted(_by_trafilatura(html), title, published, "trafilatura")
+    if extractor == "resiliparse":
+        return Extracted(_by_resiliparse(html), title, published, "resiliparse")
+    dropped, root = choose(data, nodes)
+    text = render(data, nodes, dropped, root, structure == "markdown").tobytes().decode("utf-8", "replace")
+    visible = int(nodes[0, WIDTH])
+    signal = min(1.0, len(text) / max(visible, 1))
+    if (
+        len(text) < LITTLE_TEXT
+        and visible >= MUCH_TEXT
+        and len(page) <= FALLBACK_BYTES
+        and depth <= FALLBACK_DEPTH
+    ):
+        other = _by_trafilatura(html)
+        if len(other) > 2 * len(text) + LITTLE_TEXT:
+            return Extracted(other, title, published, "trafilatura", signal)
+    return Extracted(text, title, published, "hanji", signal)
 
 
-def _by_resiliparse(html: str) -> Extracted:
-    from resiliparse.extract.html2text import extract_plain_text
+def _serialised(page: bytes) -> tuple[np.ndarray, bytes]:
+    """The page's DOM as well-formed HTML."""
     from resiliparse.parse.html import HTMLTree
 
-    tree = HTMLTree.parse(html)
-    text = extract_plain_text(
-        tree,
+    document = HTMLTree.parse_from_bytes(page, "utf-8").document
+    serialised = document.html.encode("utf-8", "replace") if document is not None else b""
+    return np.frombuffer(serialised, np.uint8), serialised
+
+
+def _by_resiliparse(html: str) -> str:
+    from resiliparse.extract.html2text import extract_plain_text
+
+    text: str = extract_plain_text(
+        html,
         preserve_formatting=True,
         main_content=True,
         list_bullets=True,
@@ -35,18 +98,13 @@ def _by_resiliparse(html: str) -> Extracted:
         form_fields=False,
         noscript=False,
     )
-    return Extracted(text, _title(tree.title))
+    return text
 
 
-def _by_trafilatura(html: str) -> Extracted:
+def _by_trafilatura(html: str) -> str:
     import trafilatura
-    from resiliparse.parse.html import HTMLTree
 
-    text = trafilatura.extract(html, favor_precision=True, include_comments=False, include_tables=True)
-    return Extracted(text or "", _title(HTMLTree.parse(html).title))
-
-
-def _title(title: str | None) -> str | None:
-    """One line of at most 300 characters."""
-    line = " ".join((title or "").split())
-    return line[:300] or None
+    text: str | None = trafilatura.extract(
+        html, favor_precision=True, include_comments=False, include_tables=True
+    )
+    return text or ""

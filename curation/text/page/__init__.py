@@ -1,0 +1,1 @@
+"""Main content of HTML pages: flat arrays from the parsed page, the choice of content, and its text."""

@@ -1,0 +1,325 @@
+"""Which nodes are the content: what cannot be is dropped, a container is chosen, and cleaned within."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hanji.curation.signals.compiled import kernel
+from hanji.curation.text.page import words
+from hanji.curation.text.page.scan import DIGITS, END, HINTS, LINKED, MARKS, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.words import (
+    ANCHOR,
+    ARIA,
+    ASIDE,
+    BAD,
+    BLOCK,
+    BODY,
+    CAPTION,
+    CELL,
+    CODE,
+    COMMENT,
+    DROP,
+    GOOD,
+    GUTTER,
+    HEADING,
+    HIDDEN,
+    ITEM,
+    KIND,
+    LIST,
+    MAIN,
+    META,
+    PARAGRAPH,
+    PREFORMATTED,
+    RENDERED,
+    SECTION,
+    TEX,
+    TOC,
+)
+
+_HTML, _BODY, _HEAD, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _PRE, _A, _CODE, _FORM, _TABLE, _FIGCAPTION, _TITLE = (
+    words.TAG[name]
+    for name in (
+        "html", "body", "head", "main", "article", "header", "math", "script", "noscript", "pre", "a", "code", "form",
+        "table", "figcaption", "title",
+    )
+)  # fmt: skip
+_LI, _P, _UL, _OL, _H1 = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1"))
+
+
+_SHARE = 0.87
+"""Of what is good within an element, the share that one child must hold to be the container instead."""
+
+
+@kernel
+def _sums(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """Width, links, marks, digits of every subtree without what is dropped: int64[nodes, 4]."""
+    count = len(nodes)
+    sums = np.zeros((count, 4), np.int64)
+    node = 0
+    while node < count:
+        if dropped[node]:
+            node = nodes[node, END]
+            continue
+        if nodes[node, TAG] == words.TEXT:
+            for column in range(4):
+                sums[node, column] = nodes[node, WIDTH + column]
+        node += 1
+    for node in range(count - 1, 0, -1):
+        for column in range(4):
+            sums[nodes[node, PARENT], column] += sums[node, column]
+    return sums
+
+
+@kernel
+def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """How much each subtree is worth as content: float64[nodes]."""
+    count = len(nodes)
+    block = np.zeros(count, np.int32)
+    code = np.zeros(count, np.bool_)
+    own = np.zeros((count, 3), np.int64)
+    node = 0
+    value = np.zeros(count)
+    while node < count:
+        if dropped[node]:
+            node = nodes[node, END]
+            continue
+        parent = max(nodes[node, PARENT], 0)
+        tag = nodes[node, TAG]
+        if tag == words.TEXT:
+            for column in range(3):
+                own[block[parent], column] += nodes[node, WIDTH + column]
+        else:
+            block[node] = node if KIND[tag] & BLOCK else block[parent]
+            code[node] = code[parent] or KIND[tag] & PREFORMATTED != 0
+        node += 1
+    for node in range(count - 1, -1, -1):
+        width, linked, marks = own[node, 0], own[node, 1], own[node, 2]
+        if width > 0:
+            text = width - linked
+            kind = KIND[nodes[node, TAG]]
+            if code[node]:
+                value[node] += min(text, 1000) * 0.7
+            elif kind & HEADING:
+                value[node] += 0 if linked * 2 <= width else -5.0
+            elif linked * 2 > width:
+                value[node] += -10 - 0.5 * linked
+            elif text >= 60 or (text >= 25 and marks > 0):
+                value[node] += text * (1 - linked / width)
+            elif kind & ITEM:
+                value[node] += -3
+            else:
+                value[node] += -8 - 0.5 * linked
+        if node > 0:
+            value[nodes[node, PARENT]] += max(value[node], 0.0)
+    return value
+
+
+@kernel
+def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
+    """Drop what is never text: scripts, controls, what is not shown, drawn formulas, line numbers."""
+    node = 0
+    count = len(nodes)
+    total = nodes[0, WIDTH]
+    while node < count:
+        tag = nodes[node, TAG]
+        hints = nodes[node, HINTS]
+        kind = KIND[tag]
+        width = nodes[node, WIDTH]
+        drop = False
+        if tag == words.TEXT or tag == _HTML or tag == _BODY:
+            pass
+        elif kind & DROP:
+            drop = not (tag == _SCRIPT and hints & TEX)
+        elif tag == _NOSCRIPT:
+            drop = True
+        elif hints & (HIDDEN | ARIA) and width * 10 < total * 3:
+            drop = True
+            for inner in range(node + 1, min(nodes[node, END], node + 40)):
+                if nodes[inner, TAG] == _MATH:
+                    drop = False
+        elif hints & RENDERED and not kind & SECTION:
+            drop = True
+        elif hints & GUTTER and width > 0 and nodes[node, DIGITS] == width:
+            drop = True
+        elif (tag == _FIGCAPTION or hints & CAPTION) and width < 600:
+            drop = True
+        elif hints & ANCHOR and width < 12 and tag != _HTML and not kind & HEADING:
+            drop = True
+        if drop:
+            dropped[node] = True
+            node = nodes[node, END]
+        else:
+            node += 1
+
+
+@kernel
+def _named_boilerplate(nodes: np.ndarray, node: int, text: int) -> bool:
+    """Whether an element's name says that it is no content. Names of inline elements within prose do not count."""
+    tag = nodes[node, TAG]
+    kind = KIND[tag]
+    hints = nodes[node, HINTS]
+    if tag == words.TEXT or tag == _HTML or tag == _BODY or tag == _MAIN or kind & HEADING:
+        return False
+    if not kind & BLOCK and KIND[nodes[nodes[node, PARENT], TAG]] & (PARAGRAPH | HEADING | ITEM | CELL):
+        return False
+    if kind & ASIDE or tag == _HEADER or tag == _FORM:
+        return True
+    if hints & BAD or (hints & (COMMENT | TOC) and not hints & BODY):
+        return True
+    return hints & META != 0 and not hints & BODY and text < 150
+
+
+@kernel
+def _drop_boilerplate(nodes: np.ndarray, dropped: np.ndarray) -> None:
+    """Drop what is named as boilerplate, unless it holds what is good on the page."""
+    sums = _sums(nodes, dropped)
+    value = _values(nodes, dropped)
+    count = len(nodes)
+    total = max(sums[0, 0] - sums[0, 1], 1)
+    body = np.zeros(count, np.bool_)  # holds an article's body
+    for node in range(count - 1, 0, -1):
+        if dropped[node]:
+            body[node] = False
+            continue
+        if nodes[node, TAG] == _MAIN or nodes[node, TAG] == _ARTICLE or nodes[node, HINTS] & (BODY | MAIN):
+            body[node] = sums[node, 0] - sums[node, 1] > total // 4
+        body[nodes[node, PARENT]] |= body[node]
+    named = np.zeros(count, np.bool_)
+    for bold in (True, False):
+        left = value[0]
+        node = 1
+        while node < count:
+            if dropped[node]:
+                node = nodes[node, END]
+                continue
+            text = sums[node, 0] - sums[node, 1]
+            named[node] = (
+                not body[node]
+                and _named_boilerplate(nodes, node, text)
+                and (value[node] * 10 < value[0] * 6 if bold else text * 5 < total * 2)
+            )
+            if named[node]:
+                left -= max(value[node], 0.0)
+                node = nodes[node, END]
+            else:
+                node += 1
+        if left >= 200 and left * 8 >= value[0]:
+            break
+    node = 1
+    while node < count:
+        if named[node] and not dropped[node]:
+            dropped[node] = True
+            node = nodes[node, END]
+        else:
+            node += 1
+
+
+@kernel
+def _container(nodes: np.ndarray, dropped: np.ndarray) -> int:
+    """The element that holds the content: from the body down as long as one child has most of what is good."""
+    value = _values(nodes, dropped)
+    count = len(nodes)
+    root = 0
+    for node in range(count):
+        if nodes[node, TAG] == _BODY:
+            root = node
+            break
+    while True:
+        best, best_worth = -1, 0.0
+        child = root + 1
+        while child < nodes[root, END]:
+            if not dropped[child] and value[child] > 0:
+                tag = nodes[child, TAG]
+                if tag != words.TEXT and KIND[tag] & SECTION and tag not in (_P, _UL, _OL, _LI):
+                    worth = value[child]
+                    if nodes[child, HINTS] & BODY:
+                        worth *= 2
+                    elif tag == _ARTICLE or tag == _MAIN or nodes[child, HINTS] & (MAIN | GOOD):
+                        worth *= 1.4
+                    if worth > best_worth:
+                        best, best_worth = child, worth
+            child = nodes[child, END]
+        if best < 0 or best_worth < _SHARE * value[root]:
+            return root
+        root = best
+
+
+@kernel
+def _clean(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
+    """Drop what is link-dense within the content."""
+    sums = _sums(nodes, dropped)
+    node = root + 1
+    while node < nodes[root, END]:
+        if dropped[node]:
+            node = nodes[node, END]
+            continue
+        tag = nodes[node, TAG]
+        kind = KIND[tag]
+        width, linked = sums[node, 0], sums[node, 1]
+        drop = False
+        if tag != words.TEXT and kind & BLOCK and not kind & PREFORMATTED and width > 0:
+            if kind & HEADING:
+                pass
+            elif kind & LIST or tag == _TABLE:
+                drop = linked * 10 > width * 7
+            elif tag == _P:
+                drop = linked * 10 > width * 9 and width < 100
+            elif not kind & ITEM:
+                drop = linked * 10 > width * 7
+        if drop:
+            dropped[node] = True
+            node = nodes[node, END]
+        else:
+            node += 1
+
+
+@kernel
+def _drop_title(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
+    """Drop the headings that repeat the page's title: it is kept apart."""
+    title = -1
+    for node in range(min(len(nodes), 2000)):
+        if nodes[node, TAG] == _TITLE and nodes[node, END] > node + 1:
+            title = node + 1
+            break
+    if title < 0:
+        return
+    for node in range(root + 1, nodes[root, END]):
+        tag = nodes[node, TAG]
+        if tag == _H1 or tag == _H1 + 1:
+            text = node + 1
+            while text < nodes[node, END] and (nodes[text, TAG] != 0 or nodes[text, WIDTH] == 0):
+                text += 1
+            if text < nodes[node, END] and _within(data, nodes, text, title):
+                dropped[node] = True
+
+
+@kernel
+def _within(data: np.ndarray, nodes: np.ndarray, text: int, title: int) -> bool:
+    """Whether the words of a text stand in another."""
+    start, stop = nodes[text, START], nodes[text, STOP]
+    while start < stop and data[start] <= 32:
+        start += 1
+    while stop > start and data[stop - 1] <= 32:
+        stop -= 1
+    length = stop - start
+    if length < 2:
+        return False
+    for at in range(nodes[title, START], nodes[title, STOP] - length + 1):
+        k = 0
+        while k < length and data[at + k] == data[start + k]:
+            k += 1
+        if k == length:
+            return True
+    return False
+
+
+@kernel
+def choose(data: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, int]:
+    """(dropped bool[nodes], root): the content is the subtree of ``root`` without dropped subtrees."""
+    dropped = np.zeros(len(nodes), np.bool_)
+    _drop_never(nodes, dropped)
+    _drop_boilerplate(nodes, dropped)
+    root = _container(nodes, dropped)
+    _clean(nodes, dropped, root)
+    _drop_title(data, nodes, dropped, root)
+    return dropped, root

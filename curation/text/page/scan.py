@@ -1,0 +1,376 @@
+"""The page as flat arrays: one pass over the serialised DOM, well-formed by then, one row a node.
+
+Rows are in document order, so a subtree is a stretch of rows and every sum over subtrees is one loop. It relies
+on what serialisation guarantees (HTML Standard, 13.3): elements nest, attribute values are in double quotes,
+``<`` and ``&`` in text are escaped except in raw-text elements.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hanji.curation.signals.compiled import kernel
+from hanji.curation.text.page import words
+from hanji.curation.text.page.words import (
+    ARIA,
+    ATTRIBUTE_KEYS,
+    ATTRIBUTE_VALUES,
+    BAD,
+    BODY,
+    COMMENT,
+    DISPLAY,
+    HIDDEN,
+    HINT_KEYS,
+    HINT_VALUES,
+    KIND,
+    LINK,
+    META,
+    NEGATION,
+    PART,
+    PREFIX,
+    PROPERTY_KEYS,
+    PROPERTY_VALUES,
+    RAW,
+    RAWTEXT,
+    ROLE_KEYS,
+    ROLE_VALUES,
+    SUBJECT,
+    TAG_KEYS,
+    TAG_VALUES,
+    TEX,
+    VOID,
+)
+
+# Columns of a node.
+TAG, PARENT, END, START, STOP, HINTS, NAME, WIDTH, LINKED, MARKS, DIGITS = range(11)
+COLUMNS = 11
+"""TAG: element id of words.TAG, 0 for text. PARENT: row. END: row behind its subtree. START, STOP: bytes of the
+text, or of the attributes. HINTS: bits of words. NAME: 31 bits of the name's hash. Of the subtree's text: WIDTH,
+its display width without spaces (Hangul and Han count 2: so much text in any script), LINKED, the part within
+links, MARKS, punctuation that ends or parts sentences, DIGITS."""
+
+_CLASS, _ID, _ROLE, _PROPERTY, _STYLE, _HIDDEN = (
+    words.ATTRIBUTE[n] for n in ("class", "id", "role", "itemprop", "style", "hidden")
+)
+_ARIA, _TYPE, _ENCODING, _HREF, _DISPLAY, _REL = (
+    words.ATTRIBUTE[n] for n in ("aria-hidden", "type", "encoding", "href", "display", "rel")
+)
+_SCRIPT, _A, _ANNOTATION = words.TAG["script"], words.TAG["a"], words.TAG["annotation"]
+
+# Bytes of text: 0 counts one, 1 white space, 2 begins a wide character, 3 goes on, 4 mark, 5 digit.
+_BYTES = np.zeros(256, np.uint8)
+_BYTES[[9, 10, 11, 12, 13, 32]] = 1
+_BYTES[0xE1:0xF8] = 2
+_BYTES[0x80:0xC0] = 3
+_BYTES[[33, 44, 46, 58, 59, 63]] = 4
+_BYTES[48:58] = 5
+_BASIS = np.uint64(0xCBF29CE484222325)
+_PRIME = np.uint64(0x100000001B3)
+_SHIFT = np.uint64(29)
+_MAX_CLIMB = 64
+
+
+@kernel
+def look_up(code: int, keys: np.ndarray, values: np.ndarray) -> int:
+    """The value of a hash in a table of words._table, 0 if it has none."""
+    mask = np.uint64(len(keys) - 1)
+    place = (code ^ (code >> _SHIFT)) & mask
+    while keys[place] != 0:
+        if keys[place] == code:
+            return values[place]
+        place = (place + np.uint64(1)) & mask
+    return 0
+
+
+@kernel
+def hash_letters(data: np.ndarray, start: int, stop: int) -> int:
+    """FNV-1a of the bytes, ASCII letters in lower case."""
+    code = _BASIS
+    for i in range(start, stop):
+        c = data[i]
+        if 65 <= c <= 90:
+            c += 32
+        code = (code ^ np.uint64(c)) * _PRIME
+    return code
+
+
+@kernel
+def _name_hints(data: np.ndarray, start: int, stop: int) -> int:
+    """Hints of the words in a class or id: each word, the start of a word, and the name without separators."""
+    hints = 0
+    i = start
+    while i < stop:
+        while i < stop and data[i] <= 32:
+            i += 1
+        token, word = _BASIS, _BASIS
+        length = 0
+        found, negated = 0, False
+        upper = False
+        while True:
+            c = data[i] if i < stop else np.uint8(32)
+            capital = 65 <= c <= 90
+            if capital:
+                c += 32
+            letter = 97 <= c <= 122 or c >= 128
+            if length > 0 and (not letter or (capital and not upper)):
+                value = look_up(word, HINT_KEYS, HINT_VALUES)
+                if value & NEGATION:
+                    negated = True
+                found |= value & ~(BAD | COMMENT | META) if negated else value
+                word, length = _BASIS, 0
+            if letter:
+                upper = capital
+                word = (word ^ np.uint64(c)) * _PRIME
+                token = (token ^ np.uint64(c)) * _PRIME
+                length += 1
+                if length >= 5 and not negated:
+                    value = look_up(word, HINT_KEYS, HINT_VALUES)
+                    if value & PREFIX:
+                        found |= value
+            elif c <= 32:
+                break
+            i += 1
+        if not negated:
+            found |= look_up(token, HINT_KEYS, HINT_VALUES)
+        if found & SUBJECT and found & PART:
+            found |= BODY
+        hints |= found & ~(SUBJECT | PART | PREFIX | NEGATION)
+    return hints
+
+
+@kernel
+def _contains(data: np.ndarray, start: int, stop: int, first: int, word: np.ndarray) -> bool:
+    """Whether the bytes hold ``word``, spaces aside (``first`` is its first byte)."""
+    for i in range(start, stop):
+        if data[i] == first:
+            j, k = i, 0
+            while j < stop and k < len(word):
+                if data[j] == word[k]:
+                    k += 1
+                elif data[j] != 32:
+                    break
+                j += 1
+            if k == len(word):
+                return True
+    return False
+
+
+_NONE = np.frombuffer(b"display:none", np.uint8)
+_INVISIBLE = np.frombuffer(b"visibility:hidden", np.uint8)
+_TEX = np.frombuffer(b"tex", np.uint8)
+_BLOCK_WORD = np.frombuffer(b"block", np.uint8)
+_UNTIL = np.frombuffer(b"until-found", np.uint8)
+_MODE = np.frombuffer(b"mode=display", np.uint8)
+
+
+@kernel
+def _attribute_hints(data: np.ndarray, which: int, start: int, stop: int, tag: int) -> int:
+    """Hints of one attribute's value."""
+    if which == _CLASS or which == _ID:
+        return _name_hints(data, start, stop)
+    if which == _ROLE:
+        return look_up(hash_letters(data, start, stop), ROLE_KEYS, ROLE_VALUES)
+    if which == _PROPERTY:
+        return look_up(hash_letters(data, start, stop), PROPERTY_KEYS, PROPERTY_VALUES)
+    if which == _STYLE:
+        if _contains(data, start, stop, 100, _NONE) or _contains(data, start, stop, 118, _INVISIBLE):
+            return HIDDEN
+    elif which == _HIDDEN:
+        return HIDDEN
+    elif which == _ARIA:
+        if stop - start == 4:
+            return ARIA
+    elif which == _TYPE and tag == _SCRIPT:
+        # math/tex, math/tex; mode=display
+        if stop - start >= 8 and data[start] == 109 and data[start + 4] == 47 and data[start + 5] == 116:
+            return TEX | (DISPLAY if _contains(data, start, stop, 109, _MODE) else 0)
+    elif which == _ENCODING and tag == _ANNOTATION:
+        if _contains(data, start, stop, 116, _TEX):
+            return TEX
+    elif which == _HREF and tag == _A:
+        return LINK
+    elif which == _DISPLAY and _contains(data, start, stop, 98, _BLOCK_WORD):
+        return DISPLAY
+    elif which == _REL and tag == _A and stop - start == 3 and data[start] == 116:
+        return META
+    return 0
+
+
+@kernel
+def scan(data: np.ndarray) -> tuple[np.ndarray, int]:
+    """Nodes int32[nodes, COLUMNS] of a serialised page (uint8[bytes], UTF-8), and the greatest depth."""
+    size = len(data)
+    angles = 0
+    for i in range(size):
+        angles += data[i] == 60
+    nodes = np.empty((2 * angles + 2, COLUMNS), np.int32)
+    count = 1
+    nodes[0, :] = 0
+    nodes[0, TAG] = words.OTHER
+    nodes[0, PARENT] = -1
+    current, links, depth, deepest = 0, 0, 0, 0
+    i = 0
+    while i < size:
+        if data[i] != 60 or i + 1 >= size:
+            # Text until the next tag.
+            start = i
+            width, marks, digits = 0, 0, 0
+            while i < size and (data[i] != 60 or i == start):
+                c = data[i]
+                kind = _BYTES[c]
+                if kind == 0:
+                    if c == 38 and i + 4 < size:
+                        if data[i + 1] == 110 and data[i + 2] == 98:  # &nbsp;
+                            i += 6
+                            continue
+                        while i + 1 < size and data[i] != 59:
+                            i += 1
+                    width += 1
+                elif kind == 2:
+                    width += 2
+                    if c == 0xE3 and i + 2 < size and data[i + 1] == 0x80 and data[i + 2] <= 0x82:
+                        marks += 1
+                elif kind == 4:
+                    width += 1
+                    marks += c == 44 or i + 1 >= size or data[i + 1] <= 34 or data[i + 1] == 60
+                elif kind == 5:
+                    width += 1
+                    digits += 1
+                i += 1
+            i = min(i, size)
+            row = nodes[count]
+            row[:] = 0
+            row[PARENT], row[END], row[START], row[STOP] = current, count + 1, start, i
+            row[WIDTH], row[LINKED], row[MARKS], row[DIGITS] = width, width if links > 0 else 0, marks, digits
+            count += 1
+            continue
+        c = data[i + 1]
+        if c == 33:  # comment or doctype
+            if i + 3 < size and data[i + 2] == 45 and data[i + 3] == 45:
+                i += 4
+                while i + 2 < size and not (data[i] == 45 and data[i + 1] == 45 and data[i + 2] == 62):
+                    i += 1
+                i += 3
+            else:
+                while i < size and data[i] != 62:
+                    i += 1
+                i += 1
+            continue
+        if c == 47:  # end tag
+            start = i + 2
+            i = start
+            while i < size and data[i] != 62:
+                i += 1
+            name = np.int32(hash_letters(data, start, i) & np.uint64(0x7FFFFFFF))
+            i += 1
+            node, climbed = current, 0
+            while node > 0 and nodes[node, NAME] != name and climbed < _MAX_CLIMB:
+                node = nodes[node, PARENT]
+                climbed += 1
+            if node > 0 and nodes[node, NAME] == name:
+                while True:
+                    closed = current
+                    nodes[closed, END] = count
+                    if nodes[closed, HINTS] & LINK:
+                        links -= 1
+                    current = nodes[closed, PARENT]
+                    depth -= 1
+                    if closed == node:
+                        break
+            continue
+        # Start tag.
+        start = i + 1
+        i = start
+        while i < size and data[i] != 62 and data[i] != 32 and data[i] != 47:
+            i += 1
+        code = hash_letters(data, start, i)
+        tag = look_up(code, TAG_KEYS, TAG_VALUES)
+        if tag == 0:
+            tag = words.OTHER
+        attributes = i
+        hints = 0
+        while i < size and data[i] != 62:
+            if data[i] <= 32:
+                i += 1
+                continue
+            start = i
+            i += 1
+            while i < size and data[i] > 32 and data[i] != 61 and data[i] != 62:
+                i += 1
+            name_stop = i
+            if i + 1 < size and data[i] == 61 and data[i + 1] == 34:
+                i += 2
+                value = i
+                while i < size and data[i] != 34:
+                    i += 1
+                which = look_up(hash_letters(data, start, name_stop), ATTRIBUTE_KEYS, ATTRIBUTE_VALUES)
+                if which:
+                    hints |= _attribute_hints(data, which, value, i, tag)
+                i += 1
+        i += 1
+        row = nodes[count]
+        row[:] = 0
+        row[TAG], row[PARENT], row[END] = tag, current, count + 1
+        row[START], row[STOP], row[HINTS] = attributes, min(i - 1, size), hints
+        row[NAME] = np.int32(code & np.uint64(0x7FFFFFFF))
+        kind = KIND[tag]
+        node = count
+        count += 1
+        if kind & VOID:
+            continue
+        current = node
+        depth += 1
+        deepest = max(deepest, depth)
+        if hints & LINK:
+            links += 1
+        if kind & RAW:
+            # Raw text ends at its own end tag; only formulas and old preformatted text are kept.
+            start = i
+            length = name_length(data, attributes)
+            while i < size:
+                if (
+                    data[i] == 60
+                    and i + 1 < size
+                    and data[i + 1] == 47
+                    and same_name(data, attributes, i + 2, length)
+                ):
+                    break
+                i += 1
+            if i > start and (hints & TEX or tag == _XMP or tag == _PLAINTEXT):
+                row = nodes[count]
+                row[:] = 0
+                row[PARENT], row[END], row[START], row[STOP] = node, count + 1, start, i
+                row[HINTS], row[WIDTH] = RAWTEXT, i - start
+                count += 1
+    while current > 0:
+        nodes[current, END] = count
+        current = nodes[current, PARENT]
+    nodes[0, END] = count
+    for node in range(count - 1, 0, -1):
+        parent = nodes[node, PARENT]
+        for column in range(WIDTH, DIGITS + 1):
+            nodes[parent, column] += nodes[node, column]
+    return nodes[:count], deepest
+
+
+_XMP, _PLAINTEXT = words.TAG["xmp"], words.TAG["plaintext"]
+
+
+@kernel
+def name_length(data: np.ndarray, stop: int) -> int:
+    """Length of the element's name that ends at ``stop``."""
+    start = stop
+    while start > 0 and data[start - 1] != 60:
+        start -= 1
+    return stop - start
+
+
+@kernel
+def same_name(data: np.ndarray, stop: int, at: int, length: int) -> bool:
+    """Whether the name that ends at ``stop`` stands at ``at`` too, and ends there."""
+    if at + length >= len(data) or data[at + length] != 62:
+        return False
+    for k in range(length):
+        if data[stop - length + k] != data[at + k]:
+            return False
+    return True
