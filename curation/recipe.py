@@ -114,11 +114,37 @@ class Normalisation(Settings):
     mark_runs: int | None = Field(4, ge=1, description="longest run of ! ? . ~ ; , … to keep; null: any")
 
 
+class UrlList(Settings):
+    """A list of hosts and URLs: a file of one a line, or a directory or .tar.gz of categories as UT1 has them."""
+
+    path: str = Field(description="local path or fsspec URL; .gz and .tar.gz are understood")
+    categories: list[str] = Field(default=[], description="categories of the directory to use; empty: all")
+
+
+class Urls(Settings):
+    """Rules on URLs, applied before anything is parsed. A record without a URL is not judged by them."""
+
+    block: list[UrlList] = Field(default=[], description="lists of hosts (with subdomains) and URLs not to read")
+    blocked: list[str] = Field(default=[], description="further hosts and URLs not to read")
+    allow: list[UrlList] = Field(default=[], description="lists whose hosts and URLs no block rule stops")
+    allowed: list[str] = Field(default=[], description="further hosts and URLs that no block rule stops")
+    only_allowed: bool = Field(False, description="read only what the allow-lists name")
+    words: list[Literal["adult", "gambling", "spam"]] = Field(
+        default=["adult", "gambling", "spam"], description="word lists for hosts and paths, Korean and English"
+    )
+    word_files: list[str] = Field(default=[], description="word lists of your own, local files (docs/url-rules.md)")
+
+
 class Text(Settings):
     """How text is made from pages."""
 
     extractor: Literal["hanji", "resiliparse", "trafilatura"] = "hanji"
-    timeout_seconds: float = Field(20.0, gt=0, description="per page; a page that takes longer has failed")
+    timeout_seconds: float = Field(
+        20.0, gt=0, description="processor time a page may take; one that takes longer has failed"
+    )
+    memory_bytes: int = Field(
+        4 << 30, ge=1 << 30, description="address space of the process that parses pages"
+    )
     line_edits: bool = Field(True, description="remove boilerplate lines, as edits")
     pii: Pii = Pii()
     normalise: Normalisation = Normalisation()
@@ -267,6 +293,7 @@ class CurationRecipe(Settings):
     run: str = Field(description="directory of the run: a path or an fsspec URL")
     sources: list[Source] = Field(min_length=1)
     floor: Floor = Floor()
+    urls: Urls = Urls()
     text: Text = Text()
     language: LanguageModels = LanguageModels()
     blocks: list[Block] = Field(default=[], description="datatrove filters and formatters, in this order")
