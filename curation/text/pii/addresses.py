@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from hanji.curation.text.pii.hits import Hit
 
 IPV4 = re.compile(r"(?<![\w.])(?<!\d[-,])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![A-Za-z0-9_]|[.-]\d)")
-_NETWORK = re.compile(r" ?/ ?\d")
+# A block in CIDR notation is a network, not a machine; a path may begin with digits too.
+_NETWORK = re.compile(r" ?/ ?(?:[89]|[12]\d|3[0-2])(?![\d/.])")
 _VERSION_BEFORE = re.compile(
     r"(?:\bv|\bver\.?|versions?|releases?|build|firmware|driver|sections?|chapters?|clause|figure|table|appendix"
-    r"|버전|버젼|릴리스|릴리즈|빌드|펌웨어|드라이버|판|절|장|항|표|그림|§|[A-Za-z)]/|[<>=~^]=?)\s*[:=]?\s*[\"'(v]?$",
+    r"|버전|버젼|릴리스|릴리즈|빌드|펌웨어|드라이버|판|절|장|항|표|그림|§|[A-Za-z)]/|[<>=~]=|\^|[([\"' ,]v)"
+    r"\s*[:=]?\s*[\"'(v]?$",
     re.IGNORECASE,
 )
 _ADDRESS_NEAR = re.compile(
@@ -35,7 +37,8 @@ def is_public_ipv4(text: str, match: re.Match[str], start: int, end: int) -> boo
             return False
     except ValueError:  # a number above 255 or with zeros in front
         return False
-    if _NETWORK.match(text, end) or _VERSION_BEFORE.search(text, max(0, start - 20), start):
+    network = text[max(0, start - 2) : start] != "//" and _NETWORK.match(text, end)
+    if network or _VERSION_BEFORE.search(text, max(0, start - 20), start):
         return False
     numbers = [int(group) for group in match.groups()]
     if numbers[0] >= 224:

@@ -37,6 +37,12 @@ _PHONE = re.compile(
     r"|\bvoice\b|whatsapp|☎|📞|℡|전화|연락|문의|팩스",
     re.IGNORECASE,
 )
+_CALLED_BEFORE = re.compile(
+    r"(?:\b(?:tele)?(?:phone|fax)|\btel|\bmobile|\bcell|\bhotline|\bpager|전화|전화번호|연락처|팩스|휴대폰|핸드폰|☎|📞|℡)"
+    r"(?: ?(?:no|number|num|nr|#|번호))?(?: ?(?:is|at|on|uk|us|은|는|w|h|o))?[ .:=)\](【】（】>|/*-]{0,4}$",
+    re.IGNORECASE,
+)
+_NO_TELEPHONE = re.compile(r" ?(?:원|won|달러|명|건|개|%|년|분|시)|[ -]?(?:GB|MB|mAh)", re.IGNORECASE)
 _FINANCE = re.compile(r"routing|\bABA\b", re.IGNORECASE)
 _ACCOUNT = re.compile(r"\b(?:bank )?account|\bacct\b|\ba/c\b|sort code", re.IGNORECASE)
 _NO_ACCOUNT = re.compile(r"followers|twitter|@|\bid\b|phone|\btel", re.IGNORECASE)
@@ -45,16 +51,21 @@ SSN = re.compile(LEFT + r"(\d{3})([- ]?)(\d{2})\2(\d{4})" + RIGHT)
 US_PHONE = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?P<country>\+?1[-. ]{0,2})?"
     r"(?:\((?P<open>[2-9]\d{2})\)[-. ]{0,2}|(?P<area>[2-9]\d{2})(?P<first>[-. /]{0,3}))"
-    r"(?P<exchange>[2-9]\d{2})(?P<second>[-. ]{0,3})(?P<line>\d{4})(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
+    r"(?P<exchange>[2-9]\d{2})(?P<second>[-. ]{0,3})(?P<line>\d{4})(?![0-9_])(?!-\d)(?!\.\d)"
 )
 UK_PHONE = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:(?P<country>\+44[- .]?(?:\(0\)[- ]?)?)|\(?0)(?:"
-    r"20\)?[- ]?[378]\d{3}[- ]?\d{4}|7\d{3}[- ]?\d{3}[- ]?\d{3}|1\d{2}\)?[- ]?\d{3}[- ]?\d{4}"
+    r"2\d\)?[- ]?\d{3,4}[- ]?\d{4}|7\d{3}[- ]?\d{3}[- ]?\d{3}|1\d{2}\)?[- ]?\d{3}[- ]?\d{4}"
     r"|1\d{3}\)?[- ]?\d{5,6}|[38]\d{2}[- ]?\d{3}[- ]?\d{4})" + RIGHT
 )
 FOREIGN_PHONE = re.compile(
     r"(?<![0-9A-Za-z_+])\+ ?(?!1\b|0)(?P<country>\d{1,3})(?P<rest>(?:[-. /]{0,2}\(?\d{1,5}\)?){2,6})"
     r"(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
+)
+# Whatever stands directly after "Tel." is a telephone, of any country or a local one.
+CALLED = re.compile(
+    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\+ ?)?(?:\(\d{1,4}\)|\d{1,4})(?:[-. ]{1,2}(?:\(\d{2,8}\)|\d{2,8})){1,4}(?![0-9])(?!-\d)(?!\.\d)"
+    r"|(?<![0-9A-Za-z_])(?<!\d[-.,:/])\d{7,13}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
 )
 IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
 NUMBER = re.compile(LEFT + r"\d{2,17}(?:[- ]\d{2,8}){0,4}" + RIGHT)
@@ -73,7 +84,7 @@ def is_american(text: str, match: re.Match[str], start: int, end: int) -> str | 
 
 def is_us_phone(text: str, match: re.Match[str], start: int, end: int) -> str | None:
     """Separated as telephones are; run together or by spaces alone only with a word; 555-01xx is fiction."""
-    if match["exchange"] == "555" and match["line"].startswith("01"):
+    if is_fiction(match["exchange"] + match["line"]):
         return None
     first, second = match["first"] or "", match["second"]
     form = "us_abroad" if "+" in (match["country"] or "") else "us_phone"
@@ -89,7 +100,7 @@ def is_us_phone(text: str, match: re.Match[str], start: int, end: int) -> str | 
 def is_uk_phone(text: str, match: re.Match[str], start: int, end: int) -> str | None:
     """+44, or the word before it; 020 7946 0xxx is fiction."""
     digits = re.sub(r"\D", "", match.group())
-    if digits.endswith("2079460" + digits[-3:]):
+    if is_fiction(digits):
         return None
     if match["country"]:
         return "uk_abroad"
@@ -99,12 +110,34 @@ def is_uk_phone(text: str, match: re.Match[str], start: int, end: int) -> str | 
 def is_foreign_phone(text: str, match: re.Match[str], start: int, end: int) -> str | None:
     """A country's number and eight to fifteen digits in all; run together, with a word or at least eleven."""
     digits = re.sub(r"\D", "", match.group())
-    if not 9 <= len(digits) <= 15 or digits.startswith(("82", "44", "1")) or digits[1:].strip("0") == "":
+    if (
+        not 9 <= len(digits) <= 15
+        or digits.startswith("1")
+        or is_fiction(digits)
+        or digits[1:].strip("0") == ""
+    ):
         return None
     separated = re.search(r"[-. /(]", match["rest"].strip()) is not None
     if near(text, start, end, _PHONE, 24):
         return "foreign_phone"
     return "foreign_phone" if separated or len(digits) >= 11 else None
+
+
+def is_called(text: str, match: re.Match[str], start: int, end: int) -> str | None:
+    """Seven to fourteen digits directly after a word for telephone or fax."""
+    digits = re.sub(r"\D", "", match.group())
+    if not 7 <= len(digits) <= 14 or _NO_TELEPHONE.match(text, end) or len(set(digits)) < 2:
+        return None
+    if re.match(r"(?:19|20)\d\d[-. ]{1,2}[01]?\d[-. ]", match.group()) or is_fiction(digits):
+        return None
+    if not _CALLED_BEFORE.search(text, max(0, start - 32), start):
+        return None
+    return "foreign_phone" if "+" in match.group() else "local_phone"
+
+
+def is_fiction(digits: str) -> bool:
+    """Numbers kept for films and examples: 555-01xx in North America, 020 7946 0xxx in Britain."""
+    return re.search(r"555\s*01\d\d$", digits) is not None or re.search(r"207946\d{4}$", digits) is not None
 
 
 def is_bank_number(text: str, match: re.Match[str], start: int, end: int) -> str | None:

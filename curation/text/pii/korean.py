@@ -29,10 +29,14 @@ _ORDER = re.compile(
     re.IGNORECASE,
 )
 _BUSINESS = re.compile(r"사업자|business (?:registration|number|no)|\bBRN\b", re.IGNORECASE)
+_BANKS = (
+    "국민|신한|우리|하나|기업|농협|수협|신협|씨티|대구|부산|경남|광주|전북|제주|산업|제일|외환|한미|주택|카카오|토스"
+    "|케이|SC|KB|NH|IBK"
+)
+# A bank's short name counts only right before the number (국민 123-…), as most of them are plain words too.
 _ACCOUNT_WORDS = (
-    r"계좌|입금|송금|예금주|이체|통장|후원금|모금|bank account"
-    r"|(?:국민|신한|우리|하나|기업|농협|수협|씨티|대구|부산|경남|광주|전북|제주|산업|제일|외환|한미|주택|카카오|토스|케이|K|SC)"
-    r" ?(?:은행|뱅크)|농협|수협|신협|우체국|새마을금고|국민|신한|카뱅|토스|카카오페이|\bKB\b|\bNH\b|\bIBK\b"
+    r"계좌|입금|송금|예금주|이체|통장|bank account|농협|수협|신협|우체국|새마을금고|카뱅|카카오페이|토스뱅크"
+    rf"|(?:{_BANKS}|K|iM) ?(?:은행|뱅크|bank)|(?<![가-힣A-Za-z])(?:{_BANKS})(?=[ :)/,]{{0,2}}$)"
 )
 _ACCOUNT = re.compile(_ACCOUNT_WORDS, re.IGNORECASE)
 _HOLDER_AFTER = re.compile(r"^[ ,/(:]{0,3}(?:예금주|으?로 ?(?:입금|송금|이체|보내)|[가-힣]{2,4} ?\)?$)")
@@ -41,6 +45,8 @@ _NO_ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _UNIT_AFTER = re.compile(r" ?(?:원|won|달러|만원|개|명|건|%|점|주\b|KRW|USD)", re.IGNORECASE)
+_SERIAL = re.compile(r"\bISSN|\bISBN|\bDOI", re.IGNORECASE)
+_HANGUL = re.compile("[가-힣]")
 _LICENCE = re.compile(r"면허|licen[cs]e", re.IGNORECASE)
 _PHONE = re.compile(
     r"전화|연락|문의|휴대|핸드폰|팩스|폰|상담|예약|접수|번호|대표|고객|콜센터|신고|제보|문자|통화|☎|📞|℡|\btel|\bfax|phone"
@@ -59,8 +65,11 @@ BRN = re.compile(LEFT + r"(\d{3})( ?- ?|-\n| )?(\d{2})( ?- ?|-\n| )?(\d{5})" + R
 LICENCE = re.compile(LEFT + r"(?:1[1-9]|2[0-8])[- ]?\d{2}[- ]?\d{6}[- ]?\d{2}" + RIGHT)
 ACCOUNT = re.compile(LEFT + r"(?:\d{2,6}(?: ?- ?\d{1,7}){1,4}|\d{10,14}|\d{3,6}(?: \d{2,7}){1,3})" + RIGHT)
 
+# In lists the word may touch the number: Tel02-…, HP010-….
+_AFTER_WORD = r"(?:(?<![0-9A-Za-z_])|(?<=[Tt][Ee][Ll])|(?<=[Ff][Aa][Xx])|(?<=H\.P)|(?<=HP)|(?<=\b[TMFC]))"
 MOBILE = re.compile(
-    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])\(?(?:010"
+    _AFTER_WORD
+    + r"(?<!\d[-.,:/])\(?(?:010"
     + _S
     + r"?\d{4}|01[16-9]"
     + _S
@@ -69,7 +78,15 @@ MOBILE = re.compile(
     + r"?\d{4}(?!\d)(?!-\d)"
 )
 LANDLINE = re.compile(
-    LEFT + r"(?:\(0" + _AREA + r"\)|0" + _AREA + r"\)?)" + r"(?P<first>" + _S + r")?[1-9]\d{2,3}"
+    _AFTER_WORD
+    + r"(?<!\d[-.,:/])(?:\(0"
+    + _AREA
+    + r"\)|0"
+    + _AREA
+    + r"\)?)"
+    + r"(?P<first>"
+    + _S
+    + r")?[1-9]\d{2,3}"
     r"(?P<second>" + _S + r")?\d{4}" + RIGHT
 )
 INTERNET = re.compile(LEFT + r"\(?070\)?(?P<first>" + _S + r")?\d{3,4}(?P<second>" + _S + r")?\d{4}" + RIGHT)
@@ -123,7 +140,7 @@ def is_business(text: str, match: re.Match[str], start: int, end: int) -> str | 
     if not is_brn(match[1] + match[3] + match[5]):
         return None
     hyphens = "-" in (match[2] or "") and "-" in (match[4] or "")
-    if hyphens and not near(text, start, end, _ACCOUNT, 12):
+    if hyphens and near(text, start, end, _HANGUL, 60, 60) and not near(text, start, end, _ACCOUNT, 12):
         return "brn"
     return "brn" if near(text, start, end, _BUSINESS, 30) else None
 
@@ -164,6 +181,8 @@ def is_landline(text: str, match: re.Match[str], start: int, end: int) -> bool:
 def is_hotline(text: str, match: re.Match[str], start: int, end: int) -> bool:
     """Not a span of years, as in 1600-1650; without a separator only where a telephone is spoken of."""
     words = near(text, start, end, _PHONE, 20)
+    if near(text, start, end, _SERIAL, 12) or not (words or near(text, start, end, _HANGUL, 60, 30)):
+        return False
     first, second = int(match[1]), int(match[3])
     if first < second <= 2100:
         return words and text[end : end + 1] != "년"

@@ -52,6 +52,7 @@ MASKS: Mapping[str, Mapping[Final, str]] = {
     "uk_phone": _ending("020 7946 000"),
     "uk_abroad": _ending("+44 20 7946 000"),
     "foreign_phone": _ending("+00 000 000 000"),
+    "local_phone": _ending("000-000"),
 }
 
 KIND_OF_FORM: Mapping[str, PiiKind] = {
@@ -60,7 +61,15 @@ KIND_OF_FORM: Mapping[str, PiiKind] = {
     **dict.fromkeys(
         (
             *("mobile", "landline", "internet", "freephone", "forwarded", "hotline", "abroad_mobile"),
-            *("abroad_landline", "us_phone", "us_abroad", "uk_phone", "uk_abroad", "foreign_phone"),
+            *(
+                "abroad_landline",
+                "us_phone",
+                "us_abroad",
+                "uk_phone",
+                "uk_abroad",
+                "foreign_phone",
+                "local_phone",
+            ),
         ),
         "phone",
     ),

@@ -86,6 +86,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(english.UK_PHONE, english.is_uk_phone),
     Pattern(english.FOREIGN_PHONE, english.is_foreign_phone),
     Pattern(english.US_PHONE, english.is_us_phone),
+    Pattern(english.CALLED, english.is_called),
     Pattern(korean.ACCOUNT, korean.is_account),
     Pattern(english.NUMBER, english.is_bank_number),
 )
