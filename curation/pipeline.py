@@ -15,6 +15,7 @@ from typing import Any
 from hanji import __version__
 from hanji.classifiers.language import LanguageIdentifier
 from hanji.classifiers.quality import QualityScorer
+from hanji.curation.blocks.resolve import LIBRARIES, resolve
 from hanji.curation.decisions.rules import Rule, load_rules
 from hanji.curation.decisions.tiers import SCALE, TierThresholds, merge_histograms, thresholds
 from hanji.curation.engines.base import Engine
@@ -27,14 +28,14 @@ from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.signals import ratios
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.sources.splits import Split, content_hashes, plan_splits
-from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise
+from hanji.curation.steps import blocks, cluster, decide, edit, gather, measure, read, relate, summarise
 from hanji.curation.steps.texts import SplitWork
 from hanji.curation.summary import CurationSummary, Plan
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.curation.writing import ShardWriting
 from hanji.errors import ConservationError, InputError, RecipeError, RunError
-from hanji.fingerprint import library_versions
+from hanji.fingerprint import fingerprint, library_versions
 from hanji.manifest import Manifest
 from hanji.progress import Progress, SilentProgress
 from hanji.storage import Storage
@@ -44,6 +45,7 @@ VALID_SALT = 1
 TABLES = (
     "documents",
     "edits",
+    "verdicts",
     "signals",
     "gathered",
     "relations",
@@ -130,6 +132,7 @@ class _Pipeline:
         # Everything that can be wrong with the recipe is found before the first task starts.
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
         self.language_identity = LanguageIdentifier(recipe.language).identity()
+        self.blocks = resolve(recipe.blocks, recipe.floor.languages, recipe.language.model)
         self.models = dict(recipe.quality)
         self.model_identities = {
             language: _model_identity(language, path) for language, path in sorted(self.models.items())
@@ -210,9 +213,16 @@ class _Pipeline:
 
     def _read(self, splits: list[Split]) -> list[Commit]:
         reads = self.runner.map(self.read_step(), self.read_units(splits))
+        for source, records in self._check_failures(reads, "records"):
+            if records == 0:
+                self.warnings.append(f"source {source} yielded no record")
+        return reads
+
+    def _check_failures(self, commits: list[Commit], what: str) -> list[tuple[str, int]]:
+        """(source, how many came in), of a step over splits. Raises RunError where too many of one failed."""
         totals: dict[str, list[int]] = {}
         failures: dict[str, dict[str, int]] = {}
-        for commit in reads:
+        for commit in commits:
             total = totals.setdefault(commit.info["source"], [0, 0])
             total[0] += commit.counts["in"]
             total[1] += commit.counts["failed"]
@@ -229,14 +239,12 @@ class _Pipeline:
                     f"{reason} × {count}" for reason, count in sorted(failures[source].items())
                 )
                 raise RunError(
-                    f"source {source}: {failed} of {records} records failed ({reasons}), more than "
+                    f"source {source}: {failed} of {records} {what} failed ({reasons}), more than "
                     f"max_failed_share {allowed:g}; "
                     f"`hanji why {self.recipe.run} PATH` tells which, "
                     f"or raise sources.{source}.max_failed_share"
                 )
-            if records == 0:
-                self.warnings.append(f"source {source} yielded no record")
-        return reads
+        return [(source, records) for source, (records, _) in sorted(totals.items())]
 
     def _measure(self, reads: list[Commit]) -> list[Commit]:
         works = [SplitWork(read=commit) for commit in reads]
@@ -246,11 +254,16 @@ class _Pipeline:
             STEP_VERSIONS["edit"],
             task_with(edit.edit_split, text),
             [text.line_edits, text.pii],
+            keeps_books=True,
         )
         edits = self.runner.map(edit_step, _split_units(works))
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
+        if self.blocks:
+            works = self._ask_blocks(works)
         measure_step = Step("measure", STEP_VERSIONS["measure"], measure.measure_split, sorted(SIGNALS))
-        signals = self.runner.map(measure_step, _split_units(works))
+        # A verdict changes no text: what measures and scores texts does not run again for one.
+        text_units = _split_units(works, verdicts=False)
+        signals = self.runner.map(measure_step, text_units)
         scored: list[Commit | None] = [None] * len(works)
         if self.models:
             score_step = Step(
@@ -260,7 +273,7 @@ class _Pipeline:
                 self.model_identities,
                 ("fasttext",),
             )
-            scored = list(self.runner.map(score_step, _split_units(works)))
+            scored = list(self.runner.map(score_step, text_units))
         works = [
             dataclasses.replace(w, signals=s, score=q) for w, s, q in zip(works, signals, scored, strict=True)
         ]
@@ -269,17 +282,37 @@ class _Pipeline:
             "gather-send", STEP_VERSIONS["gather"], task_with(gather.send_split, partitions), partitions
         )
         sent = self.runner.map(send_step, _split_units(works))
-        text_units = receiving_units(self.runner, "gather", sent, "text", partitions)
+        gathered_texts = receiving_units(self.runner, "gather", sent, "text", partitions)
         units = receiving_units(
             self.runner,
             "gather",
             sent,
             "facts",
             partitions,
-            extra=[unit.inputs for unit in text_units],
-            works=[unit.work[1] for unit in text_units],
+            extra=[unit.inputs for unit in gathered_texts],
+            works=[unit.work[1] for unit in gathered_texts],
         )
         return self.runner.map(Step("gather", STEP_VERSIONS["gather"], gather.receive_partition), units)
+
+    def _ask_blocks(self, works: list[SplitWork]) -> list[SplitWork]:
+        identity = [block.identity() for block in self.blocks]
+        settings = blocks.BlockSettings(
+            blocks=self.recipe.blocks,
+            languages=self.recipe.floor.languages,
+            lid=self.recipe.language.model,
+            identity=fingerprint(identity),
+        )
+        step = Step(
+            "blocks",
+            STEP_VERSIONS["blocks"],
+            task_with(blocks.block_split, settings),
+            identity,
+            LIBRARIES,
+            keeps_books=True,
+        )
+        asked = self.runner.map(step, _split_units(works))
+        self._check_failures(asked, "documents")
+        return [dataclasses.replace(w, blocks=b) for w, b in zip(works, asked, strict=True)]
 
     # -- relate ------------------------------------------------------------------------------------------
 
@@ -474,6 +507,8 @@ class _Pipeline:
             "seconds": None if seconds is None else round(seconds, 1),
             "versions": _versions(),
             "models": {"language": self.language_identity, "quality": self.model_identities},
+            "blocks": [block.identity() for block in self.blocks],
+            "block_versions": library_versions(*LIBRARIES) if self.blocks else {},
             "engine": self.engine.facts(),
             "curation": manifest.curation if manifest else None,
             "steps": [dataclasses.asdict(report) for report in self.runner.reports],
@@ -482,11 +517,13 @@ class _Pipeline:
         self.run.write_bytes("run.json", data)
 
 
-def _split_units(works: list[SplitWork]) -> list[Unit]:
+def _split_units(works: list[SplitWork], *, verdicts: bool = True) -> list[Unit]:
     units = []
     for work in works:
-        commits = [work.read, work.edit, work.signals, work.score]
+        commits = [work.read, work.edit, work.blocks, work.signals, work.score]
         inputs = [commit.content() for commit in commits if commit is not None]
+        if not verdicts:
+            inputs = [{name: sha for name, sha in one.items() if name != "verdicts"} for one in inputs]
         units.append(Unit(work.read.unit, inputs, work))
     return units
 

@@ -11,12 +11,24 @@ from hanji.curation import exchange
 from hanji.curation.dedup import shingles
 from hanji.curation.signals import text
 from hanji.curation.sources import reading
-from hanji.curation.steps import cluster, decide, edit, gather, measure, read, relate, summarise, write
+from hanji.curation.steps import (
+    blocks,
+    cluster,
+    decide,
+    edit,
+    gather,
+    measure,
+    read,
+    relate,
+    summarise,
+    write,
+)
 from hanji.curation.text import lines, making, pii
 
 STEP_VERSIONS: dict[str, int] = {
     "read": read.VERSION + reading.VERSION + making.VERSION + language.VERSION,
     "edit": edit.VERSION + lines.VERSION + pii.VERSION,
+    "blocks": blocks.VERSION,
     "measure": measure.VERSION + text.VERSION,
     "score": measure.VERSION,
     "gather": gather.VERSION + exchange.VERSION,

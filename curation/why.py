@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.blocks.resolve import block_languages, block_names
 from hanji.curation.decisions.rules import load_rules
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.report.story import tell
@@ -84,7 +85,9 @@ def _story(
     document, unit = min(rows, key=lambda pair: (pair[0]["path"], pair[0]["offset"]))
     edits = [
         {name: value for name, value in row.items() if name != "id"}
-        for row in _rows(run, "edit", "edits", identity, unit)
+        for step in ("edit", "blocks" if recipe.blocks else "")
+        if step
+        for row in _rows(run, step, "edits", identity, unit)
     ]
     edits = [json.loads(line) for line in dict.fromkeys(json.dumps(edit) for edit in edits)]
     ledger = next(_rows(run, "ledger", "ledger", identity), None)
@@ -97,7 +100,8 @@ def _story(
             for commit in _commits(run, "ledger")
             for row in _filtered(run, commit, "ledger", "cluster", ledger["cluster"])
         ]
-    return tell(document, edits, judgements, ledger, _placement(run, identity), cluster)
+    asked = _asked(recipe, facts) if facts is not None and document["status"] == "read" else []
+    return tell(document, edits, judgements, ledger, _placement(run, identity), cluster, asked)
 
 
 def _rows(
@@ -112,6 +116,30 @@ def _filtered(
     run: Storage, commit: Commit, logical: str, column: str, value: str
 ) -> Iterator[dict[str, Any]]:
     yield from run.find_rows(commit.files[logical].path, column, value).to_pylist()
+
+
+def _asked(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The blocks that were asked about a document, in order: name, whether it passed, what was said."""
+    asked: list[dict[str, Any]] = []
+    if facts["verdict_step"] not in (None, "blocks"):
+        return asked  # what fell before is shown to no block
+    broken = facts["verdict_rules"] or []
+    for block, name in zip(recipe.blocks, block_names(recipe.blocks), strict=True):
+        languages = block_languages(block)
+        fell = any(not one["passed"] for one in asked)
+        if (languages is not None and facts["language"] not in languages) or (fell and not block.all):
+            continue
+        rule, detail = f"block.{name}", None
+        if rule == facts["verdict_rule"]:
+            detail = facts["verdict_detail"]
+        failed = facts["verdict_status"] == "failed" and (facts["verdict_detail"] or "").startswith(
+            f"{name}:"
+        )
+        asked.append({"name": rule, "passed": not (failed or rule in broken), "detail": detail})
+        if failed:
+            asked[-1]["detail"] = facts["verdict_detail"].partition(":")[2].strip()
+            break
+    return asked
 
 
 def _judgements(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:

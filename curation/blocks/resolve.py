@@ -53,8 +53,7 @@ class Resolved:
     @property
     def languages(self) -> tuple[Language, ...] | None:
         """The languages whose documents are asked; None for all."""
-        wanted = self.settings.language
-        return None if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        return block_languages(self.settings)
 
     def make(self) -> Any:
         """An instance. Raises RecipeError if the class cannot be built."""
@@ -85,7 +84,7 @@ def resolve(
         return []
     _datatrove()
     found: list[Resolved] = []
-    names = _names(blocks)
+    names = block_names(blocks)
     for place, (block, name) in enumerate(zip(blocks, names, strict=True)):
         where = f"blocks.{place}"
         cls = find(block.datatrove, where)
@@ -100,8 +99,8 @@ def resolve(
     return found
 
 
-def _names(blocks: Sequence[Block]) -> list[str]:
-    """Given names, else class names; the second of a class is NAME-2."""
+def block_names(blocks: Sequence[Block]) -> list[str]:
+    """Given names, else class names; the second of a class is NAME-2. Raises RecipeError for equal ones."""
     names, seen = [], Counter[str]()
     for block in blocks:
         name = block.name or block.datatrove.rpartition(".")[2]
@@ -113,6 +112,12 @@ def _names(blocks: Sequence[Block]) -> list[str]:
     if twice:
         raise RecipeError(f"blocks: each name may stand once; twice: {', '.join(twice)}")
     return names
+
+
+def block_languages(block: Block) -> tuple[Language, ...] | None:
+    """The languages whose documents a block is asked about; None for all."""
+    wanted = block.language
+    return None if wanted is None else (wanted,) if isinstance(wanted, str) else tuple(wanted)
 
 
 def _datatrove() -> ModuleType:

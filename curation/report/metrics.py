@@ -18,7 +18,8 @@ EXCERPT = 300
 SCORE_BINS = 50
 JACCARD_BINS = 20
 NO_LANGUAGE, OTHER = "–", "other"
-STEPS = ("read", "floor", "rules", "duplicates", "kept")
+STEPS = ("read", "floor", "pii", "blocks", "rules", "duplicates", "kept")
+"""Where a document may end, in order. At "pii" and "blocks" none does unless the recipe asks for them."""
 Partial = dict[str, Any]
 
 
@@ -84,7 +85,14 @@ def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
     else:
         rule = partial["rules"].setdefault(
             row["rule"] or "unknown",
-            {"count": 0, "bytes": 0, "step": row["step"], "sources": {}, "samples": []},
+            {
+                "count": 0,
+                "bytes": 0,
+                "step": row["step"],
+                "verdict": row["verdict"],
+                "sources": {},
+                "samples": [],
+            },
         )
         rule["count"] += 1
         rule["bytes"] += size

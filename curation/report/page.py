@@ -25,6 +25,15 @@ from hanji.storage import Storage
 
 LANGUAGE_NAMES = {"ko": "Korean", "en": "English", NO_LANGUAGE: "not identified", OTHER: "other languages"}
 MOST_ROWS = 200
+# Step of the funnel → what is said of the documents that got past it.
+PAST = {
+    "read": "readable",
+    "floor": "above the floor",
+    "pii": "without personal data to drop",
+    "blocks": "passed the blocks",
+    "rules": "passed the rules",
+    "duplicates": "kept",
+}
 FLOORS = {
     "floor.languages": "a language that the recipe does not want",
     "floor.min_language_score": "its language is not certain enough",
@@ -77,7 +86,7 @@ def _header(metrics: dict[str, Any]) -> Markup:
         + " and ".join(f"{number(count)} {LANGUAGE_NAMES[language]}" for language, count in split)
         + f", {number(tokens)} tokens in all. "
         + f"{number(verdicts.get('dropped', 0))} were dropped, each by a rule named below, and "
-        + f"{number(verdicts.get('failed', 0))} could not be read."
+        + f"{number(verdicts.get('failed', 0))} {'failed' if _failed_in_blocks(metrics) else 'could not be read'}."
     )
     return tag(
         "header",
@@ -85,6 +94,10 @@ def _header(metrics: dict[str, Any]) -> Markup:
         tag("h1", metrics.get("name", "A run")),
         tag("p", sentence, class_="lead"),
     )
+
+
+def _failed_in_blocks(metrics: dict[str, Any]) -> bool:
+    return any(rule["verdict"] == "failed" and rule["step"] == "blocks" for rule in metrics["rules"].values())
 
 
 def _navigation() -> Markup:
@@ -123,24 +136,24 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
         for step, end in (
             ("kept", "kept"),
             ("fell to rules", "rules"),
+            ("fell to blocks", "blocks"),
+            ("dropped for personal data", "pii"),
             ("below the floor", "floor"),
             ("duplicates", "duplicates"),
             ("not readable", "read"),
         )
     ]
-    head = [
-        "source",
-        "language",
-        *("entered", "readable", "above the floor", "passed the rules", "kept"),
-        "share",
-    ]
+    ends = [end for end in ends if end[1] or end[0] not in ("fell to blocks", "dropped for personal data")]
+    used = {key.rpartition("\t")[2] for key in metrics["funnel"]}
+    steps = [step for step in STEPS if step not in ("pii", "blocks") or step in used]
+    head = ["source", "language", "entered", *(PAST[step] for step in steps[:-1]), "share"]
     tables = []
     for place, (what, show) in enumerate(
         (("documents", number), ("bytes of text", size), ("tokens", number))
     ):
         body = []
         for row in rows:
-            values = [row[step][place] for step in STEPS]
+            values = [row[step][place] for step in steps]
             cells: list[Any] = [show(value) for value in values]
             if place == 2:
                 cells = [*(f"≈ {show(value)}" for value in values[:-1]), show(values[-1])]
@@ -225,7 +238,14 @@ def _scores(metrics: dict[str, Any]) -> Markup:
 def _reasons(metrics: dict[str, Any]) -> Markup:
     described = {rule["name"]: rule for rules in metrics.get("rules_applied", {}).values() for rule in rules}
     dropped = {
-        name: rule for name, rule in metrics["rules"].items() if rule["step"] not in ("read", "duplicates")
+        name: rule
+        for name, rule in metrics["rules"].items()
+        if rule["step"] != "duplicates" and rule["verdict"] == "dropped"
+    }
+    described |= {
+        name: {"description": "a block of the recipe said no"}
+        for name, rule in dropped.items()
+        if rule["step"] == "blocks"
     }
     blocks = [
         _reason(name, rule, described.get(name, {}).get("description", FLOORS.get(name, "")))
@@ -260,7 +280,9 @@ def _samples(samples: list[dict[str, Any]]) -> Iterator[Markup]:
     for sample in samples:
         value = ""
         if sample.get("value") is not None:
-            value = f" · value {sample['value']:.4g}, threshold {sample['threshold']:.4g}"
+            value = f" · value {sample['value']:.4g}"
+            if sample.get("threshold") is not None:
+                value += f", threshold {sample['threshold']:.4g}"
         elif sample.get("detail"):
             value = f" · {sample['detail']}"
         where = link(sample["url"]) if sample.get("url") else tag("span", sample["path"], class_="path")
@@ -363,7 +385,7 @@ def _shards(metrics: dict[str, Any]) -> Markup:
 
 
 def _failures(metrics: dict[str, Any]) -> Markup:
-    failed = {name: rule for name, rule in metrics["rules"].items() if rule["step"] == "read"}
+    failed = {name: rule for name, rule in metrics["rules"].items() if rule["verdict"] == "failed"}
     content: list[Any] = []
     for name, rule in sorted(failed.items(), key=lambda item: (-item[1]["count"], item[0])):
         content.append(
@@ -397,7 +419,9 @@ def _failures(metrics: dict[str, Any]) -> Markup:
     return section(
         "Failures",
         *content,
-        intro="Records that could not be read, with a few of each kind.",
+        intro="Records that could not be read"
+        + (", and documents that a block could not judge" if _failed_in_blocks(metrics) else "")
+        + ", with a few of each kind.",
         identity="failures",
     )
 

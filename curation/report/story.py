@@ -19,16 +19,20 @@ def tell(
     ledger: dict[str, Any] | None,
     placement: dict[str, Any] | None,
     cluster: list[dict[str, Any]],
+    asked: list[dict[str, Any]] | None = None,
 ) -> str:
     """What a document was, how it was read, what was changed, how it was judged and where it is now.
 
     ``document`` is a row of documents/; ``edits`` rows of edits/ without the id; ``judgements`` have name,
     value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
-    token_offset, tokens) and ``cluster`` (ledger rows of the cluster) may be missing.
+    token_offset, tokens) and ``cluster`` (ledger rows of the cluster) may be missing. ``asked`` are the
+    blocks that were asked: name, passed and detail.
     """
     parts = [_origin(document), _reading(document)]
     if edits:
         parts.append(_edits(document, edits))
+    if asked:
+        parts.append(_blocks(edits, asked))
     if judgements:
         parts.append(_rules(judgements))
     if len(cluster) > 1:
@@ -76,10 +80,26 @@ def _edits(document: dict[str, Any], edits: list[dict[str, Any]]) -> str:
     lines = ["edits      " + ", ".join(f"{reason} × {count}" for reason, count in sorted(counts.items()))]
     text = document.get("text") or ""
     for edit in sorted(edits, key=lambda e: e["start"])[:12]:
-        # Personal data is never shown: only what it became.
-        before = "[masked]" if edit["step"] == "pii" else repr(text[edit["start"] : edit["end"]][:SNIPPET])
+        # Personal data is never shown: only what it became. What a block replaced may hold some, or be it.
+        before = repr(text[edit["start"] : edit["end"]][:SNIPPET])
+        if edit["step"] == "pii":
+            before = "[masked]"
+        elif edit["step"] == "blocks":
+            before = f"[{edit['end'] - edit['start']} characters]"
         after = repr(edit["replacement"]) if edit["replacement"] else "removed"
         lines.append(f"  {edit['reason']:<16} {before} → {after}")
+    return "\n".join(lines)
+
+
+def _blocks(edits: list[dict[str, Any]], asked: list[dict[str, Any]]) -> str:
+    lines = [f"blocks     {len(asked)} asked, {sum(not one['passed'] for one in asked)} said no"]
+    for one in asked:
+        mark = "  " if one["passed"] else "✗ "
+        said = [one["detail"]] if one["detail"] else []
+        changed = sum(edit["reason"] == one["name"] for edit in edits)
+        if changed:
+            said.append(f"changed the text in {changed} places")
+        lines.append(f"  {mark}{one['name']:<42} {', '.join(said)}".rstrip())
     return "\n".join(lines)
 
 
@@ -135,5 +155,6 @@ def _verdict(
 
 def _numbers(row: dict[str, Any]) -> str:
     if row.get("value") is not None:
-        return f": {row['value']:.4g}, threshold {row['threshold']:.4g}"
+        limit = "" if row.get("threshold") is None else f", threshold {row['threshold']:.4g}"
+        return f": {row['value']:.4g}{limit}"
     return f": {row['detail']}" if row.get("detail") else ""

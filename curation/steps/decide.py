@@ -1,6 +1,7 @@
 """Decide: rules, then survivors of clusters, then tiers; one ledger row for every document that ever entered.
 
-1. *judge*, by id: the rules of the language over the signals; members of clusters are sent to their cluster.
+1. *judge*, by id: the verdict of an earlier step, else the rules of the language over the signals; members of
+   clusters are sent to their cluster.
 2. *survive*, by cluster: who falls to whom (:mod:`hanji.curation.decisions.survivors`), sent back by id.
 3. *settle*, by id: the verdict of each document, and the histogram of the scores of those kept.
 4. *ledger*, by id: with the run's tier thresholds, the finished rows.
@@ -25,9 +26,10 @@ from hanji.curation.decisions.tiers import TierThresholds, histogram
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.recipe import MinHash
 from hanji.curation.records import LEDGER, TEXT
+from hanji.curation.verdicts import VERDICT_FACTS
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 1
+VERSION = 2
 
 MEMBERS = pa.schema(
     [
@@ -65,6 +67,9 @@ FATES = pa.schema(
 )
 
 
+_JUDGED = ("status", "step", "rule", "value", "threshold", "detail")
+
+
 @dataclass(frozen=True)
 class Home:
     """The commits that hold what is known of one range of ids."""
@@ -78,14 +83,12 @@ class Home:
 
 
 def judge_partition(attempt: Attempt, home: Home, rules: dict[str, list[Rule]], partitions: int) -> Outcome:
-    """Write judged/ (id, rule, value, threshold, failed_rules) and send cluster members and edges."""
+    """Write judged/ (id, status, step, rule, …, failed_rules) and send cluster members and edges."""
     run = attempt.run
     facts = run.read_table(home.gathered.files["facts"].path)
-    count = len(facts)
-    rule: list[str | None] = [None] * count
-    value: list[float | None] = [None] * count
-    threshold: list[float | None] = [None] * count
-    failed: list[list[str]] = [[] for _ in range(count)]
+    # The verdict of a measuring step comes first: a rule takes only what still stands.
+    columns = {name: facts[f"verdict_{name}"].to_pylist() for name in _JUDGED}
+    failed: list[list[str]] = [list(names or ()) for names in facts["verdict_rules"].to_pylist()]
     read = pc.equal(facts["status"], "read")
     for language, language_rules in sorted(rules.items()):
         rows = np.flatnonzero(pc.and_(read, pc.fill_null(pc.equal(facts["language"], language), False)))
@@ -94,22 +97,23 @@ def judge_partition(attempt: Attempt, home: Home, rules: dict[str, list[Rule]], 
         verdicts = judge(language_rules, facts.take(pa.array(rows)))
         for place, row in enumerate(rows.tolist()):
             first = int(verdicts.first[place])
-            if first >= 0:
-                rule[row] = language_rules[first].name
-                value[row] = float(verdicts.value[place])
-                threshold[row] = float(verdicts.threshold[place])
-                failed[row] = verdicts.failed[place]
+            if first < 0:
+                continue
+            failed[row] += verdicts.failed[place]
+            if columns["status"][row] is None:
+                columns["status"][row], columns["step"][row] = "dropped", "rules"
+                columns["rule"][row] = language_rules[first].name
+                columns["value"][row] = float(verdicts.value[place])
+                columns["threshold"][row] = float(verdicts.threshold[place])
     judged = pa.table(
         {
             "id": facts["id"],
-            "rule": pa.array(rule, TEXT),
-            "value": pa.array(value, pa.float64()),
-            "threshold": pa.array(threshold, pa.float64()),
+            **{n: pa.array(columns[n], VERDICT_FACTS.field(f"verdict_{n}").type) for n in _JUDGED},
             "failed_rules": pa.array(failed, pa.list_(TEXT)),
         }
     )
     attempt.write_table("judged", "decisions/judged", judged)
-    members = _members(attempt, home, facts, np.array([r is None for r in rule], bool))
+    members = _members(attempt, home, facts, np.array([s is None for s in columns["status"]], bool))
     clusters = run.read_table(home.clusters.files["clusters"].path)
     edges = run.read_table(home.edges.files["edges"].path)
     place = pc.index_in(flat(edges["b"]), value_set=flat(clusters["id"]))
@@ -247,9 +251,9 @@ def _verdict(
         return row | {"verdict": "failed", "step": "read"}
     if fact["status"] == "dropped":
         return row | {"verdict": "dropped", "step": "floor"}
-    if decision["rule"] is not None:
-        broken = {name: decision[name] for name in ("rule", "value", "threshold")}
-        return row | {"verdict": "dropped", "step": "rules"} | broken
+    if decision["status"] is not None:
+        broken = {name: decision[name] for name in _JUDGED if name != "status"}
+        return row | {"verdict": decision["status"]} | broken
     if end["duplicate_of"] is not None:
         if end["kind"] == "exact":
             why = ("duplicates.exact", 1.0, 1.0)

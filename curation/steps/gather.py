@@ -15,16 +15,18 @@ from hanji.curation.columns import run_lengths, run_starts
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.records import DOCUMENTS, TEXT
 from hanji.curation.signals.text import SIGNALS
-from hanji.curation.steps.texts import SplitWork, edited_texts, read_documents
+from hanji.curation.steps.texts import SplitWork, edited_texts, read_documents, split_verdicts
+from hanji.curation.verdicts import VERDICT_FACTS, verdict_facts
 from hanji.curation.work import Attempt, Outcome
 from hanji.errors import RunError
 
-VERSION = 2
+VERSION = 3
 
 FACTS = pa.schema(
     [column for column in DOCUMENTS if column.name != "text"]
     + [pa.field("edited_bytes", pa.int64()), pa.field("score", pa.float64())]
     + [pa.field(name, pa.int64()) for name in SIGNALS if name not in DOCUMENTS.names]
+    + list(VERDICT_FACTS)
 )
 TEXTS = pa.schema([("id", TEXT), ("text", TEXT)])
 _LOCATORS = [("id", "ascending"), ("path", "ascending"), ("offset", "ascending"), ("url", "ascending")]
@@ -49,6 +51,9 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
         _check_aligned(scores["id"], texts.ids, work.read.unit, "signals/quality")
         score = scores["score"]
     measured = measured.append_column("score", score)
+    verdicts = verdict_facts(texts.ids.to_pylist(), split_verdicts(run, work))
+    for name in verdicts.column_names:
+        measured = measured.append_column(name, verdicts[name])
 
     read = pc.equal(documents["status"], "read").to_numpy(zero_copy_only=False)
     place = np.full(len(documents), -1)
@@ -77,8 +82,9 @@ def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Str
     """Write gathered/facts and gathered/text of one range of ids, sorted by id, each id once."""
     _, fact_parts, text_parts = work
     facts = receive(attempt.run, fact_parts, FACTS)
-    # Of one record in two places, one reading may have timed out: the one that has a text stands for both.
-    unread = pc.not_equal(facts["status"], "read").cast(pa.int8())
+    # Of one record in two places, one reading may have timed out: the one that went through stands for both.
+    failed = pc.fill_null(pc.equal(facts["verdict_status"], "failed"), False)
+    unread = pc.or_(pc.not_equal(facts["status"], "read"), failed).cast(pa.int8())
     identity, *locators = _LOCATORS
     facts = facts.append_column("unread", unread).sort_by([identity, ("unread", "ascending"), *locators])
     facts = facts.drop_columns("unread")

@@ -9,7 +9,7 @@ from hanji.curation.records import TEXT
 from hanji.curation.report.metrics import summarise
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 1
+VERSION = 2
 
 
 def summarise_partition(attempt: Attempt, work: tuple[Commit, Commit, Commit]) -> Outcome:

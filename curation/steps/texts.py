@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.records import Edit, apply_edits
+from hanji.curation.verdicts import first_verdicts
 from hanji.curation.work import Commit
 from hanji.storage import Storage
 
@@ -18,6 +20,7 @@ class SplitWork:
 
     read: Commit
     edit: Commit | None = None
+    blocks: Commit | None = None
     signals: Commit | None = None
     score: Commit | None = None
 
@@ -40,23 +43,34 @@ def read_documents(run: Storage, read: Commit, columns: list[str] | None = None)
 
 
 def edited_texts(run: Storage, work: SplitWork) -> Texts:
-    """The documents with status "read" and their texts after the edits, if the edit step has run."""
+    """The documents with status "read" and their texts after the edits of the steps that have run."""
     table = read_documents(run, work.read, ["id", "status", "language", "text"])
     table = table.filter(pc.equal(table["status"], "read")).combine_chunks()
     texts: list[str] = table["text"].to_pylist()
     ids: list[str] = table["id"].to_pylist()
-    if work.edit is not None:
-        edits = edits_by_id(run.read_table(work.edit.files["edits"].path))
-        if edits:
-            texts = [
-                apply_edits(text, edits[identity]) if identity in edits else text
-                for identity, text in zip(ids, texts, strict=True)
-            ]
+    edits = split_edits(run, work)
+    if edits:
+        texts = [
+            apply_edits(text, edits[identity]) if identity in edits else text
+            for identity, text in zip(ids, texts, strict=True)
+        ]
     return Texts(
         pa.array(ids, pa.large_string()),
         pa.array(table["language"].to_pylist(), pa.large_string()),
         pa.array(texts, pa.large_string()),
     )
+
+
+def split_edits(run: Storage, work: SplitWork) -> dict[str, list[Edit]]:
+    """The edits of a split by document, of all steps that have run."""
+    tables = [run.read_table(c.files["edits"].path) for c in (work.edit, work.blocks) if c is not None]
+    return edits_by_id(pa.concat_tables(tables)) if tables else {}
+
+
+def split_verdicts(run: Storage, work: SplitWork) -> dict[str, dict[str, Any]]:
+    """The verdicts of a split by document: of the edit step, else of the blocks."""
+    commits = [c for c in (work.edit, work.blocks) if c is not None and "verdicts" in c.files]
+    return first_verdicts([run.read_table(c.files["verdicts"].path) for c in commits])
 
 
 def edits_by_id(table: pa.Table) -> dict[str, list[Edit]]:
