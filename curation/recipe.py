@@ -35,6 +35,9 @@ class Source(Settings):
     encoding: str | None = Field(
         None, description="charset of a text source or of pages, when it is known; null: found by the rules"
     )
+    check_digests: bool = Field(
+        False, description="compare WARC records with the digests in their headers; what differs is counted"
+    )
     max_failed_share: Share | None = Field(
         None, description="share of failed records that this source may have; null: the recipe's"
     )
@@ -49,7 +52,6 @@ class Floor(Settings):
     max_characters: int = Field(1_000_000, ge=1, description="characters of extracted text")
     max_payload_bytes: int = Field(20_000_000, ge=1)
     max_replaced_share: Share = Field(0.01, description="U+FFFD among the characters after decoding")
-    blocked_domains: list[str] = Field(default=[], description="host names; their subdomains are blocked too")
 
 
 PiiKind = Literal[
@@ -139,6 +141,10 @@ class Text(Settings):
     """How text is made from pages."""
 
     extractor: Literal["hanji", "resiliparse", "trafilatura"] = "hanji"
+    structure: Literal["markdown", "plain"] = Field(
+        "markdown", description="whether headings, lists, tables, code and formulas keep their marks"
+    )
+    repair_mojibake: bool = Field(True, description="undo mis-decoding where that is certain")
     timeout_seconds: float = Field(
         20.0, gt=0, description="processor time a page may take; one that takes longer has failed"
     )
@@ -312,6 +318,12 @@ class CurationRecipe(Settings):
     engine: EngineSettings = EngineSettings()
     partitions: int = Field(16, ge=1, le=65_536, description="parts of the id space that exchanges use")
     split_bytes: int = Field(128_000_000, ge=1_000, description="input bytes that one split aims at")
+    rewrite_bytes: int | None = Field(
+        256_000_000,
+        ge=0,
+        description="compressed JSONL files from this size on are first rewritten into pieces that many workers "
+        "can read; 0 or null: never",
+    )
     max_failed_share: Share = Field(
         0.01, description="failed documents a source and step before the run fails"
     )

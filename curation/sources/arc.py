@@ -1,65 +1,107 @@
-"""ARC files, the format before WARC, by a reader of our own: fastwarc has none.
+"""ARC files, the format before WARC (Burner and Kahle 1996), in both versions.
 
-A line ``URL IP date type length``, then that many bytes (ARC 1.0, Burner and Kahle 1996).
+A record is a line and a block. Version 1 has ``URL IP date type length``, version 2 puts the status, a
+checksum, a location, an offset and a file name before the length. URLs may hold blanks, so the line is read
+from its end.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from hanji.curation.records import Record
-from hanji.curation.sources.compressed import Damaged, open_decompressed
+from hanji.curation.sources.framing import Frame, Header
 from hanji.curation.sources.http import parse_response
 from hanji.curation.sources.pages import document_of
 
-_HEADER = re.compile(rb"([a-zA-Z][\w+.-]*:.*) (\S+) (\d{8,14}) (\S+) (\d{1,15})\s*$")
-_LONGEST_LINE = 65_536
+_LONGEST_LINE = 1 << 13
+_SCHEME = re.compile(rb"(?:filedesc|https?|ftp|dns|whois|gopher|mailto|news|nntp|file|data):\S", re.I)
+_ANY_SCHEME = re.compile(rb"[a-zA-Z][\w+.-]{1,30}:\S")
+# A line from its date on. Writers put "-" or nonsense where they knew no length.
+_VERSION_1 = re.compile(rb" (\S{1,45}) (\d{8,20}) (\S{1,255}) (-?\w{1,18})\s*\Z")
+_VERSION_2 = re.compile(
+    rb" (\S{1,45}) (\d{8,20}) (\S{1,255}) (?:-|\d{1,6}) \S{1,100} \S{1,2048} (?:-|\d{1,18}) \S{1,255}"
+    rb" (-?\w{1,18})\s*\Z"
+)
+# What no other line has: a date between blanks.
+_DATE = re.compile(rb" \d{8,20} [^\s]")
 
 
-def read_arc(path: str, skipped: Counter[str]) -> Iterator[Record]:
-    """Records of an ARC file, plain or compressed. After garbage, reading goes on at the next header line."""
-    position = 0
-    in_garbage = False
-    with open_decompressed(path) as file:
-        while True:
-            try:
-                line = file.readline(_LONGEST_LINE)
-                if not line:
-                    return
-                start, position = position, position + len(line)
-                match = _HEADER.match(line)
-                if match is None:
-                    if line.strip() and not in_garbage:
-                        in_garbage = True
-                        yield Record(
-                            key="", path=path, offset=start, error="arc-broken: no ARC record header"
-                        )
-                    continue
-                in_garbage = False
-                promised = int(match.group(5))
-                block = file.read(promised)
-            except Damaged as damage:
-                yield Record(key="", path=path, offset=position, error=f"{damage.reason}: at byte {position}")
-                return
-            position += len(block)
-            url = match.group(1).decode("utf-8", "replace")
-            date = _iso_date(match.group(3).decode())
-            base = Record(f"{url} {date}", path, start, url, date)
-            if url.startswith("filedesc:"):
-                skipped["record: filedesc"] += 1
-            elif len(block) < promised:
-                message = f"record-truncated: {len(block)} of {promised} bytes are there"
-                yield dataclasses.replace(base, error=message)
-            else:
-                found = document_of(parse_response(block), base, skipped)
-                if found is not None:
-                    yield found
+class _Arc:
+    """The dialect of ARC."""
+
+    name = "arc"
+    longest_line = _LONGEST_LINE
+
+    def begins(self, data: bytes, at: int) -> bool:
+        if _ANY_SCHEME.match(data, at) is None:
+            return False
+        end = data.find(b"\n", at, at + _LONGEST_LINE)
+        return end >= 0 and _parts(data[at:end]) is not None
+
+    def find(self, data: bytes, start: int, stop: int) -> int:
+        while (date := _DATE.search(data, start, stop)) is not None:
+            end = data.find(b"\n", date.start(), date.start() + _LONGEST_LINE)
+            if end < 0:
+                start = date.end()
+                continue
+            low = max(start, date.start() - _LONGEST_LINE)
+            line = data.rfind(b"\n", low, date.start()) + 1 or low
+            # Junk may stand before the URL, on its line.
+            scheme = _ANY_SCHEME.match(data, line) or _SCHEME.search(data, line, date.start())
+            if scheme is not None and _parts(data[scheme.start() : end]) is not None:
+                return scheme.start()
+            start = end
+        return -1
+
+    def header(self, data: bytes, at: int) -> Header | None:
+        end = data.find(b"\n", at, at + _LONGEST_LINE)
+        if end < 0:
+            return None
+        parts = _parts(data[at:end])
+        if parts is None:
+            return None
+        url, date, kind, length = parts
+        fields = {"url": url, "date": _iso_date(date), "content-type": kind}
+        return Header(end + 1 - at, fields, int(length) if length.isdigit() else None)
+
+
+DIALECT = _Arc()
+
+
+def is_arc(content: bytes, path: str) -> bool:
+    """Whether a file that begins so is an ARC file; by its name where its beginning cannot be read."""
+    if not content:
+        return path.endswith((".arc", ".arc.gz"))
+    return DIALECT.begins(content, 0)
+
+
+def record_of(frame: Frame, path: str, skipped: Counter[str]) -> Record | None:
+    """The record of a frame; None, and a count, if it is no document."""
+    url, date = frame.fields.get("url"), frame.fields.get("date")
+    key = f"{url} {date}" if url else ""
+    base = Record(key, path, frame.position, url, date, error=frame.error, flaw=frame.flaw)
+    if (url or "").startswith("filedesc:"):
+        skipped["record: filedesc"] += 1
+        return None
+    if frame.error is not None:
+        return base
+    return document_of(parse_response(frame.data, frame.start, frame.stop), base, skipped)
+
+
+def _parts(line: bytes) -> tuple[str, str, str, str] | None:
+    """URL, date, type and length of a header line; None if it is none."""
+    for pattern in (_VERSION_2, _VERSION_1):
+        found = pattern.search(line)
+        if found is not None:
+            url = line[: found.start()].decode("utf-8", "replace")
+            date, kind, length = (found.group(place).decode("latin-1") for place in (2, 3, 4))
+            return url, date, kind, length
+    return None
 
 
 def _iso_date(stamp: str) -> str:
     """YYYYMMDD[hhmmss] as ISO 8601."""
-    padded = stamp.ljust(14, "0")
+    padded = stamp[:14].ljust(14, "0")
     return f"{padded[:4]}-{padded[4:6]}-{padded[6:8]}T{padded[8:10]}:{padded[10:12]}:{padded[12:14]}Z"

@@ -1,12 +1,22 @@
-"""HTTP responses as archives keep them: headers and body, decoded as far as the bytes allow."""
+"""HTTP responses as archives keep them: headers and body, decoded as far as the bytes allow.
+
+Servers and crawlers lie: bodies that are not chunked though the header says so, plain text labelled gzip,
+compressed bodies that the crawler has unpacked already, no status line at all. What the bytes are decides.
+"""
 
 from __future__ import annotations
 
-import zlib
+import re
 from dataclasses import dataclass
 
-MAX_BODY = 64_000_000
+from hanji.curation.sources.coding import decode_content
+
 _MAX_HEADERS = 65_536
+_STATUS_LINE = re.compile(rb"HTTP(?:/\d{1,2}(?:\.\d{1,2})?)?[ \t]+(\d{3})(?!\d)", re.I)
+_FIELD_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}:[^\n]*\n")
+_LEADING = re.compile(rb"[\r\n]*")
+_MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml|title|meta)", re.I)
+NO_STATUS = "http-no-status: the block does not begin with a status line"
 
 
 @dataclass(frozen=True)
@@ -36,55 +46,76 @@ class Response:
         return None
 
 
-def parse_response(block: bytes) -> Response | None:
-    """A response from a record's block; None if it does not begin like one."""
-    if not block.startswith((b"HTTP/", b"http/")):
-        return None
-    end, skip = _header_end(block)
-    lines = block[:end].replace(b"\r\n", b"\n").split(b"\n")
-    parts = lines[0].split(None, 2)
-    try:
-        status = int(parts[1])
-    except (IndexError, ValueError):
-        return None
+def parse_response(block: bytes, start: int = 0, stop: int | None = None) -> Response | None:
+    """A response from a record's block, ``block[start:stop]``; None if it is none.
+
+    A block that begins with header fields, or with a page as HTTP/0.9 sent it, is taken for a response with
+    status 200 and a ``problem``.
+    """
+    stop = len(block) if stop is None else stop
+    start = _LEADING.match(block, start, stop).end()  # type: ignore[union-attr]
+    found = _STATUS_LINE.match(block, start, min(stop, start + 64))
+    if found is None:
+        return _without_status(block, start, stop)
+    end, body = _header_end(block, start, stop)
+    return _response(int(found.group(1)), block[start:end], block[body:stop], None, first=1)
+
+
+def _without_status(block: bytes, start: int, stop: int) -> Response | None:
+    if _MARKUP.match(block, start, stop):
+        return Response(200, {}, block[start:stop], NO_STATUS)
+    if _FIELD_LINE.match(block, start, min(stop, start + 8192)):
+        end, body = _header_end(block, start, stop)
+        response = _response(200, block[start:end], block[body:stop], NO_STATUS, first=0)
+        if "content-type" in response.headers:
+            return response
+    return None
+
+
+def _response(status: int, header: bytes, body: bytes, problem: str | None, *, first: int) -> Response:
     headers: dict[str, str] = {}
     name = ""
-    for line in lines[1:]:
-        text = line.decode("latin-1")
-        if text[:1] in (" ", "\t") and name:
-            headers[name] += " " + text.strip()
+    for line in header.decode("latin-1").split("\n")[first:]:
+        if line[:1] in (" ", "\t") and name:
+            headers[name] += " " + line.strip()
             continue
-        name, colon, value = text.partition(":")
+        name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if colon and name not in headers:
+        if not colon or name in headers:
+            name = ""
+        else:
             headers[name] = value.strip()
-    return _decode(status, headers, block[end + skip :])
-
-
-def _header_end(block: bytes) -> tuple[int, int]:
-    """Where the headers end, and the width of the blank line after them (LF alone is tolerated)."""
-    crlf, lf = block.find(b"\r\n\r\n", 0, _MAX_HEADERS), block.find(b"\n\n", 0, _MAX_HEADERS)
-    if crlf >= 0 and (lf < 0 or crlf < lf):
-        return crlf, 4
-    if lf >= 0:
-        return lf, 2
-    return len(block), 0
-
-
-def _decode(status: int, headers: dict[str, str], body: bytes) -> Response:
-    problem = None
-    if "chunked" in headers.get("transfer-encoding", "").lower():
-        body, problem = dechunk(body)
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        body, trouble = _inflate(body)
+    if "transfer-encoding" in headers or "content-encoding" in headers:
+        body, trouble = _decoded(headers, body)
         problem = problem or trouble
-    elif encoding == "br":
-        body, trouble = _unbrotli(body)
-        problem = problem or trouble
-    elif encoding not in ("", "identity", "none", "utf-8"):
-        problem = problem or f"content-encoding {encoding[:20]} is unknown"
     return Response(status, headers, body, problem)
+
+
+def _header_end(block: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Where the headers end, and where the body begins (LF alone is tolerated)."""
+    most = min(stop, start + _MAX_HEADERS)
+    crlf = block.find(b"\r\n\r\n", start, most)
+    lf = block.find(b"\n\n", start, most if crlf < 0 else crlf)
+    if lf >= 0:
+        return lf, lf + 2
+    if crlf >= 0:
+        return crlf, crlf + 4
+    # Crawlers that mix both: a line that ends with LF, then CR LF.
+    mixed = block.find(b"\n\r\n", start, most)
+    return (mixed, mixed + 3) if mixed >= 0 else (stop, stop)
+
+
+def _decoded(headers: dict[str, str], body: bytes) -> tuple[bytes, str | None]:
+    problem = None
+    transfer = [name.strip() for name in headers.get("transfer-encoding", "").lower().split(",")]
+    if "chunked" in transfer:
+        body, problem = dechunk(body)
+    codings = [name.strip() for name in headers.get("content-encoding", "").lower().split(",")]
+    # Applied in the order in which they are listed, so undone from the last.
+    for coding in reversed(codings + [name for name in transfer if name != "chunked"]):
+        body, trouble = decode_content(body, coding)
+        problem = problem or trouble
+    return body, problem
 
 
 def dechunk(body: bytes) -> tuple[bytes, str | None]:
@@ -95,59 +126,18 @@ def dechunk(body: bytes) -> tuple[bytes, str | None]:
         line_end = body.find(b"\n", position, position + 100)
         size_text = body[position:line_end].split(b";")[0].strip() if line_end >= 0 else b""
         try:
-            size = int(size_text, 16)
+            size = int(size_text, 16) if size_text[:1].isalnum() else -1
         except ValueError:
+            size = -1
+        if size < 0:
             if not pieces:
                 return body, None
-            return b"".join(pieces) + body[position:], "a chunk size is broken"
-        if size < 0:
-            return body, "a chunk size is broken"
+            return b"".join(pieces) + body[position:], "http-chunks: a chunk size is broken"
         start = line_end + 1
         pieces.append(body[start : start + size])
         if size == 0:
             return b"".join(pieces), None
         position = start + size
         if position >= len(body):
-            return b"".join(pieces), "the last chunk is missing"
+            return b"".join(pieces), "http-chunks: the last chunk is missing"
         position += 2 if body[position : position + 2] == b"\r\n" else body[position : position + 1] == b"\n"
-
-
-def _inflate(body: bytes) -> tuple[bytes, str | None]:
-    """gzip, zlib or raw deflate; what comes before a fault is kept. Some servers label plain text so."""
-    for window in (47, -15):
-        inflate = zlib.decompressobj(window)
-        pieces: list[bytes] = []
-        total, problem, data = 0, None, body
-        try:
-            while data and not inflate.eof:
-                piece = inflate.decompress(data, 1 << 20)
-                pieces.append(piece)
-                total += len(piece)
-                data = inflate.unconsumed_tail
-                if total > MAX_BODY:
-                    problem = f"decodes to more than {MAX_BODY} bytes"
-                    break
-            if not inflate.eof and problem is None:
-                problem = "the compressed body is cut short"
-        except zlib.error:
-            problem = "the compressed body is broken"
-        if total:
-            return b"".join(pieces), problem
-    if body[:1] in (b"<", b" ", b"\n", b"\r") or not body:
-        return body, None
-    return b"", "the compressed body is broken"
-
-
-def _unbrotli(body: bytes) -> tuple[bytes, str | None]:
-    try:
-        import brotli  # type: ignore[import-untyped, unused-ignore]
-    except ImportError:
-        return b"", "content-encoding br needs the package brotli"
-    try:
-        inflate = brotli.Decompressor()
-        decoded: bytes = inflate.process(body, output_buffer_limit=MAX_BODY)
-        if not inflate.is_finished():
-            return decoded, "the compressed body is cut short or too long"
-        return decoded, None
-    except brotli.error:
-        return b"", "the compressed body is broken"

@@ -12,6 +12,11 @@ PAGE_TYPES = {"text/html", "application/xhtml+xml", "application/xhtml"}
 PLAIN_TYPES = {"text/plain"}
 
 
+def with_flaw(record: Record, flaw: str) -> Record:
+    """The record with one more thing that is wrong with it though it can be read."""
+    return dataclasses.replace(record, flaw=flaw if record.flaw is None else f"{record.flaw}; {flaw}")
+
+
 def document_of(response: Response | None, base: Record, skipped: Counter[str]) -> Record | None:
     """The record of a response, or None (and a count) if it is no document."""
     if (base.url or "").startswith(("dns:", "whois:")):
@@ -34,6 +39,8 @@ def document_of(response: Response | None, base: Record, skipped: Counter[str]) 
     if not response.body:
         reason = response.problem or "the response has no body"
         return dataclasses.replace(base, error=f"http-empty: {reason}")
+    if response.problem is not None:
+        base = with_flaw(base, response.problem)
     if kind in PLAIN_TYPES:
         return dataclasses.replace(base, text=response.body, http_charset=response.charset)
     return dataclasses.replace(base, html=response.body, http_charset=response.charset)

@@ -1,280 +1,227 @@
-"""Web archives: WARC and WET, framed by fastwarc (ARC files are passed on to their own reader).
+"""Web archives: the records of WARC and WET files, and of ARC files by their own dialect.
 
 Documents are responses with status 200 and a textual type, resources of such types, and the conversion
 records of WET files. All else is counted by reason. What is broken becomes an error record, and reading
-goes on where it can.
+goes on where it can. (ISO 28500, and what writers of WARC/0.17 to 1.1 made of it.)
 """
 
 from __future__ import annotations
 
-import io
+import base64
+import binascii
+import dataclasses
+import hashlib
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import fsspec
-from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from hanji.curation.records import Record
-from hanji.curation.sources.arc import read_arc
-from hanji.curation.sources.compressed import (
-    Damaged,
-    Gunzip,
-    find_bytes,
-    next_member,
-    open_decompressed,
-)
+from hanji.curation.sources import arc
+from hanji.curation.sources.compressed import Damaged, compression_of, decompressed
+from hanji.curation.sources.framing import LONGEST_HEADER, MOST_BLOCK, Frame, Header, frames
 from hanji.curation.sources.http import Response, parse_response
-from hanji.curation.sources.pages import document_of
+from hanji.curation.sources.members import MEMBER
+from hanji.curation.sources.pages import document_of, with_flaw
 
-# Its record types are no Python enum and cannot be hashed: compared as integers.
-_TYPE_NAMES = {
-    int(getattr(WarcRecordType, name)): name
-    for name in ("warcinfo", "request", "metadata", "revisit", "continuation")
-}
-_RESPONSE, _RESOURCE = int(WarcRecordType.response), int(WarcRecordType.resource)
-_CONVERSION = int(WarcRecordType.conversion)
-# A header within a block, whole or cut off by the block's end.
-_HEADER_WITHIN = re.compile(
-    rb"\r?\n\r?\n(?=WARC/(?:1\.\d\r?\n[A-Za-z-]+:|[\d.]*\r?\n?[A-Za-z-]*\Z)|W(?:A(?:RC?)?)?\Z)"
-)
-_HEADER_END = re.compile(rb"\r?\n\r?\n")
-_RECORD_FOLLOWS = re.compile(rb"\s*(?:WARC/|\Z)")
-_LONGEST_HEADER = 65_536
+# The line that begins a record, with the beginning of the next one: a page may quote the words alone.
+_BEGINNING = re.compile(rb"WARC/(?:1\.\d|0\.\d\d?)[ \t]*\r?\n[A-Za-z]")
+_HEADER_END = re.compile(rb"\n\r?\n|" + _BEGINNING.pattern)
+_DOCUMENTS = ("response", "resource", "conversion")
+_KINDS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 
 
-def read_archive(path: str, skipped: Counter[str]) -> Iterator[Record]:
-    """Records of a WARC, WET or ARC file, plain or compressed."""
-    head = _head(path)
-    if not head:
-        yield Record(key="", path=path, offset=0, error="empty-file: 0 bytes")
-    elif head.startswith(b"filedesc:"):
-        yield from read_arc(path, skipped)
-    else:
-        yield from _read_warc(path, skipped)
+def read_archive(path: str, skipped: Counter[str], *, check_digests: bool = False) -> Iterator[Record]:
+    """Records of a WARC, WET or ARC file, plain or compressed (by its first bytes, not its name).
 
-
-def _head(path: str) -> bytes:
-    with fsspec.open(path, "rb") as file:
-        raw: bytes = file.read(16)
-    if raw[:2] != b"\x1f\x8b":
-        return raw
-    try:
-        with open_decompressed(path) as file:
-            return file.read(16) or raw
-    except Damaged:
-        return raw
-
-
-class _Watched:
-    """A stream for fastwarc that ends at damage, and remembers an OSError: the machine's trouble."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.failure: OSError | None = None
-
-    def read(self, size: int = -1) -> bytes:
-        try:
-            # One raw read, so that what stands before a broken byte is handed out first.
-            data: bytes = self._file.read1(size if size > 0 else 1 << 16)
-        except Damaged:
-            return b""
-        except OSError as error:
-            self.failure = error
-            raise
-        return data
-
-    def tell(self) -> int:
-        return 0
-
-    def close(self) -> None: ...
-
-
-def _read_warc(path: str, skipped: Counter[str]) -> Iterator[Record]:
-    with fsspec.open(path, "rb") as raw:
-        compressed = raw.read(2) == b"\x1f\x8b"
-        anything = False
-        start: int | None = 0
-        while start is not None:
-            stretch = _Stretch(raw, path, start, compressed, skipped)
-            yield from stretch.records()
-            anything = anything or stretch.anything
-            start = stretch.resume_at
-            if not anything:
-                yield Record(key="", path=path, offset=0, error="not-a-warc: it does not begin with a record")
-                # The beginning of a compressed file may be all that is broken.
-                start, compressed, anything = next_member(raw, 0, b"WARC/"), True, True
-
-
-class _Stretch:
-    """WARC records from a place in the file on: to its end, or to where reading must start anew.
-
-    ``resume_at`` is that place: the first sound member behind a damaged one, the next header behind what
-    cannot be parsed, or a record that another one, of wrong Content-Length, has swallowed.
+    ``check_digests`` compares each document with the SHA-1, SHA-256 or MD5 that its header gives.
     """
-
-    def __init__(self, raw: Any, path: str, start: int, compressed: bool, skipped: Counter[str]) -> None:
-        raw.seek(start)
-        self._raw = raw
-        self._path = path
-        self._start = start
-        self._members = Gunzip(raw, start) if compressed else None
-        self._watched = _Watched(io.BufferedReader(self._members, 1 << 16) if self._members else _Plain(raw))
-        self._skipped = skipped
-        self.anything = False
-        self.resume_at: int | None = None
-
-    def records(self) -> Iterator[Record]:
-        # Quirks mode finds the next record after garbage, where the strict one would give up.
-        archive = iter(
-            ArchiveIterator(self._watched, parse_http=False, quirks_mode=True, stream_detect=False)
-        )
-        position = self._start
-        while self.resume_at is None:
-            try:
-                record = next(archive)
-                position = self._position(int(record.stream_pos))
-                block: bytes = record.reader.read()
-                headers = {str(name).lower(): str(value) for name, value in record.headers.items()}
-                kind, promised = int(record.record_type), int(record.content_length)
-            except StopIteration:
-                break
-            except (OSError, ValueError) as error:
-                if self._watched.failure is not None:
-                    raise self._watched.failure from None
-                if not self._is_damaged():
-                    yield self._broken(position, str(error))
-                    return
-                break
-            self.anything = True
-            if self._is_in_damage(int(record.stream_pos), block, promised):
-                yield self._damaged(headers)
-                return
-            length, swallowed = self._sound_length(int(record.stream_pos), position, block, promised)
-            if swallowed is not None:
-                promised, self.resume_at = length, swallowed
-            found = _one_record(kind, headers, block[:length], promised, self._path, position, self._skipped)
+    with _open(path) as archive:
+        if archive is None:
+            yield Record(key="", path=path, offset=0, error="empty-file: 0 bytes")
+            return
+        for frame in archive.frames():
+            if archive.is_arc:
+                found = arc.record_of(frame, path, skipped)
+            else:
+                found = _record_of(frame, path, skipped, check_digests)
             if found is not None:
                 yield found
-        if self._is_damaged() and self.resume_at is None:
-            yield self._damaged({})
 
-    def _is_damaged(self) -> bool:
-        return self._members is not None and self._members.damage is not None
 
-    def _is_in_damage(self, stream_position: int, block: bytes, promised: int) -> bool:
-        """Whether the record is cut by damage, or has the damaged member to itself.
+def frames_of(path: str) -> Iterator[Frame]:
+    """The records of an archive as they are framed, of every type, before anything is made of them."""
+    with _open(path) as archive:
+        if archive is not None:
+            yield from archive.frames()
 
-        In the latter case even a whole block is not to be trusted: inflating reads on into what is no
-        longer its member. In a member of many records, those before the fault are sound.
-        """
-        if self._members is None or self._members.damage is None:
-            return False
-        return len(block) < promised or self._members.members.get(stream_position) == self._members.member
 
-    def _position(self, stream_position: int) -> int:
-        """Where a record is in the file; in a compressed one, the start of its member or of what is known."""
-        if self._members is None:
-            return self._start + stream_position
-        return self._members.members.get(stream_position, self._start + stream_position)
+@dataclass(frozen=True)
+class _Archive:
+    """An open archive: gzip members, or bytes; ``size`` is None if they cannot be sought in."""
 
-    def _damaged(self, headers: dict[str, str]) -> Record:
-        """The error record of a damaged member, by the identity of the record in it where that is known."""
-        assert self._members is not None
-        member = self._members.member
-        self.anything = True
-        self.resume_at = next_member(self._raw, member + 1, b"WARC/")
-        key, url, date = _identity(headers)
-        message = f"{self._members.damage}: in the gzip member at byte {member}"
-        return Record(key, self._path, member, url, date, error=message)
+    raw: Any
+    compressed: bool
+    size: int | None
+    is_arc: bool
 
-    def _broken(self, position: int, message: str) -> Record:
-        self.anything = True
-        if self._members is not None:
-            self.resume_at = next_member(self._raw, self._members.member + 1, b"WARC/")
+    def frames(self) -> Iterator[Frame]:
+        dialect = arc.DIALECT if self.is_arc else _DIALECT
+        return frames(self.raw, dialect, compressed=self.compressed, size=self.size)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[_Archive | None]:
+    """Open an archive, whatever it is compressed with; None if the file is empty."""
+    with fsspec.open(path, "rb") as raw:
+        head: bytes = raw.read(1 << 15)
+        raw.seek(0)
+        compression = compression_of(head)
+        if compression is None and b"WARC/" not in head and MEMBER.search(head):
+            compression = "gzip"  # whose first member is damaged
+        if not head:
+            yield None
+        elif compression in (None, "gzip"):
+            size = raw.seek(0, 2)
+            raw.seek(0)
+            compressed = compression == "gzip"
+            yield _Archive(raw, compressed, size, arc.is_arc(_first_content(head, compressed), path))
         else:
-            after = next(find_bytes(self._raw, b"\nWARC/1.", position + 1), None)
-            self.resume_at = None if after is None else after + 1
-        return Record(key="", path=self._path, offset=position, error=f"warc-broken: {message}")
-
-    def _sound_length(
-        self, stream_position: int, position: int, block: bytes, promised: int
-    ) -> tuple[int, int | None]:
-        """Bytes of the block that are this record's, and where the first record stands that it has swallowed.
-
-        A header within a block may also be quoted by the page. It is a swallowed record if no record follows
-        where the length says so (plain files), or if a gzip member begins right there.
-        """
-        header = _HEADER_WITHIN.search(block)
-        if header is None:
-            return len(block), None
-        here = self._raw.tell()
-        begin = stream_position + self._header_length(stream_position, position)
-        within = begin + header.end()
-        if self._members is not None:
-            swallowed = self._members.members.get(within)
-        elif len(block) < promised:
-            swallowed = self._start + within
-        else:
-            self._raw.seek(self._start + begin + promised)
-            follows = _RECORD_FOLLOWS.match(self._raw.read(64))
-            swallowed = None if follows else self._start + within
-        self._raw.seek(here)  # the stream reads on from there
-        return (len(block), None) if swallowed is None else (header.start(), swallowed)
-
-    def _header_length(self, stream_position: int, position: int) -> int:
-        """Bytes of a record's header with its blank line; 0 if that cannot be told."""
-        if self._members is not None and stream_position not in self._members.members:
-            return 0
-        self._raw.seek(position)
-        head: bytes = self._raw.read(_LONGEST_HEADER)
-        if self._members is not None:
-            head = zlib.decompressobj(31).decompress(head, _LONGEST_HEADER)
-        end = _HEADER_END.search(head)
-        return end.end() if end else 0
+            with decompressed(raw, compression) as stream:
+                try:
+                    first = stream.peek(1)
+                except Damaged:
+                    first = b""
+                yield _Archive(stream, False, None, arc.is_arc(first, path))
 
 
-class _Plain:
-    """read1 for files that have only read."""
+def _first_content(head: bytes, compressed: bool) -> bytes:
+    """What stands at the beginning of the first record; b"" where that is damaged."""
+    if not compressed:
+        return head
+    try:
+        return zlib.decompressobj(31).decompress(head, 1 << 15)
+    except zlib.error:
+        return b""
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
 
-    def read1(self, size: int) -> bytes:
-        data: bytes = self._file.read(size)
-        return data
+class _Warc:
+    """The dialect of WARC: a line with the version, then fields as in mail, then a blank line."""
+
+    name = "warc"
+    longest_line = 64
+
+    def begins(self, data: bytes, at: int) -> bool:
+        return data.startswith(b"WARC/", at)
+
+    def find(self, data: bytes, start: int, stop: int) -> int:
+        found = _BEGINNING.search(data, start, stop)
+        return found.start() if found else -1
+
+    def header(self, data: bytes, at: int) -> Header | None:
+        # Nearly every header ends like this; one that does not is not searched for its end again and again.
+        end = data.find(b"\r\n\r\n", at, at + 2048) + 4
+        if end < 4 or data.find(b"WARC/", at + 5, end) >= 0:
+            found = _HEADER_END.search(data, at + 5, at + LONGEST_HEADER)
+            if found is None:
+                return None
+            if found.group().startswith(b"W"):
+                # The next record begins within the header: this one has neither end nor block.
+                return Header(found.start() - at, fields_of(data[at : found.start()]), None)
+            end = found.end()
+        fields = fields_of(data[at:end])
+        length = fields.get("content-length", "")
+        return Header(end - at, fields, int(length) if length.isascii() and length.isdigit() else None)
 
 
-def _one_record(
-    kind: int,
-    headers: dict[str, str],
-    block: bytes,
-    promised: int,
-    path: str,
-    position: int,
-    skipped: Counter[str],
-) -> Record | None:
-    if kind not in (_RESPONSE, _RESOURCE, _CONVERSION):
-        skipped[f"record: {_TYPE_NAMES.get(kind, 'unknown type')}"] += 1
+_DIALECT = _Warc()
+
+
+def fields_of(header: bytes) -> dict[str, str]:
+    """Fields by lower-case name, the first of each name; lines that begin with a blank continue a field."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in header.decode("utf-8", "replace").split("\n")[1:]:
+        if line[:1] in (" ", "\t") and name:
+            fields[name] += " " + line.strip()
+            continue
+        name, colon, value = line.partition(":")
+        name = name.strip().lower()
+        if colon and name not in fields:
+            fields[name] = value.strip()
+        elif name in fields:
+            name = ""
+    return fields
+
+
+def _record_of(frame: Frame, path: str, skipped: Counter[str], check_digests: bool) -> Record | None:
+    fields = frame.fields
+    key, url, date = _identity(fields)
+    base = Record(key, path, frame.position, url, date, error=frame.error, flaw=frame.flaw)
+    if frame.error is not None and not fields:
+        return base
+    kind = fields.get("warc-type", "").lower()
+    if kind in _KINDS or (frame.error is None and kind not in _DOCUMENTS):
+        # Whatever is wrong with it, it is no document.
+        skipped[f"record: {kind if kind in _KINDS else 'unknown type'}"] += 1
         return None
-    key, url, date = _identity(headers)
-    if len(block) < promised:
-        message = f"record-truncated: {len(block)} of {promised} bytes are there"
-        return Record(key, path, position, url, date, error=message)
-    if kind == _CONVERSION:
-        return Record(key, path, position, url, date, text=block, http_charset="utf-8")
-    if kind == _RESOURCE:
-        response: Response | None = Response(200, {"content-type": headers.get("content-type", "")}, block)
-    else:
-        response = parse_response(block)
-    return document_of(response, Record(key, path, position, url, date), skipped)
+    if frame.error is not None:
+        return base
+    found = document_of(_response(kind, fields, frame), _with_flaws(base, fields), skipped)
+    if found is None or found.error is not None:
+        return found
+    if frame.large:
+        message = f"record-too-large: {fields.get('content-length')} bytes; at most {MOST_BLOCK} are read"
+        return dataclasses.replace(found, html=None, text=None, error=message)
+    if check_digests and not _digest_holds(fields, frame):
+        return with_flaw(found, "digest-mismatch: the bytes are not those that the archive's writer hashed")
+    return found
 
 
-def _identity(headers: dict[str, str]) -> tuple[str, str | None, str | None]:
+def _response(kind: str, fields: dict[str, str], frame: Frame) -> Response | None:
+    kept_type = fields.get("content-type", "")
+    if kind == "response":
+        response = parse_response(frame.data, frame.start, frame.stop)
+        other = kept_type and not kept_type.lower().startswith(("application/http", "message/http"))
+        if response is not None or not other:
+            return response
+    if kind == "conversion":
+        kept_type = kept_type or "text/plain"
+        if "charset" not in kept_type:
+            # What converted the page wrote UTF-8, as WET files do.
+            kept_type += "; charset=utf-8"
+    return Response(200, {"content-type": kept_type} if kept_type else {}, frame.block)
+
+
+def _with_flaws(base: Record, fields: dict[str, str]) -> Record:
+    truncated = fields.get("warc-truncated")
+    if truncated is not None:
+        base = with_flaw(base, f"payload-truncated: {truncated or 'unspecified'}, says the archive")
+    segment = fields.get("warc-segment-number")
+    if segment is not None:
+        base = with_flaw(base, f"segmented: only segment {segment} of the record")
+    return base
+
+
+def _identity(fields: dict[str, str]) -> tuple[str, str | None, str | None]:
     """Key, URL and date of a record: the key is its id, else URL and date."""
-    url = headers.get("warc-target-uri", "").strip().strip("<>") or None
-    date = headers.get("warc-date")
-    key = headers.get("warc-record-id", "").strip() or f"{url or ''} {date or ''}".strip()
+    # wget up to 1.20 puts the URI in angle brackets, as an early draft of the standard had it.
+    url = fields.get("warc-target-uri", "").strip().strip("<>") or None
+    date = fields.get("warc-date")
+    key = fields.get("warc-record-id", "").strip() or f"{url or ''} {date or ''}".strip()
     return key, url, date
+
+
+def _digest_holds(fields: dict[str, str], frame: Frame) -> bool:
+    """Whether the block has the digest of its header; true where there is none that can be checked."""
+    algorithm, _, expected = fields.get("warc-block-digest", "").partition(":")
+    if algorithm.lower() not in ("sha1", "sha256", "md5"):
+        return True
+    digest = hashlib.new(algorithm.lower(), frame.block).digest()
+    known = (base64.b32encode(digest).decode().rstrip("="), binascii.hexlify(digest).decode().upper())
+    return expected.strip().rstrip("=").upper() in known

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 from hanji.curation.recipe import CurationRecipe, Format, Source
 from hanji.curation.records import Record
-from hanji.curation.sources.arc import read_arc
 from hanji.curation.sources.compressed import Damaged, open_decompressed
 from hanji.curation.sources.reading import Reader
 from hanji.curation.sources.splits import plan_splits
@@ -105,7 +104,7 @@ def test_arc_reading_goes_on_behind_garbage(tmp_path: Path) -> None:
     entry = b"http://e.com/1 1.2.3.4 20240101000000 text/html %d\n" % len(block) + block + b"\n"
     path = tmp_path / "a.arc"
     path.write_bytes(entry + b"garbage\nand more\n" + entry)
-    records = list(read_arc(str(path), Counter()))
+    records = list(read_archive(str(path), Counter()))
     assert [record.html for record in records] == [b"<p>hello", None, b"<p>hello"]
     assert records[0].date == "2024-01-01T00:00:00Z"
 
