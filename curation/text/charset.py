@@ -18,7 +18,9 @@ from resiliparse.parse.encoding import detect_encoding
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
 from hanji.curation.text.charset_judges import (
+    FREQUENT,
     JUDGED_BYTES,
+    USUAL,
     foreign_count,
     is_certainly_korean,
     judged_part,
@@ -129,7 +131,7 @@ def _is_contradicted(judged: bytes, codec: str) -> bool:
     replaced = text.count(REPLACEMENT)
     sound = foreign_count(text) - replaced
     if codec != "utf-8":
-        if looks_utf8(judged) and not (replaced == 0 and sound < 4):
+        if looks_utf8(judged) and (replaced or sound >= 4 or _is_unlikely(text)):
             return True
         if codec == "cp949":
             if looks_western(judged):
@@ -143,6 +145,17 @@ def _is_contradicted(judged: bytes, codec: str) -> bool:
             return not (codec == "johab" and is_certainly_korean(text))
     # One character cut off where the data ends is no contradiction.
     return replaced > max(sound, 0) and not (replaced == 1 and text.endswith(REPLACEMENT))
+
+
+def _is_unlikely(text: str) -> bool:
+    """Whether a few characters that are valid UTF-8 as well make no sense in the declared charset.
+
+    A no-break space in UTF-8, read as CP949, is 혻, and a copyright sign 짤.
+    """
+    foreign = [char for char in text if char > "\x7f"]
+    return any("가" <= char <= "힣" and char not in USUAL for char in foreign) or (
+        len(foreign) > 1 and not any(char in FREQUENT for char in foreign)
+    )
 
 
 def _detected(data: bytes, judged: bytes) -> str:
