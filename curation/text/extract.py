@@ -8,7 +8,6 @@ trafilatura is asked too, and the better answer stands.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.text.page import words
-from hanji.curation.text.page.scan import DIGITS, END, HINTS, LINKED, MARKS, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.scan import DIGITS, END, HINTS, PARENT, START, STOP, TAG, WIDTH
 from hanji.curation.text.page.words import (
     ANCHOR,
     ARIA,
@@ -30,6 +30,7 @@ from hanji.curation.text.page.words import (
     META,
     PARAGRAPH,
     PREFORMATTED,
+    RAWTEXT,
     RENDERED,
     SECTION,
     TEX,
@@ -46,6 +47,7 @@ _HTML, _BODY, _HEAD, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _PRE, 
 _LI, _P, _UL, _OL, _H1 = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1"))
 
 
+_ALONE = 0.5
 _SHARE = 0.87
 """Of what is good within an element, the share that one child must hold to be the container instead."""
 
@@ -92,6 +94,11 @@ def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
             block[node] = node if KIND[tag] & BLOCK else block[parent]
             code[node] = code[parent] or KIND[tag] & PREFORMATTED != 0
         node += 1
+    # A paragraph among its like counts in full, one that stands alone in its container (a teaser) less.
+    company = np.zeros(count, np.int32)
+    for node in range(1, count):
+        if own[node, 0] - own[node, 1] >= 60:
+            company[nodes[node, PARENT]] += 1
     for node in range(count - 1, -1, -1):
         width, linked, marks = own[node, 0], own[node, 1], own[node, 2]
         if width > 0:
@@ -104,7 +111,8 @@ def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
             elif linked * 2 > width:
                 value[node] += -10 - 0.5 * linked
             elif text >= 60 or (text >= 25 and marks > 0):
-                value[node] += text * (1 - linked / width)
+                alone = node > 0 and company[nodes[node, PARENT]] < 2 and text < 400
+                value[node] += text * (1 - linked / width) * (_ALONE if alone else 1.0)
             elif kind & ITEM:
                 value[node] += -3
             else:
@@ -120,30 +128,36 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
     node = 0
     count = len(nodes)
     total = nodes[0, WIDTH]
+    code_until = 0
     while node < count:
         tag = nodes[node, TAG]
         hints = nodes[node, HINTS]
         kind = KIND[tag]
         width = nodes[node, WIDTH]
         drop = False
+        if node < code_until:
+            # The classes within code colour it (comment, meta, tag): they are no hints.
+            hints &= GUTTER | ANCHOR | RAWTEXT
+            nodes[node, HINTS] = hints
+        elif kind & PREFORMATTED:
+            code_until = nodes[node, END]
         if tag == words.TEXT or tag == _HTML or tag == _BODY:
             pass
         elif kind & DROP:
             drop = not (tag == _SCRIPT and hints & TEX)
         elif tag == _NOSCRIPT:
             drop = True
-        elif hints & (HIDDEN | ARIA) and width * 10 < total * 3:
+        elif (hints & HIDDEN and width * 4 < total * 3) or (hints & ARIA and width * 10 < total * 3):
             drop = True
             for inner in range(node + 1, min(nodes[node, END], node + 40)):
                 if nodes[inner, TAG] == _MATH:
                     drop = False
-        elif hints & RENDERED and not kind & SECTION:
-            drop = True
-        elif hints & GUTTER and width > 0 and nodes[node, DIGITS] == width:
-            drop = True
-        elif (tag == _FIGCAPTION or hints & CAPTION) and width < 600:
-            drop = True
-        elif hints & ANCHOR and width < 12 and tag != _HTML and not kind & HEADING:
+        elif (
+            (hints & RENDERED and not kind & SECTION)
+            or (hints & GUTTER and width > 0 and nodes[node, DIGITS] == width)
+            or ((tag == _FIGCAPTION or hints & CAPTION) and width < 600 and not nodes[nodes[node, PARENT], HINTS] & CODE)
+            or (hints & ANCHOR and width < 12 and not kind & HEADING)
+        ):
             drop = True
         if drop:
             dropped[node] = True
@@ -289,7 +303,8 @@ def _drop_title(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: 
             text = node + 1
             while text < nodes[node, END] and (nodes[text, TAG] != 0 or nodes[text, WIDTH] == 0):
                 text += 1
-            if text < nodes[node, END] and _within(data, nodes, text, title):
+            above = nodes[nodes[node, PARENT], HINTS] | nodes[nodes[nodes[node, PARENT], PARENT], HINTS]
+            if text < nodes[node, END] and not above & BODY and _within(data, nodes, text, title):
                 dropped[node] = True
 
 

@@ -32,7 +32,7 @@ _JSON_DATE = re.compile(rb'"datePublished"\s*:\s*"([^"]{8,40})"')
 _ADDRESS_DATE = re.compile(rb"/((?:19|20)\d\d)[/-](\d\d?)[/-](\d\d?)(?=\D|$)")
 _NUMERIC = re.compile(r"(?<!\d)((?:19|20)\d\d)\s?[-/.년]\s?(\d\d?)\s?[-/.월]\s?(\d\d?)(?!\d)")
 _COMPACT = re.compile(r"^((?:19|20)\d\d)(\d\d)(\d\d)(?:\D|\d{6}|$)")
-_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = "|".join(_MONTHS)
 _MONTH_DAY = re.compile(
     rf"\b({_MONTH})[a-z]*\.?\s+(\d\d?)(?:st|nd|rd|th)?,?\s+((?:19|20)\d\d)", re.IGNORECASE

@@ -11,7 +11,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.text.page import words
-from hanji.curation.text.page.scan import DIGITS, END, HINTS, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.scan import END, HINTS, PARENT, START, STOP, TAG, WIDTH
 from hanji.curation.text.page.words import (
     BLOCK,
     CELL,
@@ -503,7 +503,7 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
         elif kind & ROW and table_until > node:
             _break(state, 1)
             first_cell = True
-            if node + 1 < stop and rows[node - root] == 0 or nodes[nodes[node, PARENT], TAG] == _THEAD:
+            if (node + 1 < stop and rows[node - root] == 0) or nodes[nodes[node, PARENT], TAG] == _THEAD:
                 saved[height] = cells[nodes[node, END] - root] - cells[node - root]
         elif kind & CELL and table_until > node:
             if first_cell:

@@ -207,7 +207,7 @@ _HINTS: list[tuple[int, str]] = [
     (
         CAPTION,
         "caption captions wpcaptiontext figcaption imagecaption photocaption imgcaption captiontext cutline "
-        "photo credit",
+        "photo credit image",
     ),
     (IMAGE_TEX, "tex latex mwemathfallbackimageinline mwemathfallbackimagedisplay mathimage equation"),
 ]
