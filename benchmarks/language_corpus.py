@@ -44,6 +44,8 @@ KOREAN = (
     "ko_statutes",
 )
 WHOLE = 1_000_000
+_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]")
+_LETTER = re.compile(r"[^\W\d_]")
 _NOT_PROSE = re.compile(
     r"(?sm:^(```|~~~|----).*?^\1[ \t]*$)"
     r"|(?m:^[ \t]*(?:[<{}|:/#*!\[=+-]|import |const |let |fn |use |pub |\$)[^\n]*$)"
@@ -104,8 +106,20 @@ def snippets(size: int) -> list[Snippet]:
         found += [Snippet(language, language, half(language), part) for part in _cut(text, size, 10)]
     for language, names in (("en", ENGLISH), ("ko", KOREAN)):
         for source, part_half, text in documents(names, 150):
-            found += [Snippet(language, source, part_half, part) for part in _cut(text, size, 3)]
+            found += [
+                Snippet(language, source, part_half, part)
+                for part in _cut(text, size, 3)
+                if language == "en" or _has_korean(part)
+            ]
     return found
+
+
+def _has_korean(text: str) -> bool:
+    """Whether a snippet of a Korean source has Korean in it: Hangul is a sixth of its letters.
+
+    Technical pages have stretches of nothing but code, or the English that they translate.
+    """
+    return 6 * len(_HANGUL.findall(text)) >= len(_LETTER.findall(text)) > 0
 
 
 def _cut(text: str, size: int, most: int) -> list[str]:

@@ -37,13 +37,16 @@ _TWO_LETTERS = {"kor_Hang": "ko", "eng_Latn": "en", "jpn_Jpan": "ja", "zho_Hani"
 # Latin text is judged on one window per so many characters, between the bounds.
 _WINDOW, _CHARACTERS_A_WINDOW, _MOST_WINDOWS = 300, 1_500, 8
 _MODEL_CHARACTERS = 900
-# Log-odds of English from which a window, or a text, needs no model.
-_SURE = 4.0
-# How the log-odds of our evidence and those of the model add up (logistic regression, as in language_english).
-_OURS, _MODELS = 0.45, 2.0
+# Log-odds of English from which a text needs no model; no declaration in another language comes near.
+_SURE = 3.0
+# The model's probabilities are never certain, whatever it says: their log-odds are bounded before they are
+# added to ours.
+_DOUBT = 0.03
 # Shares of a text's letters: below the first Hangul is quoted, from the last on nothing else matters.
 _QUOTED, _ALL_KOREAN = 0.03, 0.85
 _MENTIONED = 0.1
+# Probability from which the model is believed about what stands beside Korean.
+_KNOWN = 0.5
 
 
 @dataclass(frozen=True)
@@ -99,20 +102,27 @@ class LanguageIdentifier:
         total = float(mass.sum())
         hangul = float(mass[HANGUL] + mass[JAMO])
         with_hanja = found.counts[HAN] > 0 and _hanja_is_korean(found)
-        korean = (hangul + float(mass[HAN]) * with_hanja) / total
+        korean = float(hangul + mass[HAN] * with_hanja) / total
         if korean >= _ALL_KOREAN:
             return _korean(found, korean, with_hanja, None)
         if korean >= _QUOTED:
-            shares = mix(found, with_hanja)
-            if shares.korean > max(shares.english, shares.others):
-                return _korean(found, _korean_confidence(shares), with_hanja, _mixed("en", shares.english))
-            if shares.english >= shares.others:
-                return LanguageGuess("en", _bounded(shares.english), _mixed("ko", shares.korean))
-            guess = self._other(shares.other_text or found.text)
-            return LanguageGuess(guess.language, guess.score, _mixed("ko", shares.korean))
+            return self._mixed(found, mix(found, with_hanja), with_hanja)
         if mass[LATIN] + mass[ACCENTED] >= 0.5 * total:
             return self._latin(found.text)
         return self._other(found.text)
+
+    def _mixed(self, found: Survey, shares: Mix, with_hanja: bool) -> LanguageGuess:
+        """A text with Hangul and much else: Korean, unless prose in another language is more of it."""
+        if shares.english > max(shares.korean, shares.others):
+            confidence = max(_confidence(shares.english, shares), 0.5)
+            return LanguageGuess("en", confidence, _mixed("ko", shares.korean))
+        if shares.others > shares.korean:
+            guess = self._other(shares.other_text)
+            # What the model knows nothing of is names, lists or code, however much it looks like prose.
+            if guess.score >= _KNOWN or shares.korean < _MENTIONED:
+                return LanguageGuess(guess.language, guess.score, _mixed("ko", shares.korean))
+        confidence = _confidence(shares.korean, shares) if shares.korean else 0.0
+        return _korean(found, confidence, with_hanja, _mixed("en", shares.english))
 
     def _latin(self, text: str) -> LanguageGuess:
         """A text in Latin letters: English by our evidence, else by the model's word and ours together."""
@@ -123,10 +133,9 @@ class LanguageIdentifier:
             return LanguageGuess("en", _logistic(mean))
         predictions = self._ask("\n".join(parts)[:_MODEL_CHARACTERS])
         english = next((p.probability for p in predictions if _code(p.label) == "en"), 0.0)
-        # The model's probabilities are never certain, whatever it says.
-        chance = min(max(english, 0.01), 0.99)
-        both = _OURS * mean + _MODELS * math.log(chance / (1 - chance))
-        sure = _SURE <= mean and not self._glotlid
+        chance = min(max(english, _DOUBT), 1 - _DOUBT)
+        both = mean + math.log(chance / (1 - chance))
+        sure = mean >= _SURE and not self._glotlid
         if sure or both > 0:
             detail = self._second_language(parts, odds) if len(parts) > 1 and odds.min() < -2 else None
             return LanguageGuess("en", max(_logistic(both), 0.5), detail)
@@ -209,20 +218,16 @@ def _korean(found: Survey, score: float, with_hanja: bool, mixed: str | None) ->
         parts.append("ko-Kore")
     if mixed:
         parts.append(mixed)
-    return LanguageGuess("ko", _bounded(score), "; ".join(parts) or None)
+    return LanguageGuess("ko", min(max(score, 0.5), 1.0), "; ".join(parts) or None)
 
 
-def _korean_confidence(shares: Mix) -> float:
-    """Korean among what is prose at all: code and lists say nothing of a language."""
-    return shares.korean / (shares.korean + shares.english + shares.others)
+def _confidence(share: float, shares: Mix) -> float:
+    """A language's share of what is prose at all: code and lists say nothing of a language."""
+    return share / (shares.korean + shares.english + shares.others)
 
 
 def _mixed(language: str, share: float) -> str | None:
     return f"mixed {language} {share:.2f}" if share >= _MENTIONED else None
-
-
-def _bounded(value: float) -> float:
-    return min(max(value, 0.5), 1.0)
 
 
 def _logistic(log_odds: float) -> float:

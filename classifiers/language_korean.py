@@ -26,8 +26,8 @@ _SOUTH_HEADS = re.compile(
 _NORTH_ENDINGS = re.compile("되여|되였|내여|이였|기여이|아니였|피여|쥐여|뛰여|매여|헤여|띄여")
 _SOUTH_ENDINGS = re.compile("되어|되었|됐|돼|이었|아니었|내어|피어|쥐어|뛰어|매어|헤어|띄어")
 _NORTH_WORDS = re.compile(
-    "로동당|인민군|조선인민|경애하는|위대한 수령|최고령도자|원쑤|동지께서|주체사상|선군|쏘련|로씨야|도이췰란드|뽈스까|"
-    "뜨락또르|콤퓨터|프로그람|일군들|기발|해빛|일떠|할데 대한"
+    "로동당|인민군|조선인민|경애하는|위대한 수령|최고령도자|원쑤|동지께서|주체사상|선군|쏘련|로씨야|"
+    "도이췰란드|뽈스까|뜨락또르|콤퓨터|프로그람|일군들|기발|해빛|일떠|할데 대한"
 )
 # Where fewer than two of these stand, no full search is worth its time.
 _NORTH_FIRST = (" 로동", " 리용", " 리유", " 력", " 령", " 녀", " 련", " 량", " 려", " 례", "되여", "되였")
@@ -48,12 +48,12 @@ _ROMAN_WORDS_AT_LEAST = 4
 def northern(text: str) -> bool:
     """Whether Korean follows the North's orthography: its forms outnumber the South's by far.
 
-    Two of three kinds of evidence (heads of words, endings, words) are needed, and at least four findings.
+    Two of three kinds of evidence (heads of words, endings, words) are needed, and at least three findings, two of them heads.
     """
     if sum(map(text.count, _NORTH_FIRST)) < 2:
         return False
     heads, endings, words = (len(p.findall(text)) for p in (_NORTH_HEADS, _NORTH_ENDINGS, _NORTH_WORDS))
-    if heads + endings + words < 4 or (heads > 0) + (endings > 0) + (words > 0) < 2 or heads < 2:
+    if heads + endings + words < 3 or (heads > 0) + (endings > 0) + (words > 0) < 2 or heads < 2:
         return False
     southern = len(_SOUTH_HEADS.findall(text)) + len(_SOUTH_ENDINGS.findall(text))
     return heads + endings > 3 * southern
@@ -79,4 +79,4 @@ def romanised(text: str) -> float:
     share = len(endings) / len(words)
     if vowels < 0.03 or len(set(endings)) < min(3, len(words) // 4 + 1):
         return 0.0
-    return min(1.0, share / 0.25, vowels / 0.05)
+    return min(1.0, share / 0.15, vowels / 0.04)

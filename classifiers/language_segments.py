@@ -19,8 +19,9 @@ from hanji.classifiers.language_scripts import HAN, HANGUL, JAMO, KANA, OTHER, S
 _KOREAN_SEGMENT = 0.2
 _WORTH_READING = 15.0  # letters
 _MOST_READ = 60
-_CODE = re.compile(r"[{}()<>;=_/\\\[\]|$#@`+*&:0-9]")
-_CODE_SHARE = 0.1
+# Marks that prose has few of, and joints inside words that only names in code have.
+_CODE = re.compile(r"[{}()<>;=_/\\\[\]|$#@`+*&:0-9]|[a-z](?=[A-Z])|\w\.(?=\w)")
+_CODE_SHARE = 0.06
 _PROSE_WORDS = 5
 
 
