@@ -28,6 +28,7 @@ from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.signals import ratios
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.sources.splits import Split, content_hashes, plan_splits
+from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import blocks, cluster, decide, edit, gather, measure, read, relate, summarise
 from hanji.curation.steps.texts import SplitWork
 from hanji.curation.summary import CurationSummary, Plan
@@ -131,6 +132,7 @@ class _Pipeline:
         self.warnings: list[str] = []
         # Everything that can be wrong with the recipe is found before the first task starts.
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
+        self.url_identity = UrlRules(recipe.urls).identity()
         self.language_identity = LanguageIdentifier(recipe.language).identity()
         self.blocks = resolve(recipe.blocks, recipe.floor.languages, recipe.language.model)
         self.models = dict(recipe.quality)
@@ -180,12 +182,13 @@ class _Pipeline:
     # -- measure -----------------------------------------------------------------------------------------
 
     def read_step(self) -> Step:
-        settings = read.ReadSettings(self.recipe.floor, self.recipe.text, self.recipe.language, self.sample)
+        recipe = self.recipe
+        settings = read.ReadSettings(recipe.urls, recipe.floor, recipe.text, recipe.language, self.sample)
         params = [
+            self.url_identity,
+            recipe.floor,
             # PII and line edits are made by a later step; a change there reads nothing again.
-            self.recipe.floor,
-            self.recipe.text.extractor,
-            self.recipe.text.timeout_seconds,
+            recipe.text.model_dump(mode="json", exclude={"pii", "line_edits"}),
             self.language_identity,
             self.sample,
         ]

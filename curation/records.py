@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
 TEXT = pa.large_string()
+# The steps of the normal form that are counted (hanji.curation.text.normalise).
+NORMALISE_STEPS = (
+    *("surrogates", "newlines", "invisible", "composed", "jamo", "fullwidth", "spaces", "blank_lines"),
+    *("letter_runs", "mark_runs"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Record:
     http_charset: str | None = None
     error: str | None = None
     """Why this record could not be read (``gzip-truncated: …``); such a record is a failed document."""
+    flaw: str | None = None
+    """What is wrong with a record that can be read (``payload-truncated: length``); it stays a document."""
 
     @property
     def payload(self) -> bytes:
@@ -125,17 +132,38 @@ class Document:
     detail: str | None = None
     language: str | None = None
     language_score: float | None = None
+    language_detail: str | None = None
+    """What more is known of it: "ko-KP", "mixed en 0.34" (:class:`LanguageGuess`)."""
+    page_language: str | None = None
+    """What the bytes of a page looked like before it was parsed: ko, en, other or unknown."""
     text: str | None = None
     title: str | None = None
+    published: str | None = None
+    """The day that the page names, ``YYYY-MM-DD``; ``date`` is the crawler's."""
     payload_bytes: int = 0
     text_bytes: int = 0
     characters: int = 0
+    flaw: str | None = None
+    """What is wrong with a record that could be read all the same (``payload-truncated: length``)."""
     charset: str | None = None
     charset_from: str | None = None
+    charset_declared: str | None = None
+    charset_mixed: int = 0
+    """Characters read in another charset than the page's."""
     replaced_characters: int = 0
+    mojibake: str | None = None
+    """The kind of mis-decoding that was undone in the text, or parts of it."""
+    repaired_characters: int = 0
+    mojibake_suspects: int = 0
+    """Lines that look mis-decoded and could not be repaired with certainty."""
     extractor: str | None = None
-    edits: list[Edit] = field(default_factory=list)
+    extracted_share: float | None = None
+    """The share of a page's visible text that was taken."""
+    normalised: dict[str, int] = field(default_factory=dict)
+    """Counts of each step of the normal form, by its name; a column ``normalised_<step>`` each."""
 
+
+NORMALISED = tuple(f"normalised_{name}" for name in NORMALISE_STEPS)
 
 DOCUMENTS = pa.schema(
     [
@@ -154,15 +182,26 @@ DOCUMENTS = pa.schema(
         ("detail", TEXT),
         ("language", TEXT),
         ("language_score", pa.float64()),
+        ("language_detail", TEXT),
+        ("page_language", TEXT),
         ("text", TEXT),
         ("title", TEXT),
+        ("published", TEXT),
         ("payload_bytes", pa.int64()),
         ("text_bytes", pa.int64()),
         ("characters", pa.int64()),
+        ("flaw", TEXT),
         ("charset", TEXT),
         ("charset_from", TEXT),
+        ("charset_declared", TEXT),
+        ("charset_mixed", pa.int64()),
         ("replaced_characters", pa.int64()),
+        ("mojibake", TEXT),
+        ("repaired_characters", pa.int64()),
+        ("mojibake_suspects", pa.int64()),
         ("extractor", TEXT),
+        ("extracted_share", pa.float64()),
+        *((name, pa.int64()) for name in NORMALISED),
     ]
 )
 
@@ -192,7 +231,8 @@ LEDGER = pa.schema(
         ("payload_bytes", pa.int64()),
         # UTF-8 bytes of the text after edits; 0 where no text was ever made.
         ("text_bytes", pa.int64()),
-        # "kept", "dropped" or "failed", by which step ("read", "floor", "rules", "duplicates", "tiers").
+        # "kept", "dropped" or "failed", by which step ("read", "floor", "pii",
+        # "blocks", "rules", "duplicates", "tiers").
         ("verdict", TEXT),
         ("step", TEXT),
         ("rule", TEXT),
@@ -218,9 +258,14 @@ LEDGER = pa.schema(
 
 def documents_table(documents: list[Document]) -> pa.Table:
     """The documents as an Arrow table with schema DOCUMENTS (edits apart: see edits_table)."""
-    names = DOCUMENTS.names
-    columns = {name: [getattr(document, name) for document in documents] for name in names}
-    return pa.table({name: pa.array(columns[name], DOCUMENTS.field(name).type) for name in names})
+    columns: dict[str, list[Any]] = {
+        name: [getattr(document, name) for document in documents]
+        for name in DOCUMENTS.names
+        if name not in NORMALISED
+    }
+    for step, name in zip(NORMALISE_STEPS, NORMALISED, strict=True):
+        columns[name] = [document.normalised.get(step, 0) for document in documents]
+    return pa.table({name: pa.array(columns[name], DOCUMENTS.field(name).type) for name in DOCUMENTS.names})
 
 
 def edits_table(edits: list[tuple[str, Edit]]) -> pa.Table:

@@ -41,7 +41,11 @@ FLOORS = {
     "floor.max_characters": "longer than the recipe allows",
     "floor.max_payload_bytes": "a larger record than the recipe allows",
     "floor.max_replaced_share": "too many bytes could not be decoded",
-    "floor.blocked_domains": "from a host that the recipe blocks",
+    "floor.page_language": "its bytes are plainly in another language",
+    "url.domain": "from a host on a block list",
+    "url.url": "at an address on a block list",
+    "url.words": "words of adult, gambling or spam sites in its address",
+    "url.not_allowed": "not on the allow list",
 }
 
 

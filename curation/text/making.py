@@ -1,68 +1,91 @@
-"""Making text: decode, extract, normalise. After this the text of a document never changes."""
+"""Making text: decode, extract, repair, normalise. After this the text of a document never changes.
+
+:func:`make_text` is the whole of it, for one record; it runs in a sandbox (:mod:`sandbox`), because what it
+is given was written by strangers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
-from hanji.curation.recipe import Source, Text
+from hanji.curation.recipe import Text
 from hanji.curation.records import Record
 from hanji.curation.text import charset, extract, normalise
 from hanji.curation.text.charset import Decoded, decode
-from hanji.curation.text.sandbox import Answer, sandbox_for
 
 VERSION = charset.VERSION + extract.VERSION + normalise.VERSION
 
 
 @dataclass(frozen=True)
-class Made:
-    """The text of a record and how it was made, or the error (``rule: detail``) that prevented it."""
+class Raw:
+    """What a text is made from: bytes, or characters that a format gave as such; a page or plain text.
 
-    text: str
+    ``charset`` is what the transport or the recipe says of the bytes.
+    """
+
+    data: bytes | str
+    markup: bool
+    charset: str | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """The text of a record and how it was made, or the error (``rule: detail``) that prevented it.
+
+    The fields after ``error`` are columns of the documents (:class:`hanji.curation.records.Document`).
+    """
+
+    error: str | None = None
+    text: str | None = None
     title: str | None = None
+    published: str | None = None
     charset: str | None = None
     charset_from: str | None = None
+    charset_declared: str | None = None
+    charset_mixed: int = 0
     replaced_characters: int = 0
+    mojibake: str | None = None
+    repaired_characters: int = 0
+    mojibake_suspects: int = 0
     extractor: str | None = None
-    error: str | None = None
+    extracted_share: float | None = None
+    normalised: dict[str, int] = field(default_factory=dict)
 
 
-class TextMaker:
-    """Makes texts of records. Pages are parsed in the process's sandbox."""
+def raw_of(record: Record) -> Raw:
+    """What the text of a readable record is made from."""
+    if record.html is not None:
+        return Raw(record.html, True, record.http_charset)
+    return Raw(record.text if record.text is not None else b"", False, record.http_charset)
 
-    def __init__(self, settings: Text) -> None:
-        self._settings = settings
 
-    def make(self, records: Sequence[Record], source: Source) -> list[Made]:
-        """One result a record, in order."""
-        decoded = [self._decode(record, source) for record in records]
-        pages = [place for place, record in enumerate(records) if record.html is not None]
-        answers: dict[int, Answer] = {}
-        if pages:
-            sandbox = sandbox_for(self._settings.extractor, self._settings.timeout_seconds)
-            found = sandbox.extract([decoded[place].text for place in pages])
-            answers = dict(zip(pages, found, strict=True))
-        return [
-            self._made(decoded[place], answers.get(place), record) for place, record in enumerate(records)
-        ]
+def make_text(raw: Raw, settings: Text) -> Made:
+    """The text of a page or of plain text. Raises whatever a parser raises for a page."""
+    decoded = _decode(raw)
+    text, title = decoded.text, None
+    page = None
+    if raw.markup:
+        page = extract.extract(decoded.text, settings.extractor, structure=settings.structure)
+        text, title = page.text, page.title
+    normal = normalise.normalise(text, settings.normalise)
+    # What was replaced in markup that is gone does not count against the text.
+    replaced = min(decoded.replaced, normal.text.count("\ufffd")) + normal.counts.surrogates
+    return Made(
+        text=normal.text,
+        title=normalise.normalise(title).text if title is not None else None,
+        published=page.published if page else None,
+        charset=decoded.charset,
+        charset_from=decoded.source,
+        charset_declared=decoded.declared,
+        charset_mixed=decoded.mixed,
+        replaced_characters=replaced,
+        extractor=page.extractor if page else None,
+        extracted_share=page.signal if page else None,
+        normalised=asdict(normal.counts),
+    )
 
-    def _decode(self, record: Record, source: Source) -> Decoded:
-        if isinstance(record.text, str):
-            return Decoded(record.text, "unicode", "given", record.text.count("\ufffd"))
-        data = record.html if record.html is not None else record.text or b""
-        return decode(data, record.http_charset, markup=record.html is not None)
 
-    def _made(self, decoded: Decoded, answer: Answer | None, record: Record) -> Made:
-        error = answer.error if answer else None
-        text, surrogates = normalise.normalise(answer.text if answer else decoded.text)
-        # What was replaced in markup that is gone does not count against the text.
-        replaced = min(decoded.replaced, text.count("\ufffd")) + surrogates
-        return Made(
-            text="" if error else text,
-            title=normalise.normalise(answer.title)[0] if answer and answer.title else None,
-            charset=decoded.charset,
-            charset_from=decoded.source,
-            replaced_characters=replaced,
-            extractor=self._settings.extractor if answer else None,
-            error=error,
-        )
+def _decode(raw: Raw) -> Decoded:
+    if isinstance(raw.data, str):
+        return Decoded(raw.data, "unicode", "given", raw.data.count("\ufffd"))
+    return decode(raw.data, raw.charset, markup=raw.markup)

@@ -82,7 +82,7 @@ def corpus_rows() -> list[dict[str, Any]]:
     rows.append(
         {
             "id": "pii",
-            "text": article("ko", 90) + " 문의는 gildong@example.com 또는 010-0000-1234로 하면 된다.",
+            "text": article("ko", 90) + " 문의는 gildong@hanji-mail.kr 또는 010-2345-6789로 하면 된다.",
         }
     )
     return rows

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
 from hanji.curation.steps.texts import edits_by_id
 from hanji.curation.summary import CurationSummary
-from hanji.curation.text.making import Made, TextMaker
+from hanji.curation.text.making import Made, Raw
+from hanji.curation.text.sandbox import Sandbox
 from hanji.curation.why import why
 from hanji.errors import InputError, RecipeError, RunError
 from hanji.manifest import read_manifest
@@ -110,8 +112,8 @@ def test_shards_read_back_through_megatron_and_hold_the_kept_texts(
 def test_no_personal_data_reaches_the_shards(finished: tuple[Path, CurationSummary]) -> None:
     run, _ = finished
     texts = [r[0] for r in duckdb.sql(f"SELECT text FROM '{run}/gathered/text/*.parquet'").fetchall()]
-    assert any("email@example.com" in text and "000-0000-0000" in text for text in texts)
-    assert not any("gildong@" in text or "010-0000-1234" in text for text in texts)
+    assert any("email@mail.example" in text and "010-0000-0002로" in text for text in texts)
+    assert not any("gildong@" in text or "010-2345-6789" in text for text in texts)
 
 
 def test_the_stored_text_is_the_text_before_edits(finished: tuple[Path, CurationSummary]) -> None:
@@ -332,14 +334,14 @@ def test_a_file_changed_behind_its_date_is_noticed_when_inputs_are_verified(
 def test_of_one_record_read_twice_the_reading_that_succeeded_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = TextMaker.make
+    make = Sandbox.make
 
-    def make_or_time_out(self: TextMaker, records: Any, source: Any) -> list[Made]:
-        made = make(self, records, source)
-        late = Made("", error="extract-timeout: more than 20 seconds")
-        return [late if "first" in record.path else one for record, one in zip(records, made, strict=True)]
+    def make_or_time_out(self: Sandbox, raws: Sequence[Raw]) -> list[Made]:
+        # The first file has one record, the other one six.
+        late = Made(error="extract-timeout: more than 20 seconds of processor time")
+        return [late] if len(raws) == 1 else make(self, raws)
 
-    monkeypatch.setattr(TextMaker, "make", make_or_time_out)
+    monkeypatch.setattr(Sandbox, "make", make_or_time_out)
     rows = [{"id": str(number), "text": article("ko", number)} for number in range(6)]
     paths = [write_rows(tmp_path / "first.jsonl", rows[:1]), write_rows(tmp_path / "second.jsonl", rows)]
     recipe = make_recipe(tmp_path / "run", paths, max_failed_share=0.5)

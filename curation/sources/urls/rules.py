@@ -31,14 +31,10 @@ class _Loaded:
 
 
 class UrlRules:
-    """The URL rules of a recipe. Cheap to make: lists are loaded at the first URL, once a process.
+    """The URL rules of a recipe. Cheap to make: lists are loaded at the first URL, once a process."""
 
-    ``blocked_domains`` are further hosts to block, as in ``floor.blocked_domains``.
-    """
-
-    def __init__(self, settings: Urls, blocked_domains: Sequence[str] = ()) -> None:
+    def __init__(self, settings: Urls) -> None:
         self._settings = settings
-        self._blocked = tuple(blocked_domains) + tuple(settings.blocked)
         self._words = WordRules(settings.words, settings.word_files)
         self._loaded: _Loaded | None = None
 
@@ -69,7 +65,6 @@ class UrlRules:
             {
                 "version": VERSION,
                 "settings": self._settings.model_dump(mode="json", exclude={"block", "allow"}),
-                "blocked": sorted(self._blocked),
                 "words": self._words.identity(),
                 "block": [self._content(one) for one in self._settings.block],
                 "allow": [self._content(one) for one in self._settings.allow],
@@ -82,7 +77,7 @@ class UrlRules:
     def _load(self) -> _Loaded:
         return _Loaded(
             (*_inline(self._settings.allowed, "urls.allowed"), *map(_listed, self._settings.allow)),
-            (*_inline(self._blocked, "recipe"), *map(_listed, self._settings.block)),
+            (*_inline(self._settings.blocked, "recipe"), *map(_listed, self._settings.block)),
         )
 
 
