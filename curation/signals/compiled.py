@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_PACKAGES = ("signals", "dedup")
+_PACKAGES = ("signals", "dedup", "text/scan", "text/guessing")
 
 
 def _cache_directory() -> Path:

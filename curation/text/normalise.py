@@ -5,8 +5,8 @@ Kept as they are: indents (code lives by them), compatibility jamo (ㅋㅋ, ㄱ�
 hanja with their reading 漢字(한자). NFC replaces CJK compatibility ideographs by the unified ones (樂 U+F914 by
 U+6A02): Unicode holds them to be the same characters. Code, tables, formulas and rules are not folded or cut.
 
-All steps are searches by compiled patterns over the whole text, and a text that has nothing to change is only
-searched. The result does not change when it is normalised again.
+A compiled scan finds which steps a text needs; those that it does not need cost nothing, and the others are
+substitutions by compiled patterns over the whole text. Normalised again, a text stays as it is.
 """
 
 from __future__ import annotations
@@ -14,10 +14,24 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
 
 from hanji.curation.recipe import Normalisation
 from hanji.curation.text.jamo import compose_compatibility, lone_to_compatibility, widen
 from hanji.curation.text.protected import substitute_outside
+from hanji.curation.text.scan.needs import (
+    BLANK_LINES,
+    LETTER,
+    LETTER_RUN,
+    MARK,
+    MARK_RUN,
+    SPACE_RUN,
+    TRAILING,
+    code_units,
+    needs,
+)
 
 VERSION = 2
 DEFAULT = Normalisation()
@@ -38,16 +52,13 @@ _TABBED_INDENT = re.compile("^ *\t[ \t]*", re.MULTILINE)
 _SPACE_RUN = re.compile("  (?<=[^ \n]  ) *")
 # Spaces at the end of a line: from the first of them on, so that a long run is read once.
 _TRAILING = re.compile(" (?<!  ) *(?=\n|\\Z)")
-_BLANK_LINES = re.compile("\n{3,}")
+_BLANK_LINES = re.compile("\n\n\n\n*")
 # Signs that stand for dollar, backtick, bar and tilde would become markup when folded.
 _FULLWIDTH = re.compile("[！-～](?<![＄｀｜～])")
-_HALF_WIDTH = re.compile("[\uffa0-\uffdc]")
-_CONJOINING = re.compile("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]")
-# All of these but a tab in one class.
-_UNUSUAL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u1100-\u11ff\u1680\u2000-\u200c\u200e\u200f\u2028-\u202f\u205f\u2060\u3000"
-    "\ua960-\ua97f\ud7b0-\ud7ff\ud800-\udfff\ufeff\uff01-\uff5e\uffa0-\uffdc]"
-)
+# Bits of the classes that the scan finds, besides those that it knows itself.
+_SURROGATE, _NEWLINE, _UNSEEN, _SPACED, _HALF, _CONJOINING, _FULL = (1 << place for place in range(7))
+_CHARACTERS = _SURROGATE | _NEWLINE | _UNSEEN
+_ANY = 1 << 30
 _LETTERS, _MARKS = "ㅋㅎㅠㅜㅡㅇㄷㄱ", "!?.~;,…"
 
 
@@ -87,46 +98,77 @@ class Normalised:
 def normalise(text: str, settings: Normalisation = DEFAULT) -> Normalised:
     """The normal form of a text. Lone surrogates, which no file could hold, become U+FFFD in any case."""
     counts: dict[str, int] = {}
-    # One search finds the characters that any of most steps deals with; there are few of them, or none.
-    unusual = "".join(set(_UNUSUAL.findall(text)))
-    if unusual:
-        text = _plain_characters(text, unusual, settings, counts)
-    if settings.nfc:
-        text, counts["composed"] = _nfc(text)
-    if settings.jamo and _CONJOINING.search(unusual):
-        text, count = lone_to_compatibility(text)
-        counts["jamo"] = counts.get("jamo", 0) + count
-    if settings.compose_jamo:
-        text, count = compose_compatibility(text)
-        counts["jamo"] = counts.get("jamo", 0) + count
-    if settings.spaces:
-        text, counts["spaces"] = _spaces(text, settings.indent, _OTHER_SPACE_RUN.search(unusual) is not None)
-    if settings.blank_lines and ("\n\n\n" in text or text[:1] == "\n" or text[-1:] == "\n"):
+    letters, marks = settings.letter_runs or _ANY, settings.mark_runs or _ANY
+    found = needs(code_units(text), _classes(), letters, marks)
+    if found & _CHARACTERS or not text.isascii():
+        before = text
+        text = _characters(text, found, settings, counts)
+        if text is not before:
+            # What was removed or replaced may have left new runs behind.
+            found |= needs(code_units(text), _classes(), letters, marks)
+    if settings.spaces and found & (_SPACED | TRAILING | SPACE_RUN):
+        text, counts["spaces"] = _spaces(text, settings.indent, found)
+        found |= BLANK_LINES
+    elif settings.spaces and not settings.indent:
+        text, counts["spaces"] = _spaces(text, False, found)
+    if settings.blank_lines and (found & BLANK_LINES or text[:1] == "\n" or text[-1:] == "\n"):
         text, counts["blank_lines"] = _blank_lines(text)
-    if settings.fullwidth and _FULLWIDTH.search(unusual):
+    if settings.fullwidth and found & _FULL:
         text, counts["fullwidth"] = substitute_outside(
             text, _FULLWIDTH, lambda m: chr(ord(m.group()) - 0xFEE0)
         )
-        if counts["fullwidth"] and settings.nfc:
-            text = unicodedata.normalize("NFC", text)
-    if settings.letter_runs and not text.isascii():
-        text, counts["letter_runs"] = _cut_runs(text, _LETTERS, settings.letter_runs)
-    if settings.mark_runs:
-        text, counts["mark_runs"] = _cut_runs(text, _MARKS, settings.mark_runs)
+        if counts["fullwidth"]:
+            found |= MARK_RUN
+            if settings.nfc:
+                text = unicodedata.normalize("NFC", text)
+    if found & LETTER_RUN:
+        text, counts["letter_runs"] = _cut_runs(text, _LETTERS, letters)
+    if found & MARK_RUN:
+        text, counts["mark_runs"] = _cut_runs(text, _MARKS, marks)
     return Normalised(text, NormaliseCounts(**counts) if any(counts.values()) else _NOTHING)
 
 
-def _plain_characters(text: str, unusual: str, settings: Normalisation, counts: dict[str, int]) -> str:
-    """Surrogates, newlines, invisible characters and half-width jamo, where the text has any."""
-    if _SURROGATES.search(unusual):
+def _characters(text: str, found: int, settings: Normalisation, counts: dict[str, int]) -> str:
+    """Steps that look at characters without their neighbours, and NFC; the same object if nothing changed."""
+    if found & _SURROGATE:  # or a character beyond the basic plane
         text, counts["surrogates"] = _SURROGATES.subn("\ufffd", text)
-    if settings.newlines and _NEWLINES.search(unusual):
+    if settings.newlines and found & _NEWLINE:
         text, counts["newlines"] = _NEWLINES.subn("\n", text)
-    if settings.invisible and _INVISIBLE.search(unusual):
+    if settings.invisible and found & _UNSEEN:
         text, counts["invisible"] = _INVISIBLE.subn("", text)
-    if settings.jamo and _HALF_WIDTH.search(unusual):
-        text, counts["jamo"] = widen(text)
+    jamo = 0
+    if settings.jamo and found & _HALF:
+        text, jamo = widen(text)
+    if settings.nfc and not text.isascii():
+        text, counts["composed"] = _nfc(text)
+    if settings.jamo and found & _CONJOINING:
+        text, count = lone_to_compatibility(text)
+        jamo += count
+    if settings.compose_jamo:
+        text, count = compose_compatibility(text)
+        jamo += count
+    counts["jamo"] = jamo
     return text
+
+
+@cache
+def _classes() -> np.ndarray:
+    """The class bits of each UTF-16 code unit, as uint16."""
+    table = np.zeros(1 << 16, dtype=np.uint16)
+    units = "".join(map(chr, range(1 << 16)))
+    for pattern, bit in (
+        ("[\ud800-\udfff]", _SURROGATE),
+        ("[\r\v\f\u0085\u2028\u2029]", _NEWLINE),
+        (_INVISIBLE.pattern, _UNSEEN),
+        (f"[\t{_OTHER_SPACES}]", _SPACED),
+        ("[\uffa0-\uffdc]", _HALF),
+        ("[\u1100-\u11ff\ua960-\ua97f\ud7b0-\ud7ff]", _CONJOINING),
+        ("[！-～]", _FULL),
+        (f"[{_LETTERS}]", LETTER),
+        (f"[{_MARKS}]", MARK),
+    ):
+        table[[place.start() for place in re.finditer(pattern, units)]] |= bit
+    return table
 
 
 def _nfc(text: str) -> tuple[str, int]:
@@ -144,24 +186,23 @@ def _nfc(text: str) -> tuple[str, int]:
     return normal, max(len(text) + expanded - len(normal), 0) + replaced
 
 
-def _spaces(text: str, indent: bool, others: bool) -> tuple[str, int]:
+def _spaces(text: str, indent: bool, found: int) -> tuple[str, int]:
     """Runs of spaces within a line to one space, none at its end; an indent's tabs to columns of four."""
     total = 0
     if not indent:
         text, total = _INDENT.subn("", text)
-    elif "\t" in text:
-        text, total = _TABBED_INDENT.subn(lambda found: found.group().expandtabs(4), text)
-    if others:
+    if found & _SPACED:
+        if "\t" in text:
+            text, count = _TABBED_INDENT.subn(lambda tabs: tabs.group().expandtabs(4), text)
+            total += count
         text, count = _OTHER_SPACE_RUN.subn(" ", text)
-        total += count
-    if "\t" in text:
-        total += text.count("\t")
+        total += count + text.count("\t")
         text = text.replace("\t", " ")
-    text, runs = _SPACE_RUN.subn(" ", text)
-    ends = 0
-    if " \n" in text or text[-1:] == " ":
-        text, ends = _TRAILING.subn("", text)
-    return text, total + runs + ends
+    if found & (_SPACED | SPACE_RUN):
+        text, count = _SPACE_RUN.subn(" ", text)
+        total += count
+    text, count = _TRAILING.subn("", text)
+    return text, total + count
 
 
 def _blank_lines(text: str) -> tuple[str, int]:
