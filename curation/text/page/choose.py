@@ -6,7 +6,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.text.page import words
-from hanji.curation.text.page.scan import DIGITS, END, HINTS, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.scan import DIGITS, END, HINTS, NAME, PARENT, START, STOP, TAG, WIDTH
 from hanji.curation.text.page.words import (
     ANCHOR,
     ARIA,
@@ -44,7 +44,7 @@ _HTML, _BODY, _HEAD, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _PRE, 
         "table", "figcaption", "title",
     )
 )  # fmt: skip
-_LI, _P, _UL, _OL, _H1 = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1"))
+_LI, _P, _UL, _OL, _H1, _IMG = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1", "img"))
 
 
 _ALONE = 0.5
@@ -229,33 +229,99 @@ def _drop_boilerplate(nodes: np.ndarray, dropped: np.ndarray) -> None:
 
 
 @kernel
-def _container(nodes: np.ndarray, dropped: np.ndarray) -> int:
-    """The element that holds the content: from the body down as long as one child has most of what is good."""
-    value = _values(nodes, dropped)
+def _bonus(nodes: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """How much more an element's share counts for its name, or for that of the one that makes it up."""
     count = len(nodes)
+    bonus = np.ones(count)
+    for node in range(count - 1, 0, -1):
+        tag = nodes[node, TAG]
+        parent = nodes[node, PARENT]
+        if nodes[node, HINTS] & BODY:
+            bonus[node] = 2.0
+        elif tag == _ARTICLE or tag == _MAIN or nodes[node, HINTS] & (MAIN | GOOD):
+            bonus[node] = max(bonus[node], 1.4)
+        if value[node] >= 0.8 * value[parent]:
+            bonus[parent] = max(bonus[parent], bonus[node])
+    return bonus
+
+
+@kernel
+def _container(nodes: np.ndarray, dropped: np.ndarray, value: np.ndarray) -> int:
+    """The element that holds the content: from the body down as long as one child has most of what is good."""
+    bonus = _bonus(nodes, value)
     root = 0
-    for node in range(count):
+    for node in range(len(nodes)):
         if nodes[node, TAG] == _BODY:
             root = node
             break
     while True:
         best, best_worth = -1, 0.0
+        bodies, named, held = 0.0, 0.0, 0.0
         child = root + 1
         while child < nodes[root, END]:
             if not dropped[child] and value[child] > 0:
                 tag = nodes[child, TAG]
-                if tag != words.TEXT and KIND[tag] & SECTION and tag not in (_P, _UL, _OL, _LI):
-                    worth = value[child]
-                    if nodes[child, HINTS] & BODY:
-                        worth *= 2
-                    elif tag == _ARTICLE or tag == _MAIN or nodes[child, HINTS] & (MAIN | GOOD):
-                        worth *= 1.4
+                if (tag == words.OTHER or KIND[tag] & SECTION) and tag not in (_P, _UL, _OL, _LI):
+                    worth = value[child] * bonus[child]
+                    held += value[child]
+                    bodies += value[child] if bonus[child] == 2.0 else 0.0
+                    named += value[child] if bonus[child] > 1.0 else 0.0
                     if worth > best_worth:
                         best, best_worth = child, worth
             child = nodes[child, END]
+        if best >= 0 and (
+            value[best] < 0.8 * (bodies if bonus[best] == 2.0 else named) or held < 0.8 * value[root]
+        ):
+            # One of several that bear such names is a part, not the whole; so is one beside bare paragraphs.
+            best_worth = value[best]
         if best < 0 or best_worth < _SHARE * value[root]:
             return root
         root = best
+
+
+@kernel
+def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
+    """Drop rows of teasers within the content: like siblings, each a link with a heading or picture and few words."""
+    sums = _sums(nodes, dropped)
+    first, last = root, nodes[root, END]
+    marks = np.zeros(last - first + 1, np.int32)  # headings and pictures that are links, before a row
+    link_until = 0
+    for node in range(first, last):
+        tag = nodes[node, TAG]
+        if tag == _A:
+            link_until = nodes[node, END]
+        heading = KIND[tag] & HEADING != 0 and sums[node, 1] * 2 > sums[node, 0]
+        marks[node - first + 1] = marks[node - first] + (heading or (tag == _IMG and node < link_until))
+    for parent in range(first, last):
+        if nodes[parent, TAG] == words.TEXT or dropped[parent] or nodes[parent, END] < parent + 6:
+            continue
+        child = parent + 1
+        while child < nodes[parent, END]:
+            # A run of siblings of the same kind, text and dropped ones between them aside.
+            name, hints = nodes[child, NAME], nodes[child, HINTS]
+            run, cards, worth = 0, 0, 0
+            start = child
+            while child < nodes[parent, END]:
+                if nodes[child, TAG] != words.TEXT and not dropped[child]:
+                    if nodes[child, NAME] != name or nodes[child, HINTS] != hints:
+                        break
+                    run += 1
+                    worth += sums[child, 0]
+                    width, linked = sums[child, 0], sums[child, 1]
+                    pictured = marks[nodes[child, END] - first] > marks[child - first + 1]
+                    cards += KIND[nodes[child, TAG]] & BLOCK != 0 and linked >= 8 and width < 400 and pictured
+                elif nodes[child, TAG] == words.TEXT and sums[child, 0] > 0:
+                    child = nodes[child, END]
+                    break
+                child = nodes[child, END]
+            if cards >= 3 and cards * 5 >= run * 4 and worth * 2 < sums[root, 0]:
+                node = start
+                while node < child:
+                    if nodes[node, TAG] != words.TEXT:
+                        dropped[node] = True
+                    node = nodes[node, END]
+            if child == start:
+                child = nodes[child, END]
 
 
 @kernel
@@ -334,7 +400,9 @@ def choose(data: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, int]:
     dropped = np.zeros(len(nodes), np.bool_)
     _drop_never(nodes, dropped)
     _drop_boilerplate(nodes, dropped)
-    root = _container(nodes, dropped)
+    value = _values(nodes, dropped)
+    root = _container(nodes, dropped, value)
+    _drop_cards(nodes, dropped, root)
     _clean(nodes, dropped, root)
     _drop_title(data, nodes, dropped, root)
     return dropped, root

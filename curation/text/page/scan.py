@@ -68,6 +68,8 @@ _BASIS = np.uint64(0xCBF29CE484222325)
 _PRIME = np.uint64(0x100000001B3)
 _SHIFT = np.uint64(29)
 _MAX_CLIMB = 64
+_SLUG = 5
+"""A name of so many words is a sentence (the id of a heading) and says nothing of boilerplate."""
 
 
 @kernel
@@ -103,7 +105,7 @@ def _name_hints(data: np.ndarray, start: int, stop: int) -> int:
         while i < stop and data[i] <= 32:
             i += 1
         token, word = _BASIS, _BASIS
-        length = 0
+        length, number = 0, 0
         found, negated = 0, False
         upper = False
         while True:
@@ -118,6 +120,7 @@ def _name_hints(data: np.ndarray, start: int, stop: int) -> int:
                     negated = True
                 found |= value & ~(BAD | COMMENT | META) if negated else value
                 word, length = _BASIS, 0
+                number += 1
             if letter:
                 upper = capital
                 word = (word ^ np.uint64(c)) * _PRIME
@@ -134,6 +137,8 @@ def _name_hints(data: np.ndarray, start: int, stop: int) -> int:
             found |= look_up(token, HINT_KEYS, HINT_VALUES)
         if found & SUBJECT and found & PART:
             found |= BODY
+        if number >= _SLUG:
+            found &= ~(BAD | COMMENT | META)
         hints |= found & ~(SUBJECT | PART | PREFIX | NEGATION)
     return hints
 
