@@ -50,12 +50,15 @@ def _pages() -> Iterator[Page]:
             yield Page(source, f"https://{source}.example/{path.name}", path.read_bytes())
 
 
-def write_warc(path: Path, chosen: Sequence[Page], copies: int = 1) -> int:
-    """Write the pages, ``copies`` times over with ids and URLs of their own; returns bytes of HTML."""
+def write_warc(path: Path, chosen: Sequence[Page], copies: int = 1, first_copy: int = 0) -> int:
+    """Write the pages, ``copies`` times over with ids and URLs of their own; returns bytes of HTML.
+
+    Copies are numbered from ``first_copy``: another number, other ids.
+    """
     size = 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
-        for copy in range(copies):
+        for copy in range(first_copy, first_copy + copies):
             for page in chosen:
                 file.write(gzip.compress(_record(page, copy), 5, mtime=0))
                 size += len(page.body)
