@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-from hanji.curation.text.pii.hits import Hit
+from hanji.curation.text.pii.hits import Hit, near
 
 IPV4 = re.compile(r"(?<![\w.])(?<!\d[-,])(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?![A-Za-z0-9_]|[.-]\d)")
 # A block in CIDR notation is a network, not a machine; a path may begin with digits too.
@@ -17,6 +17,7 @@ _VERSION_BEFORE = re.compile(
     r"\s*[:=]?\s*[\"'(v]?$",
     re.IGNORECASE,
 )
+_VERSION_AFTER = re.compile(r" ?(?:절|장|항|조|판|버전|버젼|version|release)(?![a-z])")
 _ADDRESS_NEAR = re.compile(
     r"\bips?\b|\bipv[46]\b|address|\bhosts?\b|server|\bdns\b|ping|\bfrom\b|gateway|proxy|client|received|visitor"
     r"|주소|서버|아이피|접속|호스트|게이트웨이|프록시|방문자|작성자",
@@ -38,13 +39,13 @@ def is_public_ipv4(text: str, match: re.Match[str], start: int, end: int) -> boo
     except ValueError:  # a number above 255 or with zeros in front
         return False
     network = text[max(0, start - 2) : start] != "//" and _NETWORK.match(text, end)
-    if network or _VERSION_BEFORE.search(text, max(0, start - 20), start):
+    if network or _VERSION_AFTER.match(text, end) or _VERSION_BEFORE.search(text, max(0, start - 20), start):
         return False
     numbers = [int(group) for group in match.groups()]
     if numbers[0] >= 224:
         return False
     like_version = numbers[0] < 10 or max(numbers) < 32 or 0 in numbers[1:3]
-    return not like_version or _ADDRESS_NEAR.search(text, max(0, start - 40), start) is not None
+    return not like_version or near(text, start, end, _ADDRESS_NEAR, 40, 12)
 
 
 def ipv6_hits(text: str) -> Iterator[Hit]:

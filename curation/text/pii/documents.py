@@ -28,14 +28,14 @@ _SPELLED_PHONE = re.compile(
 
 
 def passport_hits(text: str) -> Iterator[Hit]:
-    """A number of a passport's form within forty characters after the word, on its line or the next."""
+    """A number of a passport's form within forty characters after the word, or right before it."""
     if "여권" not in text and "assport" not in text and "PASSPORT" not in text:
         return
     end = 0
     for word in _PASSPORT_WORDS.finditer(text):
-        for match in _PASSPORT.finditer(text, max(end, word.end()), word.end() + 40):
+        for match in _PASSPORT.finditer(text, max(end, word.start() - 14), word.end() + 40):
             alone = match.group().isdigit()
-            if alone and not _DIGITS_ALONE.search(text, word.end(), match.start()):
+            if alone and not _DIGITS_ALONE.search(text, word.end(), max(word.end(), match.start())):
                 continue
             end = match.end()
             yield Hit(match.start(), match.end(), "passport", "passport")

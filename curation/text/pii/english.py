@@ -33,7 +33,7 @@ _IBAN_LENGTHS = {
 _SOCIAL = re.compile(r"social security|\bSSN?\b|\bSS#|soc\.? ?sec|사회보장", re.IGNORECASE)
 _TAXPAYER = re.compile(r"\bITIN\b|taxpayer|납세자", re.IGNORECASE)
 _PHONE = re.compile(
-    r"phone|\btel\b|\btel[.:]|\bcall(?:ing|ed)?\b|\bcell\b|mobile|\bfax|\bdial|\btext\b|contact|\bnumber\b|hotline"
+    r"phone|\btel\b|\btel[.:]|\bcall(?:ing|ed)?\b|\bcell\b|mobile|\bfax|\bdial|\btext\b|contact|hotline"
     r"|\bvoice\b|whatsapp|☎|📞|℡|전화|연락|문의|팩스",
     re.IGNORECASE,
 )
@@ -49,9 +49,9 @@ _NO_ACCOUNT = re.compile(r"followers|twitter|@|\bid\b|phone|\btel", re.IGNORECAS
 
 SSN = re.compile(LEFT + r"(\d{3})([- ]?)(\d{2})\2(\d{4})" + RIGHT)
 US_PHONE = re.compile(
-    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?P<country>\+?1[-. ]{0,2})?"
-    r"(?:\((?P<open>[2-9]\d{2})\)[-. ]{0,2}|(?P<area>[2-9]\d{2})(?P<first>[-. /]{0,3}))"
-    r"(?P<exchange>[2-9]\d{2})(?P<second>[-. ]{0,3})(?P<line>\d{4})(?![0-9_])(?!-\d)(?!\.\d)"
+    r"(?<![0-9_])(?<!\d[-.,:/])(?:(?<![A-Za-z])(?P<country>\+?1[-. ]{0,2}))?"
+    r"(?:\((?P<open>[2-9]\d{2})\)[-. ]{0,2}|(?<![A-Za-z])(?P<area>[2-9]\d{2})(?P<first>[-. /]{0,3}))"
+    r"(?P<exchange>[1-9]\d{2})(?P<second>[-. ]{0,3})(?P<line>\d{4})(?![0-9_])(?!-\d)(?!\.\d)"
 )
 UK_PHONE = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:(?P<country>\+44[- .]?(?:\(0\)[- ]?)?)|\(?0)(?:"
@@ -63,9 +63,11 @@ FOREIGN_PHONE = re.compile(
     r"(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
 )
 # Whatever stands directly after "Tel." is a telephone, of any country or a local one.
+_ALONE = r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])"
 CALLED = re.compile(
-    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\+ ?)?(?:\(\d{1,4}\)|\d{1,4})(?:[-. ]{1,2}(?:\(\d{2,8}\)|\d{2,8})){1,4}(?![0-9])(?!-\d)(?!\.\d)"
-    r"|(?<![0-9A-Za-z_])(?<!\d[-.,:/])\d{7,13}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
+    _ALONE
+    + r"(?:\+ ?)?(?:\(\d{1,4}\)|\d{1,4})(?:[-. ]{1,2}(?:\(\d{2,8}\)|\d{2,8})){1,4}(?!\d)(?!-\d)(?!\.\d)"
+    r"|" + _ALONE + r"\d{7,13}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
 )
 IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
 NUMBER = re.compile(LEFT + r"\d{2,17}(?:[- ]\d{2,8}){0,4}" + RIGHT)

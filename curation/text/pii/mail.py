@@ -26,10 +26,12 @@ _SHELL = re.compile(r"(?:\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)\b[^\n]*)$")
 _PROMPT = re.compile(r"[ :][^\n\]@]{0,40}\][#$%]|[: ]?~?[^\s@]{0,40}[#$%] ")
 _SPELLED_MARKS = ("뱅", "(at)", "[at]", "(AT)", "[AT]", "( at )", "(@)", "[@]", " dot ")
 _SPELLED_DOT = re.compile(r" ?[(\[{<] ?(?:dot|DOT|Dot|\.|닷|점) ?[)\]}>] ?| (?:dot|DOT|닷|점) |점|닷")
+_READ_ALOUD = re.compile(r" ?닷 ?(컴|넷)")
+_AT = r" ?[(\[{<] ?(?:at|AT|At|@|골뱅이|앳) ?[)\]}>] ?| ?골뱅이 ?| (?:at|AT) (?=[^\n]{1,60} (?:dot|DOT) )"
+_LABELS = rf"[A-Za-z0-9-]{{1,63}}(?:(?:\.|{_SPELLED_DOT.pattern})[A-Za-z0-9-]{{1,63}}){{1,4}}"
 _SPELLED = re.compile(
     r"(?<![A-Za-z0-9._%+-])(?P<local>[A-Za-z0-9][A-Za-z0-9._%+-]{0,63})"
-    r"(?: ?[(\[{<] ?(?:at|AT|At|@|골뱅이|앳) ?[)\]}>] ?| ?골뱅이 ?| (?:at|AT) (?=[^\n]{1,60} (?:dot|DOT) ))"
-    rf"(?P<domain>[A-Za-z0-9-]{{1,63}}(?:(?:\.|{_SPELLED_DOT.pattern})[A-Za-z0-9-]{{1,63}}){{1,4}})(?![A-Za-z0-9-])"
+    rf"(?:{_AT})(?P<domain>{_LABELS}|[A-Za-z0-9-]{{1,63}}{_READ_ALOUD.pattern})(?![A-Za-z0-9-])"
 )
 
 
@@ -49,9 +51,13 @@ def mail_hits(text: str) -> Iterator[Hit]:
         end = 0
     if any(mark in text for mark in _SPELLED_MARKS):
         for match in _SPELLED.finditer(text):
-            domain = _SPELLED_DOT.sub(".", match["domain"])
+            domain = _SPELLED_DOT.sub(".", _READ_ALOUD.sub(_read, match["domain"]))
             if _known(domain) == domain and not _is_reserved(domain):
                 yield Hit(match.start(), match.end(), "email", "email")
+
+
+def _read(match: re.Match[str]) -> str:
+    return ".com" if match[1] == "컴" else ".net"
 
 
 def _around(text: str, at: int, earliest: int) -> Hit | None:

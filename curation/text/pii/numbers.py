@@ -26,6 +26,7 @@ _RUN = re.compile(
     rf"[0-9０-９](?:(?:[{_SEPARATOR}]{{0,4}}[0-9０-９]){{6,}}|[0-9]{{0,2}}(?:\.[0-9]{{1,3}}){{3}})"
 )
 _DATE = re.compile(r"(?:19|20)\d\d([-./] ?)\d{1,2}\1\d{1,2}")
+_NO_DIGITS = re.compile(r"[^0-9]+")
 _LEAD = 12
 _CARD = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\d{4}(?P<a>[- ])\d{4}(?P=a)\d{4}(?P=a)\d{4}"
@@ -34,20 +35,23 @@ _CARD = re.compile(
 _CARD_WORDS = re.compile(
     r"카드|card|visa|비자|master|마스터|amex|결제|credit|cvc|cvv|유효기간|expir|\bcc\b", re.IGNORECASE
 )
+_ORDER_WORDS = re.compile(
+    r"주문|접수|송장|운송|일련|관리|문서|order|serial|tracking|invoice|\bids?\b|[a-z]id\b", re.IGNORECASE
+)
 
 Check = Callable[[str, re.Match[str], int, int], str | None]
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A form to look for in a run. ``check`` gives the form of the mask, or None for no hit."""
+    """A form to look for in a run of at least so many digits.
 
+    ``check`` is given the text, the match and its place in the text, and gives the form of the mask, or None.
+    """
+
+    digits: int
     regex: re.Pattern[str]
     check: Check
-
-
-def _always(form: str) -> Check:
-    return lambda text, match, start, end: form
 
 
 def _if(form: str, holds: Callable[[str, re.Match[str], int, int], bool]) -> Check:
@@ -60,7 +64,9 @@ def _card(text: str, match: re.Match[str], start: int, end: int) -> str | None:
         return None
     if match["a"] or match["b"] or near(text, start, end, _CARD_WORDS, 40, 24):
         return "card"
-    return None
+    # Run together it may be a parameter of a URL or the number of an order; fourteen digits are often a time.
+    plain = len(digits) > 14 and text[start - 1 : start] not in ("=", "/", "&", "#", "-")
+    return "card" if plain and not near(text, start, end, _ORDER_WORDS, 24) else None
 
 
 def _abroad(text: str, match: re.Match[str], start: int, end: int) -> str | None:
@@ -69,26 +75,26 @@ def _abroad(text: str, match: re.Match[str], start: int, end: int) -> str | None
 
 # The most specific first: what an earlier one took is not looked at again.
 PATTERNS: tuple[Pattern, ...] = (
-    Pattern(korean.RRN, korean.is_rrn),
-    Pattern(korean.CRN, korean.is_crn),
-    Pattern(_CARD, _card),
-    Pattern(korean.LICENCE, korean.is_licence),
-    Pattern(korean.BRN, korean.is_business),
-    Pattern(english.SSN, english.is_american),
-    Pattern(addresses.IPV4, _if("ipv4", addresses.is_public_ipv4)),
-    Pattern(korean.ABROAD, _abroad),
-    Pattern(korean.MOBILE, _always("mobile")),
-    Pattern(korean.FORWARDED, _if("forwarded", korean.is_landline)),
-    Pattern(korean.INTERNET, _if("internet", korean.is_landline)),
-    Pattern(korean.FREEPHONE, _if("freephone", korean.is_landline)),
-    Pattern(korean.LANDLINE, _if("landline", korean.is_landline)),
-    Pattern(korean.HOTLINE, _if("hotline", korean.is_hotline)),
-    Pattern(english.UK_PHONE, english.is_uk_phone),
-    Pattern(english.FOREIGN_PHONE, english.is_foreign_phone),
-    Pattern(english.US_PHONE, english.is_us_phone),
-    Pattern(english.CALLED, english.is_called),
-    Pattern(korean.ACCOUNT, korean.is_account),
-    Pattern(english.NUMBER, english.is_bank_number),
+    Pattern(13, korean.RRN, korean.is_rrn),
+    Pattern(13, korean.CRN, korean.is_crn),
+    Pattern(14, _CARD, _card),
+    Pattern(10, korean.LICENCE, korean.is_licence),
+    Pattern(10, korean.BRN, korean.is_business),
+    Pattern(9, english.SSN, english.is_american),
+    Pattern(4, addresses.IPV4, _if("ipv4", addresses.is_public_ipv4)),
+    Pattern(10, korean.ABROAD, _abroad),
+    Pattern(10, korean.MOBILE, _if("mobile", korean.is_mobile)),
+    Pattern(10, korean.FORWARDED, _if("forwarded", korean.is_landline)),
+    Pattern(10, korean.INTERNET, _if("internet", korean.is_landline)),
+    Pattern(10, korean.FREEPHONE, _if("freephone", korean.is_landline)),
+    Pattern(9, korean.LANDLINE, _if("landline", korean.is_landline)),
+    Pattern(8, korean.HOTLINE, _if("hotline", korean.is_hotline)),
+    Pattern(6, english.NUMBER, english.is_bank_number),
+    Pattern(9, english.UK_PHONE, english.is_uk_phone),
+    Pattern(9, english.FOREIGN_PHONE, english.is_foreign_phone),
+    Pattern(10, english.US_PHONE, english.is_us_phone),
+    Pattern(7, english.CALLED, english.is_called),
+    Pattern(10, korean.ACCOUNT, korean.is_account),
 )
 
 
@@ -98,7 +104,21 @@ def number_hits(text: str) -> Iterator[Hit]:
         start, end = run.span()
         if end - start <= 12 and _DATE.fullmatch(text, start, end):
             continue
+        if run.group().isdigit() and _is_code(text, start, end):
+            continue
         yield from _in_run(text, start, end)
+
+
+def _is_code(text: str, start: int, end: int) -> bool:
+    """Digits run together as a part of a longer word: names of files, hashes. An IBAN may be one."""
+    before, after = text[max(0, start - 2) : start], text[end : end + 1]
+    if before.isascii() and before.isupper() and before.isalpha():  # DE89…, HP010…
+        return False
+    if end - start > 17:
+        return True
+    return (after.isascii() and (after.isalpha() or after == "_")) or (
+        before[-1:].isascii() and (before[-1:].isalpha() or before[-1:] == "_") and before not in ("el", "ax")
+    )
 
 
 def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
@@ -106,8 +126,9 @@ def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
     segment = text[origin : end + 4]
     if not segment.isascii():
         segment = segment.translate(_FOLD)
+    count = len(_NO_DIGITS.sub("", segment[start - origin :]))
     taken = bytearray(len(segment))
-    for match in english.IBAN.finditer(segment):
+    for match in english.IBAN.finditer(segment) if count > 8 else ():
         length = english.iban_length(match.group())
         if length:
             first, last = match.start(), match.start() + length
@@ -115,6 +136,8 @@ def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
             yield _hit(origin + first, origin + last, "iban")
     lead = max(0, start - origin - 4)
     for pattern in PATTERNS:
+        if pattern.digits > count:
+            continue
         for match in pattern.regex.finditer(segment, lead):
             first, last = match.span()
             if any(taken[first:last]):
