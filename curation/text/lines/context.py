@@ -6,18 +6,43 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 _FENCE = re.compile(r"\n {0,3}(?P<fence>`{3,}|~{3,})[^\n`]*(?=\n|\Z)")
 # A link's line: short, no sentence.
 _LINK = re.compile(r" {0,3}(?:[-*+•·▪■□◆◇●○▶▷☞]|\d{1,2}[.)]) ?[^\s][^\n]{1,120}")
+_WORD_END = frozenset("abcdefghijklmnopqrstuvwxyz,")
 _LISTED = re.compile(r"[\t ]*(?:[-*+•·▪■□◆◇●○▶▷☞]|\d{1,2}[.)])[\t ]?")
 
 
-class Span(Protocol):
+@dataclass(frozen=True)
+class Line:
+    """A line that is to go, or would go next to one that does. ``end`` is before its newline."""
+
     start: int
     end: int
     rule: str
+    sure: bool
+    listed: bool = False
+    """Whether a list's mark stands before it."""
+    weight: int = 0
+    """How much its words prove together with those of its neighbours."""
+
+
+def is_wrapped(low: str, text: str, start: int, begin: int, end: int) -> bool:
+    """Whether the line that starts here is the middle or the end of a hard-wrapped sentence.
+
+    It begins with a small letter after a long line that ends in a word, or ends in a word before one that begins so.
+    """
+    first = text[begin - 1 : begin]
+    if (
+        first.islower()
+        and start > 1
+        and low[start - 2] in _WORD_END
+        and start - low.rfind("\n", 0, start - 1) > 40
+    ):
+        return True
+    return end - start > 40 and low[end - 1] in _WORD_END and text[end : end + 1].islower()
 
 
 def code_spans(low: str) -> list[tuple[int, int]]:
@@ -77,18 +102,16 @@ def listed_after(low: str, end: int) -> list[tuple[int, int]] | None:
     return None if sentences or len(found) < 2 else found
 
 
-def with_blank_lines(low: str, lines: Sequence[Span]) -> list[tuple[int, int, str]]:
+def with_blank_lines(low: str, lines: Sequence[Line]) -> list[tuple[int, int, str]]:
     """(start, end, rule) of lines that go, with a newline each and the blank lines they would leave doubled.
 
     A line goes with the newline after it, one of the last lines with the newline before it.
     """
     result: list[tuple[int, int, str]] = []
-    gone = 1  # everything before this place is removed or kept for good; 1 is the start of the text
-    # Whether nothing, or a blank line, stands before `gone` in the text that is left.
     for line in lines:
         start = line.start
         end = min(line.end + 1, len(low))
-        open_before = _blank_before(low, start, gone, result)
+        open_before = _blank_before(low, start, result)
         while open_before and end < len(low):
             stop = low.find("\n", end)
             stop = len(low) if stop < 0 else stop
@@ -96,11 +119,10 @@ def with_blank_lines(low: str, lines: Sequence[Span]) -> list[tuple[int, int, st
                 break
             end = min(stop + 1, len(low))
         result.append((start, end, line.rule))
-        gone = end
     return _without_last_newline(low, result)
 
 
-def _blank_before(low: str, start: int, gone: int, result: list[tuple[int, int, str]]) -> bool:
+def _blank_before(low: str, start: int, result: list[tuple[int, int, str]]) -> bool:
     """Whether the text that is left before ``start`` is empty or ends with a blank line."""
     index = len(result) - 1
     place = start
@@ -130,6 +152,6 @@ def _without_last_newline(low: str, result: list[tuple[int, int, str]]) -> list[
     begin = first - 1
     while begin > 1 and (index == 0 or result[index - 1][1] < begin) and low[begin - 1] in "\n":
         begin -= 1
-    start, end, rule = result[index]
+    _, end, rule = result[index]
     result[index] = (begin, end, rule)
     return result

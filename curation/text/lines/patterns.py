@@ -12,7 +12,7 @@ from collections.abc import Iterable
 BLANKS = r"[\t \u00a0\u3000]"
 # What stands between the items of a menu: blanks, separators, marks, and counts with their units.
 GAP = (
-    rf"(?:{BLANKS}|[|·•∙ㅣ/\\,:;+>»›«‹<→←▶◀▲▼△▽▷◁☞♥♡★☆✔✕×()\[\]{{}}…!?#*_~=&–—.-]"
+    rf"(?:{BLANKS}|[|·•∙ㅣ/\\,:;+>»›«‹→←▶◀▲▼△▽▷◁☞♥♡★☆✔✕×()\[\]…!?*_~=&–—.-]"
     r"|\d[\d,.]*+(?:[km만천](?![a-z가-힣]))?+(?:개|건|명|회)?+)"
 )
 # What may stand before a line: Markdown's marks of headings, quotes, lists and rows, and printed bullets.
