@@ -48,6 +48,8 @@ _LI, _P, _UL, _OL, _H1, _IMG = (words.TAG[name] for name in ("li", "p", "ul", "o
 
 
 _ALONE = 0.5
+_CORE = 0.6
+_BESIDE = 0.1
 _SHARE = 0.87
 """Of what is good within an element, the share that one child must hold to be the container instead."""
 
@@ -217,7 +219,7 @@ def _drop_boilerplate(nodes: np.ndarray, dropped: np.ndarray) -> None:
                 node = nodes[node, END]
             else:
                 node += 1
-        if left >= 200 and left * 8 >= value[0]:
+        if left >= 60 and left * 8 >= value[0]:
             break
     node = 1
     while node < count:
@@ -325,6 +327,35 @@ def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
 
 
 @kernel
+def _trim(nodes: np.ndarray, dropped: np.ndarray, root: int, value: np.ndarray) -> None:
+    """Drop what stands around the core of the content and is worth little beside it."""
+    sums = _sums(nodes, dropped)
+    core = root
+    while True:
+        best, direct = -1, 0.0
+        child = core + 1
+        while child < nodes[core, END]:
+            if not dropped[child]:
+                if KIND[nodes[child, TAG]] & SECTION and nodes[child, TAG] not in (_P, _UL, _OL, _LI):
+                    if best < 0 or value[child] > value[best]:
+                        best = child
+                else:
+                    direct += value[child]
+            child = nodes[child, END]
+        if best < 0 or value[best] < _CORE * value[core] or value[best] <= 0:
+            return
+        # What is beside the core on this level.
+        child = core + 1
+        while child < nodes[core, END]:
+            if child != best and not dropped[child] and nodes[child, TAG] != words.TEXT and direct == 0.0:
+                width, linked = sums[child, 0], sums[child, 1]
+                if value[child] < _BESIDE * value[root] and (child > best or value[child] < 30 or linked * 4 > width):
+                    dropped[child] = True
+            child = nodes[child, END]
+        core = best
+
+
+@kernel
 def _clean(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
     """Drop what is link-dense within the content."""
     sums = _sums(nodes, dropped)
@@ -403,6 +434,7 @@ def choose(data: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, int]:
     value = _values(nodes, dropped)
     root = _container(nodes, dropped, value)
     _drop_cards(nodes, dropped, root)
+    _trim(nodes, dropped, root, value)
     _clean(nodes, dropped, root)
     _drop_title(data, nodes, dropped, root)
     return dropped, root

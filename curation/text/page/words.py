@@ -132,7 +132,7 @@ TOC = 1 << 22
 PAREN = 1 << 23
 
 _SUBJECTS = (
-    "article post entry story news blog board view doc document page detail read topic thread question answer"
+    "article post entry story news blog board doc document page detail read topic thread question answer"
 )
 _PARTS = "content contents body text txt cont copy main maincontent inner desc"
 
@@ -144,7 +144,7 @@ _HINTS: list[tuple[int, str]] = [
         BODY,
         "articlebody articletext articlecontent postbody postcontent postentry entrycontent entrybody storybody "
         "storycontent storytext newsbody bodytext maintext maincontent contentbody bodycontent textcontent "
-        "articleview articleviewcontent newsview viewcontent viewcont boardview tttarticle tttcontent "
+        "articleview articleviewcontent newsview boardview tttarticle tttcontent "
         "contentsstyle areaview sebodytext semaincontainer postview postviewarea articlecontents markdownbody "
         "mwparseroutput mwcontenttext 본문 richtext prose rsttext pagecontent singlecontent "
         "themainbody bodycopy articlecopy storycopy documentcontent xecontent rdbody fieldnamebody readcontent",
