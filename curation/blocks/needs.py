@@ -27,6 +27,11 @@ _FETCHED = (
     "huggingface_hub (HF_ASSETS_CACHE) from a machine that has one"
 )
 
+_KIWI = (
+    " -- pip install 'kiwipiepy<0.22' 'kiwipiepy_model<0.22' (LGPL): datatrove asks for a model of it that later "
+    "versions do not bring; args.language: eng splits at spaces and signs instead"
+)
+
 
 class FastTextClass:
     """The part of fastText's Python class that datatrove calls; its own ``predict`` fails on numpy 2."""
@@ -177,8 +182,9 @@ def prepare(block: Any, languages: Sequence[str], where: str) -> None:
     try:
         words.load_word_tokenizer(language).sent_tokenize("Paper is made by hand. 종이를 손으로 뜬다.")
     except Exception as error:
+        hint = _KIWI if language.partition("_")[0] in ("ko", "kor") else ""
         raise RecipeError(
-            f"{where}: {type(block).__name__} splits words of the language {language!r}: {error}"
+            f"{where}: {type(block).__name__} splits words of the language {language!r}: {error}{hint}"
         ) from None
 
 
