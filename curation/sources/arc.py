@@ -11,7 +11,7 @@ import re
 from collections import Counter
 
 from hanji.curation.records import Record
-from hanji.curation.sources.framing import Frame, Header
+from hanji.curation.sources.framing import NO_LENGTH, Frame, Header
 from hanji.curation.sources.http import parse_response
 from hanji.curation.sources.pages import document_of
 
@@ -19,9 +19,9 @@ _LONGEST_LINE = 1 << 13
 _SCHEME = re.compile(rb"(?:filedesc|https?|ftp|dns|whois|gopher|mailto|news|nntp|file|data):\S", re.I)
 _ANY_SCHEME = re.compile(rb"[a-zA-Z][\w+.-]{1,30}:\S")
 # A line from its date on. Writers put "-" or nonsense where they knew no length.
-_VERSION_1 = re.compile(rb" (\S{1,45}) (\d{8,20}) (\S{1,255}) (-?\w{1,18})\s*\Z")
+_VERSION_1 = re.compile(rb" ([0-9A-Fa-f.:]{1,45}|-) (\d{8,20}) (\S{1,255}) (-?\w{1,18})\s*\Z")
 _VERSION_2 = re.compile(
-    rb" (\S{1,45}) (\d{8,20}) (\S{1,255}) (?:-|\d{1,6}) \S{1,100} \S{1,2048} (?:-|\d{1,18}) \S{1,255}"
+    rb" ([0-9A-Fa-f.:]{1,45}|-) (\d{8,20}) (\S{1,255}) (?:-|\d{1,6}) \S{1,100} \S{1,2048} (?:-|\d{1,18}) \S{1,255}"
     rb" (-?\w{1,18})\s*\Z"
 )
 # What no other line has: a date between blanks.
@@ -70,19 +70,13 @@ class _Arc:
 DIALECT = _Arc()
 
 
-def is_arc(content: bytes, path: str) -> bool:
-    """Whether a file that begins so is an ARC file; by its name where its beginning cannot be read."""
-    if not content:
-        return path.endswith((".arc", ".arc.gz"))
-    return DIALECT.begins(content, 0)
-
-
 def record_of(frame: Frame, path: str, skipped: Counter[str]) -> Record | None:
     """The record of a frame; None, and a count, if it is no document."""
     url, date = frame.fields.get("url"), frame.fields.get("date")
     key = f"{url} {date}" if url else ""
     base = Record(key, path, frame.position, url, date, error=frame.error, flaw=frame.flaw)
-    if (url or "").startswith("filedesc:"):
+    whole = frame.error is None or frame.error.endswith(NO_LENGTH)
+    if (url or "").startswith("filedesc:") and whole:
         skipped["record: filedesc"] += 1
         return None
     if frame.error is not None:

@@ -17,6 +17,7 @@ from hanji.curation.sources.window import BLANK, Window, pieces_of
 LONGEST_HEADER = 1 << 16
 MOST_BLOCK = 1 << 27
 _HEAD = 1 << 16
+NO_LENGTH = "its header gives no length"
 _MOST_BLANK = 1 << 16
 
 
@@ -80,7 +81,7 @@ def frames(raw: Any, dialect: Dialect, *, compressed: bool, size: int | None) ->
 
     ``size`` is None for a stream that cannot be sought in. OSErrors of the machine are raised.
     """
-    window = Window(pieces_of(raw, compressed, size), dialect.begins)
+    window = Window(pieces_of(raw, compressed, size), dialect.begins, dialect.longest_line)
     anything = False
     while True:
         window.skip_blank()
@@ -116,7 +117,7 @@ def _record(window: Window, dialect: Dialect) -> Iterator[Frame]:
         return
     fields, length = header.fields, header.length
     if length is None:
-        yield Frame(fields, b"", 0, 0, position, error=f"{dialect.name}-broken: it gives no length")
+        yield Frame(fields, b"", 0, 0, position, error=f"{dialect.name}-broken: {NO_LENGTH}")
         _seek(window, dialect, header.size)
         return
     if length > MOST_BLOCK and window.need(header.size + _HEAD):
@@ -207,7 +208,8 @@ def _follows(window: Window, dialect: Dialect, offset: int) -> bool:
         blank = place - window.at - offset
         if place < len(window.data):
             return _begins(window, dialect, offset + blank)
-        if blank > _MOST_BLANK or not window.need(offset + blank + 1):
+        # A block that ends with its member is whole, whatever the next one holds.
+        if blank > _MOST_BLANK or window.at_member_end() or not window.need(offset + blank + 1):
             return True
 
 

@@ -154,11 +154,14 @@ def up_to_fault(inflate: Any, data: bytes | memoryview, most: int = 1 << 62) -> 
     return b"".join(pieces), position
 
 
-def next_member(raw: Any, start: int, is_record: Callable[[bytes], bool]) -> int | None:
-    """Where, from ``start`` on, the next gzip member stands whose content begins like a record; or None."""
+def next_member(raw: Any, start: int, is_record: Callable[[bytes], bool], most: int) -> int | None:
+    """Where, from ``start`` on, the next gzip member stands whose content begins like a record; or None.
+
+    ``is_record`` is given the first ``most`` bytes of content.
+    """
     for position, ahead in _members(raw, start):
         try:
-            content = zlib.decompressobj(_GZIP).decompress(ahead, 64)
+            content = zlib.decompressobj(_GZIP).decompress(ahead, most)
         except zlib.error:
             continue
         if is_record(content):

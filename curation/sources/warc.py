@@ -11,8 +11,8 @@ import base64
 import binascii
 import dataclasses
 import hashlib
+import io
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +26,15 @@ from hanji.curation.sources import arc
 from hanji.curation.sources.compressed import Damaged, compression_of, decompressed
 from hanji.curation.sources.framing import LONGEST_HEADER, MOST_BLOCK, Frame, Header, frames
 from hanji.curation.sources.http import Response, parse_response
-from hanji.curation.sources.members import MEMBER
+from hanji.curation.sources.members import MEMBER, Members, next_member
 from hanji.curation.sources.pages import document_of, with_flaw
 
 # The line that begins a record, with the beginning of the next one: a page may quote the words alone.
 _BEGINNING = re.compile(rb"WARC/(?:1\.\d|0\.\d\d?)[ \t]*\r?\n[A-Za-z]")
 _HEADER_END = re.compile(rb"\n\r?\n|" + _BEGINNING.pattern)
+# Content by which the dialect of an archive can be told.
+_ENOUGH = 1 << 15
+_MOST_DAMAGED = 4
 _DOCUMENTS = ("response", "resource", "conversion")
 _KINDS = ("warcinfo", "request", "metadata", "revisit", "continuation")
 
@@ -81,33 +84,82 @@ def _open(path: str) -> Iterator[_Archive | None]:
     with fsspec.open(path, "rb") as raw:
         head: bytes = raw.read(1 << 15)
         raw.seek(0)
-        compression = compression_of(head)
-        if compression is None and b"WARC/" not in head and MEMBER.search(head):
-            compression = "gzip"  # whose first member is damaged
+        compression = _compression(head)
         if not head:
             yield None
         elif compression in (None, "gzip"):
             size = raw.seek(0, 2)
-            raw.seek(0)
             compressed = compression == "gzip"
-            yield _Archive(raw, compressed, size, arc.is_arc(_first_content(head, compressed), path))
+            is_arc = _is_arc(_unpacked(raw) if compressed else head, path)
+            raw.seek(0)
+            yield _Archive(raw, compressed, size, is_arc)
         else:
             with decompressed(raw, compression) as stream:
                 try:
                     first = stream.peek(1)
                 except Damaged:
                     first = b""
-                yield _Archive(stream, False, None, arc.is_arc(first, path))
+                yield _Archive(stream, False, None, _is_arc(first, path))
 
 
-def _first_content(head: bytes, compressed: bool) -> bytes:
-    """What stands at the beginning of the first record; b"" where that is damaged."""
-    if not compressed:
-        return head
-    try:
-        return zlib.decompressobj(31).decompress(head, 1 << 15)
-    except zlib.error:
-        return b""
+def _compression(head: bytes) -> str | None:
+    """How an archive that begins so is compressed; damage may have taken or made its first bytes."""
+    named = compression_of(head)
+    plain = sum(_headers(head))
+    if named not in (None, "gzip") or MEMBER.search(head) is None:
+        return named if not plain else None
+    if not plain:
+        return "gzip"
+    # A page in a plain archive may be compressed, but does not begin with a record.
+    packed, place = 0, next_member(io.BytesIO(head), 0, _has_header, _ENOUGH)
+    while place is not None:
+        packed += 1
+        place = next_member(io.BytesIO(head), place + 1, _has_header, _ENOUGH)
+    return "gzip" if packed > plain or (packed == plain and named) else None
+
+
+def _is_arc(content: bytes, path: str) -> bool:
+    """Whether it is an ARC file: by how it begins, by which headers it has, at last by its name."""
+    if content.startswith(b"filedesc:") and arc.DIALECT.begins(content, 0):
+        return True
+    in_warc, in_arc = _headers(content)
+    if not in_warc and not in_arc:
+        return path.endswith((".arc", ".arc.gz"))
+    # A line that damage made look like a header is outvoted.
+    return in_arc > in_warc
+
+
+def _headers(content: bytes) -> tuple[int, int]:
+    """How many headers of WARC and of ARC stand in the content, those alone that give a length."""
+    counts = []
+    for dialect in (_DIALECT, arc.DIALECT):
+        count, place = 0, dialect.find(content, 0, len(content))
+        while place >= 0:
+            header = dialect.header(content, place)
+            count += header is not None and header.length is not None
+            place = dialect.find(content, place + 1, len(content))
+        counts.append(count)
+    return counts[0], counts[1]
+
+
+def _has_header(content: bytes) -> bool:
+    return _headers(content) != (0, 0)
+
+
+def _unpacked(raw: Any) -> bytes:
+    """What the first sound members hold: enough to tell the dialect by, also where the first are damaged."""
+    content, start = b"", 0
+    for _ in range(_MOST_DAMAGED):
+        members = Members(raw, start)
+        while len(content) < _ENOUGH and (piece := members.piece()):
+            content += piece
+        if members.damage is None:
+            break
+        found = next_member(raw, members.member + 1, _has_header, _ENOUGH)
+        if found is None:
+            break
+        start = found
+    return content
 
 
 class _Warc:
@@ -152,10 +204,10 @@ def fields_of(header: bytes) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if colon and name not in fields:
-            fields[name] = value.strip()
-        elif name in fields:
+        if not colon or name in fields:
             name = ""
+        else:
+            fields[name] = value.strip()
     return fields
 
 
@@ -163,15 +215,13 @@ def _record_of(frame: Frame, path: str, skipped: Counter[str], check_digests: bo
     fields = frame.fields
     key, url, date = _identity(fields)
     base = Record(key, path, frame.position, url, date, error=frame.error, flaw=frame.flaw)
-    if frame.error is not None and not fields:
+    if frame.error is not None:
+        # Also where the record would be no document: what is behind it may be lost.
         return base
     kind = fields.get("warc-type", "").lower()
-    if kind in _KINDS or (frame.error is None and kind not in _DOCUMENTS):
-        # Whatever is wrong with it, it is no document.
+    if kind not in _DOCUMENTS:
         skipped[f"record: {kind if kind in _KINDS else 'unknown type'}"] += 1
         return None
-    if frame.error is not None:
-        return base
     found = document_of(_response(kind, fields, frame), _with_flaws(base, fields), skipped)
     if found is None or found.error is not None:
         return found

@@ -63,13 +63,17 @@ class Plain:
 class Window:
     """``data[at:]`` is what is known of the content from the present position on.
 
-    ``begins(data, at)`` says whether a record begins there. Where something is in the file: its own position
-    in a plain file, the member's where one begins with it, else its position in the decompressed content.
+    ``begins(data, at)`` says whether a record begins there, given ``longest_line`` bytes. Where something is in
+    the file: its own position in a plain file, the member's where one begins with it, else its position in the
+    decompressed content.
     """
 
-    def __init__(self, pieces: Plain | Members, begins: Callable[[bytes, int], bool]) -> None:
+    def __init__(
+        self, pieces: Plain | Members, begins: Callable[[bytes, int], bool], longest_line: int
+    ) -> None:
         self._pieces = pieces
         self._begins = begins
+        self._longest_line = longest_line
         self.data = b""
         self.at = 0
         self._base = 0  # position in the content of data[0]
@@ -107,6 +111,11 @@ class Window:
         """Whether what is known ends where the content, or the content before the next record's member, does."""
         ahead = self._ahead()
         return ahead is None or (ahead[1] and self._begins(ahead[0], 0))
+
+    def at_member_end(self) -> bool:
+        """Whether what is known ends where a gzip member or the content does."""
+        ahead = self._ahead()
+        return ahead is None or ahead[1]
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -155,7 +164,7 @@ class Window:
         # of members within members must not be inflated again and again.
         pieces.wasted += reached - damaged
         start = damaged + 1 if pieces.wasted <= 64 * CHUNK else max(reached, damaged + 1)
-        found = next_member(raw, start, lambda content: self._begins(content, 0))
+        found = next_member(raw, start, lambda content: self._begins(content, 0), self._longest_line)
         self._base += len(self.data)
         self.data, self.at, self._held, self._next = b"", 0, None, None
         if found is None:
