@@ -66,26 +66,32 @@ def judge(text: str) -> English:
     spelled = b" " + b" ".join(lowered.translate(_SPACES).split()) + b" "
     if len(spelled) < 3:
         return English(-20.0, len(words), 0)
-    strong, weak = _word_sets()
+    strong, weak = word_sets()
     found = sum(map(strong.__contains__, words))
     also = sum(map(weak.__contains__, words))
-    spelling = -BITS * float(_table()[_trigrams(spelled)].mean())
+    level = float(_table()[_trigrams(spelled)].mean())
     foreign = len(lowered.translate(None, _NO_LETTER_LEADS)) if len(lowered) > len(text) else 0
     letters = foreign + len(spelled) - spelled.count(b" ")
-    log_odds = (
-        _STRONG_WEIGHT * found / len(words)
-        + _WEAK_WEIGHT * also / len(words)
-        + _TRIGRAM_WEIGHT * spelling
-        + _FOREIGN_WEIGHT * foreign / letters
+    odds = log_odds(found / len(words), also / len(words), level, foreign / letters)
+    return English(odds, len(words), found)
+
+
+def log_odds(strong: float, weak: float, level: float, foreign: float) -> float:
+    """Log-odds of English from the shares of strong and weak function words, the mean level of the trigrams
+    and the share of letters that are not a to z."""
+    return (
+        _STRONG_WEIGHT * strong
+        + _WEAK_WEIGHT * weak
+        - _TRIGRAM_WEIGHT * BITS * level
+        + _FOREIGN_WEIGHT * foreign
         + _CONSTANT
     )
-    return English(log_odds, len(words), found)
 
 
 def prose(text: str) -> bool:
     """Whether a line or sentence reads as English prose: two function words, and one word in seven."""
     words = text.lower().encode("utf-8", "replace").translate(_WORDS).split()
-    strong, weak = _word_sets()
+    strong, weak = word_sets()
     found = sum(map(strong.__contains__, words))
     return found >= 2 and 7 * (found + sum(map(weak.__contains__, words)) / 2) >= len(words)
 
@@ -104,8 +110,8 @@ def table_of(texts: Iterable[str]) -> bytes:
     pairs = cube.sum(axis=0) + 0.5
     backoff = pairs / pairs.sum(axis=1, keepdims=True)
     chance = (cube + 8 * backoff[None]) / (cube.sum(axis=2, keepdims=True) + 8)
-    levels = np.clip(np.rint(-np.log2(chance) / BITS), 0, LEVELS).astype(np.uint8).ravel()
-    return base64.b85encode(zlib.compress(levels.tobytes(), 9))
+    packed = np.clip(np.rint(-np.log2(chance) / BITS), 0, LEVELS).astype(np.uint8).tobytes()
+    return base64.b85encode(zlib.compress(packed, 9))
 
 
 def _trigrams(spelled: bytes) -> np.ndarray:
@@ -114,13 +120,18 @@ def _trigrams(spelled: bytes) -> np.ndarray:
     return (codes[:-2] * LETTERS + codes[1:-1]) * LETTERS + codes[2:]
 
 
+def levels() -> np.ndarray:
+    """uint8[27³]: levels of improbability, in BITS, of trigrams of a to z and of all else as letter 0."""
+    return np.frombuffer(zlib.decompress(base64.b85decode("".join(TABLE.split()))), np.uint8)
+
+
 @lru_cache(maxsize=1)
 def _table() -> np.ndarray:
     """float32[27³] of levels."""
-    levels = zlib.decompress(base64.b85decode("".join(TABLE.split())))
-    return np.frombuffer(levels, np.uint8).astype(np.float32)
+    return levels().astype(np.float32)
 
 
 @lru_cache(maxsize=1)
-def _word_sets() -> tuple[frozenset[bytes], frozenset[bytes]]:
+def word_sets() -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Function words that English has alone, or nearly, and those that other languages have as words too."""
     return frozenset(_STRONG.encode().split()), frozenset(_WEAK.encode().split())

@@ -48,7 +48,8 @@ _ROMAN_WORDS_AT_LEAST = 4
 def northern(text: str) -> bool:
     """Whether Korean follows the North's orthography: its forms outnumber the South's by far.
 
-    Two of three kinds of evidence (heads of words, endings, words) are needed, and at least three findings, two of them heads.
+    Two of three kinds of evidence (heads of words, endings, words) are needed, and at least three findings,
+    two of them heads.
     """
     if sum(map(text.count, _NORTH_FIRST)) < 2:
         return False

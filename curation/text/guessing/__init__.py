@@ -1,0 +1,1 @@
+"""What the guess on raw bytes counts with: kernels and function words."""
