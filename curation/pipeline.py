@@ -29,7 +29,18 @@ from hanji.curation.signals import ratios
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.sources.splits import Split, content_hashes, plan_splits
 from hanji.curation.sources.urls import UrlRules
-from hanji.curation.steps import blocks, cluster, decide, edit, gather, measure, read, relate, summarise
+from hanji.curation.steps import (
+    blocks,
+    cluster,
+    decide,
+    edit,
+    gather,
+    measure,
+    read,
+    relate,
+    rewrite,
+    summarise,
+)
 from hanji.curation.steps.texts import SplitWork
 from hanji.curation.summary import CurationSummary, Plan
 from hanji.curation.versions import STEP_VERSIONS
@@ -44,6 +55,7 @@ from hanji.storage import Storage
 VALID_SALT = 1
 # What a finished run is swept of: leftovers of earlier recipes in the same directory.
 TABLES = (
+    "rewritten",
     "documents",
     "edits",
     "verdicts",
@@ -67,11 +79,18 @@ def plan(recipe: CurationRecipe, sample: float = 1.0) -> Plan:
     recipe = sampled(recipe, sample)
     splits = plan_splits(recipe)
     pipeline = _Pipeline(recipe, _NoEngine(), SilentProgress(), sample)
-    step = pipeline.read_step()
-    units = pipeline.read_units(splits)
+    rewrites = pipeline.rewrite_units(splits)
+    there = _done(pipeline, pipeline.rewrite_step(), rewrites)
+    todo = [unit.work for unit in rewrites if unit.name not in there]
+    splits = rewrite.with_pieces(splits, there, pipeline.run)
+    done = _done(pipeline, pipeline.read_step(), pipeline.read_units(splits))
+    return Plan(recipe.run, splits, sum(split.size for split in splits), len(done), todo)
+
+
+def _done(pipeline: _Pipeline, step: Step, units: list[Unit]) -> dict[str, Commit]:
+    """The commits that are there already, by unit."""
     commits = pipeline.runner.committed(step.name, [u.name for u in units], [step.key(u) for u in units])
-    done = sum(commit is not None for commit in commits)
-    return Plan(recipe.run, splits, sum(split.size for split in splits), done)
+    return {commit.unit: commit for commit in commits if commit is not None}
 
 
 def curate(
@@ -197,7 +216,7 @@ class _Pipeline:
             STEP_VERSIONS["read"],
             task_with(read.read_split, settings),
             params,
-            ("fastwarc", "resiliparse", "trafilatura", "pyarrow"),
+            ("isal", "brotli", "resiliparse", "trafilatura", "ftfy", "pyarrow"),
             keeps_books=True,
         )
 
@@ -207,14 +226,36 @@ class _Pipeline:
         hashes = content_hashes(splits) if self.recipe.verify_inputs else []
         for place, split in enumerate(splits):
             source = sources[split.source]
-            identity: Any = dataclasses.asdict(split)
+            identity: Any = split.identity()
             if hashes:
                 identity = [identity, hashes[place]]
             inputs = [identity, source.model_dump(mode="json", exclude={"paths", "max_failed_share"})]
             units.append(Unit(split.name, inputs, (split, source)))
         return units
 
+    def rewrite_step(self) -> Step:
+        size = self.recipe.split_bytes
+        return Step("rewrite", STEP_VERSIONS["rewrite"], task_with(rewrite.rewrite_file, size), size)
+
+    def rewrite_units(self, splits: list[Split]) -> list[Unit]:
+        """A unit for each file that is first rewritten, named as its split is."""
+        large = [split for split in splits if rewrite.is_rewritten(split, self.recipe.rewrite_bytes)]
+        hashes = content_hashes(large) if self.recipe.verify_inputs else [None] * len(large)
+        return [
+            Unit(split.name, [split.identity(), content], split)
+            for split, content in zip(large, hashes, strict=True)
+        ]
+
+    def _rewritten(self, splits: list[Split]) -> list[Split]:
+        """The splits, with those of large compressed files replaced by their pieces."""
+        units = self.rewrite_units(splits)
+        if not units:
+            return splits
+        commits = {commit.unit: commit for commit in self.runner.map(self.rewrite_step(), units)}
+        return rewrite.with_pieces(splits, commits, self.run)
+
     def _read(self, splits: list[Split]) -> list[Commit]:
+        splits = self._rewritten(splits)
         reads = self.runner.map(self.read_step(), self.read_units(splits))
         for source, records in self._check_failures(reads, "records"):
             if records == 0:

@@ -47,6 +47,9 @@ class Floor(Settings):
     """Rules that stop a document while it is read, so that nothing expensive is spent on it."""
 
     languages: list[Language] = Field(default=["ko", "en"], min_length=1)
+    page_language: bool = Field(
+        True, description="turn a page away unparsed where its bytes are plainly in another language"
+    )
     min_language_score: Share = 0.5
     min_characters: int = Field(50, ge=0)
     max_characters: int = Field(1_000_000, ge=1, description="characters of extracted text")

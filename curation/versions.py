@@ -20,13 +20,15 @@ from hanji.curation.steps import (
     measure,
     read,
     relate,
+    rewrite,
     summarise,
     write,
 )
-from hanji.curation.text import lines, making, pii
+from hanji.curation.text import guess, lines, making, pii
 
 STEP_VERSIONS: dict[str, int] = {
-    "read": read.VERSION + reading.VERSION + making.VERSION + language.VERSION,
+    "rewrite": rewrite.VERSION,
+    "read": read.VERSION + reading.VERSION + guess.VERSION + making.VERSION + language.VERSION,
     "edit": edit.VERSION + lines.VERSION + pii.VERSION,
     "blocks": blocks.VERSION,
     "measure": measure.VERSION + text.VERSION,

@@ -20,6 +20,7 @@ from hanji.curation.records import DOCUMENTS, Document, Record, document_id, doc
 from hanji.curation.sources.reading import Reader
 from hanji.curation.sources.splits import Split
 from hanji.curation.sources.urls import UrlRules
+from hanji.curation.text.guess import guess_page
 from hanji.curation.text.making import Made, raw_of
 from hanji.curation.text.sandbox import Sandbox, sandbox_for
 from hanji.curation.work import Attempt, Outcome
@@ -161,6 +162,14 @@ def _before_text(row: Document, record: Record, tools: _Tools) -> Document:
         return dataclasses.replace(row, status="dropped", rule=found.rule, detail=found.detail)
     if row.payload_bytes > floor.max_payload_bytes:
         return _floor(row, "max_payload_bytes", row.payload_bytes, floor.max_payload_bytes)
+    if record.html is not None and floor.page_language:
+        guess = guess_page(record.html, record.http_charset, record.url)
+        row = dataclasses.replace(row, page_language=guess.language)
+        # Only what is surely neither Korean nor English: which of the two it is, the text tells better.
+        if guess.language == "other":
+            return dataclasses.replace(
+                row, status="dropped", rule="floor.page_language", detail=guess.evidence
+            )
     return row
 
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, field
 
 from hanji.curation.recipe import Text
 from hanji.curation.records import Record
-from hanji.curation.text import charset, extract, normalise
+from hanji.curation.text import charset, extract, mojibake, normalise
 from hanji.curation.text.charset import Decoded, decode
 
-VERSION = charset.VERSION + extract.VERSION + normalise.VERSION
+VERSION = charset.VERSION + extract.VERSION + mojibake.VERSION + normalise.VERSION
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,11 @@ def make_text(raw: Raw, settings: Text) -> Made:
     if raw.markup:
         page = extract.extract(decoded.text, settings.extractor, structure=settings.structure)
         text, title = page.text, page.title
-    normal = normalise.normalise(text, settings.normalise)
+    repaired = mojibake.Repaired(text, None, 0, 0)
+    if settings.repair_mojibake:
+        repaired = mojibake.repair(text)
+        title = mojibake.repair(title).text if title is not None else None
+    normal = normalise.normalise(repaired.text, settings.normalise)
     # What was replaced in markup that is gone does not count against the text.
     replaced = min(decoded.replaced, normal.text.count("\ufffd")) + normal.counts.surrogates
     return Made(
@@ -79,6 +83,9 @@ def make_text(raw: Raw, settings: Text) -> Made:
         charset_declared=decoded.declared,
         charset_mixed=decoded.mixed,
         replaced_characters=replaced,
+        mojibake=repaired.kind,
+        repaired_characters=repaired.characters,
+        mojibake_suspects=repaired.suspects,
         extractor=page.extractor if page else None,
         extracted_share=page.signal if page else None,
         normalised=asdict(normal.counts),

@@ -26,7 +26,8 @@ from multiprocessing.connection import Connection
 from hanji.curation.recipe import Text
 from hanji.curation.text.making import Made, Raw, make_text
 
-START_SECONDS = 120.0
+# A node's first child compiles the kernels.
+START_SECONDS = 300.0
 # After so many pages a child is replaced, should a parser leak.
 PAGES_A_CHILD = 20_000
 _WALL_FACTOR, _WALL_EXTRA = 10.0, 10.0
