@@ -24,18 +24,20 @@ from hanji.curation.text.charset_judges import (
     foreign_count,
     is_certainly_korean,
     judged_part,
+    looks_japanese,
     looks_korean,
     looks_utf8,
     looks_western,
     misfit_share,
 )
 from hanji.curation.text.charset_labels import codec_for
-from hanji.curation.text.charset_mixed import has_utf8_hangul, read_in_step, read_mixed
+from hanji.curation.text.charset_mixed import has_utf8_hangul, is_mixed, read_in_step, read_mixed
 from hanji.curation.text.prescan import prescan, stated_codec
 
 VERSION = 2
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_KOREAN = ("utf-8", "cp949")
 _UTF16 = ("utf-16-le", "utf-16-be")
 # More broken characters than this share, and the page is something else: no repair is tried.
 _REPAIRED_SHARE = 0.2
@@ -120,7 +122,9 @@ def _actual_codec(codec: str, data: bytes, judged: bytes) -> str | None:
         return actual
     if codec.startswith("iso2022"):
         return None if judged else codec
-    return None if _is_contradicted(judged, codec) else codec
+    if not _is_contradicted(judged, codec) or (codec in _KOREAN and is_mixed(judged, codec)):
+        return codec
+    return None
 
 
 def _is_contradicted(judged: bytes, codec: str) -> bool:
@@ -167,11 +171,15 @@ def _detected(data: bytes, judged: bytes) -> str:
         return "utf-8"
     if looks_korean(judged):
         return "cp949"
+    if is_mixed(judged, "utf-8"):
+        return "utf-8"
     if is_certainly_korean(decode_tolerantly(judged, "johab")):
         return "johab"
     guess = codec_for(detect_encoding(judged, max_len=JUDGED_BYTES))
-    # The detector's last resort is a single-byte guess; control characters and private use betray it.
-    for codec in (guess, "cp949", "cp1252"):
+    # Kana in EUC-JP are Hangul letters in CP949, and it is not Korean, so it may be that.
+    japanese = ("euc_jp", "cp932") if guess in (None, "cp949") else ()
+    for codec in (*(codec for codec in japanese if looks_japanese(judged, codec)), guess, "cp949", "cp1252"):
+        # The detector's last resort is a single-byte guess; control characters and private use betray it.
         if codec is not None and misfit_share(decode_tolerantly(judged, codec)) <= 0.01:
             return codec
     return "utf-8"
@@ -208,7 +216,7 @@ def _decoded(data: bytes, codec: str, source: str, declared: str | None) -> Deco
     text = decode_tolerantly(data, codec)
     replaced = text.count(REPLACEMENT)
     mixed = 0
-    if codec in ("utf-8", "cp949") and (replaced or (codec == "cp949" and has_utf8_hangul(data))):
+    if codec in _KOREAN and (replaced or (codec == "cp949" and has_utf8_hangul(data))):
         text, mixed = read_mixed(data, codec)
         replaced = text.count(REPLACEMENT)
         if codec == "cp949" and not mixed and 0 < replaced <= _REPAIRED_SHARE * foreign_count(text) + 1:

@@ -27,6 +27,7 @@ FREQUENT = frozenset(
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _FOREIGN = re.compile("[^\x00-\x7f]+")
 _FIRST_SYLLABLE, _LAST_SYLLABLE = "가", "힣"
+_KANA = re.compile("[\u3041-\u30ff]")
 # Control characters, private use and what could not be read: text has none of them.
 _MISFITS = re.compile("[\u0080-\u009f\ue000-\uf8ff\ufffd]")
 # Typographic marks of windows-1252 and letters of western Europe, next to ASCII, as English text has them.
@@ -83,6 +84,12 @@ def is_certainly_korean(text: str) -> bool:
     """``is_korean`` with enough syllables to count their frequencies, so that a label may be overruled."""
     hangul = [char for char in text[:JUDGED_BYTES] if _FIRST_SYLLABLE <= char <= _LAST_SYLLABLE]
     return len(hangul) >= 8 and is_korean(text)
+
+
+def looks_japanese(data: bytes, codec: str) -> bool:
+    """Whether bytes, read in a Japanese charset, are for a third kana, and nothing that no text has."""
+    text = decode_tolerantly(data, codec)
+    return misfit_share(text) <= 0.01 and len(_KANA.findall(text)) >= 0.33 * foreign_count(text)
 
 
 def looks_western(data: bytes) -> bool:

@@ -15,14 +15,16 @@ from __future__ import annotations
 import re
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
-from hanji.curation.text.charset_judges import FREQUENT, USUAL
+from hanji.curation.text.charset_judges import FREQUENT, USUAL, foreign_count, is_korean
 
 # From one upper byte to the last before the next delimiter, and an ASCII letter that may belong to it.
 _STRETCH = re.compile(rb"[\x80-\xff]+(?:[^\x80-\xff<>\n]*[\x80-\xff]+)*[A-Za-z]?")
 _RUN = re.compile(rb"[\x80-\xff]+[A-Za-z]?")
 # Three Hangul syllables in UTF-8: almost never part of CP949.
 _HANGUL_UTF8 = re.compile(rb"(?:[\xea-\xed][\x80-\xbf]{2}){3}")
-_HANGUL = re.compile("[가-힣]")
+_THREE_BYTES = re.compile("[\u0800-\ud7ff\uf900-\uffef]")
+# Characters certainly in the other charset from which on a page is one of both.
+_EVIDENCE = 12
 _LONGEST_RUN = 512
 _MOST_RUNS = 5_000
 
@@ -36,16 +38,32 @@ def has_utf8_hangul(data: bytes) -> bool:
     return _HANGUL_UTF8.search(data) is not None
 
 
+def is_mixed(data: bytes, codec: str) -> bool:
+    """Whether a page is Korean in both charsets, of which ``codec`` ("utf-8" or "cp949") is one."""
+    # One character may be cut off where the data ends.
+    if not has_utf8_hangul(data) or data.decode("utf-8", "replace").count(REPLACEMENT) < 2:
+        return False
+    text, others = read_mixed(data, codec)
+    foreign = foreign_count(text)
+    return 0 < others < foreign and text.count(REPLACEMENT) <= 0.02 * foreign and is_korean(text)
+
+
 def read_mixed(data: bytes, codec: str) -> tuple[str, int]:
     """(text, characters read in the other charset) of a page whose charset is "utf-8" or "cp949".
 
     Characters are counted without ASCII. Linear in the page.
     """
+    text, others = _read(data, codec, False)
+    # Where a page certainly has both, what is but a word or two is no longer in doubt.
+    return _read(data, codec, True) if others >= _EVIDENCE else (text, others)
+
+
+def _read(data: bytes, codec: str, relaxed: bool) -> tuple[str, int]:
     pieces: list[str] = []
     position = others = 0
     for stretch in _STRETCH.finditer(data):
         pieces.append(data[position : stretch.start()].decode("ascii"))
-        text, count = _stretch(stretch.group(), codec)
+        text, count = _stretch(stretch.group(), codec, relaxed)
         pieces.append(text)
         others += count
         position = stretch.end()
@@ -53,51 +71,43 @@ def read_mixed(data: bytes, codec: str) -> tuple[str, int]:
     return "".join(pieces), others
 
 
-def _stretch(data: bytes, codec: str) -> tuple[str, int]:
-    whole = _certain(data, codec)
+def _stretch(data: bytes, codec: str, relaxed: bool) -> tuple[str, int]:
+    whole = _certain(data, codec, relaxed)
     if whole is not None:
         return whole
-    if len(data) > 4 * _LONGEST_RUN and b" " not in data:
-        return decode_tolerantly(data, codec), 0
     # Neither charset fits the whole stretch: word by word, then.
-    others = 0
-
-    def word(found: re.Match[bytes]) -> str:
-        nonlocal others
-        certain = _certain(found.group(), codec)
-        if certain is None:
-            return decode_tolerantly(found.group(), codec)
-        others += certain[1]
-        return certain[0]
-
     pieces: list[str] = []
-    position = 0
+    position = others = 0
     for found in _RUN.finditer(data):
-        pieces += (data[position : found.start()].decode("ascii"), word(found))
+        pieces.append(data[position : found.start()].decode("ascii"))
+        text, count = _certain(found.group(), codec, relaxed) or (decode_tolerantly(found.group(), codec), 0)
+        pieces.append(text)
+        others += count
         position = found.end()
     pieces.append(data[position:].decode("ascii"))
     return "".join(pieces), others
 
 
-def _certain(data: bytes, codec: str) -> tuple[str, int] | None:
+def _certain(data: bytes, codec: str, relaxed: bool) -> tuple[str, int] | None:
     """The text of a stretch in the charset that it certainly has, and how much of it is in the other one."""
     as_utf8, as_cp949 = _strictly(data, "utf-8"), _strictly(data, "cp949")
     if codec == "utf-8":
         if as_utf8 is not None:
             return as_utf8, 0
-        if (
-            as_cp949 is not None
-            and _is_usual(as_cp949, 2)
-            and not _HANGUL.search(data.decode("utf-8", "ignore"))
-        ):
-            return as_cp949, _foreign(as_cp949)
-        return None
-    if (
-        as_utf8 is not None
-        and _is_usual(as_utf8, 2 if as_cp949 is None else 3)
-        and (as_cp949 is None or not _is_usual(as_cp949, 1))
-    ):
-        return as_utf8, _foreign(as_utf8)
+        if as_cp949 is None:
+            return None
+        certain = not any(_is_unusual(char) for char in as_cp949) if relaxed else _is_usual(as_cp949, 2)
+        # Cut off in the middle of a character, UTF-8 is still not CP949; by chance it is a syllable in four.
+        certain = certain and 4 * _usual(data.decode("utf-8", "ignore")) <= _usual(as_cp949)
+        return (as_cp949, foreign_count(as_cp949)) if certain else None
+    if as_utf8 is not None:
+        # Sequences of three bytes do not come about by chance in what CP949 cannot read.
+        if as_cp949 is None:
+            certain = relaxed or _THREE_BYTES.search(as_utf8) is not None
+        else:
+            certain = _is_usual(as_utf8, 2 if relaxed else 3, not relaxed) and not _is_usual(as_cp949, 1)
+        if certain:
+            return as_utf8, foreign_count(as_utf8)
     return None if as_cp949 is None else (as_cp949, 0)
 
 
@@ -108,15 +118,18 @@ def _strictly(data: bytes, codec: str) -> str | None:
         return None
 
 
-def _foreign(text: str) -> int:
-    return len(text) - len(text.encode("ascii", "ignore"))
+def _is_unusual(character: str) -> bool:
+    return "가" <= character <= "힣" and character not in USUAL
 
 
-def _is_usual(text: str, least: int) -> bool:
+def _usual(text: str) -> int:
+    return sum(char in USUAL for char in text)
+
+
+def _is_usual(text: str, least: int, frequent: bool = True) -> bool:
     """Whether at least so many usual syllables are nine tenths of what is not ASCII, a frequent one among them."""
-    foreign = [char for char in text if char > "\x7f"]
-    usual = sum(char in USUAL for char in foreign)
-    return usual >= max(least, 0.9 * len(foreign)) and any(char in FREQUENT for char in foreign)
+    enough = _usual(text) >= max(least, 0.9 * foreign_count(text))
+    return enough and (not frequent or any(char in FREQUENT for char in text))
 
 
 def read_in_step(data: bytes) -> str:

@@ -19,8 +19,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from hanji.curation.text.charset_judges import FREQUENT, USUAL
+
+if TYPE_CHECKING:
+    import ftfy
 
 VERSION = 1
 # Lines are looked at in pieces of about this many characters, cut at spaces.
@@ -184,8 +188,8 @@ def _replaced(piece: str, runs: list[re.Match[str]], texts: list[str | None]) ->
 
 
 @cache
-def _ftfy_config(inconsistent: bool) -> object:
-    import ftfy
+def _ftfy_config(inconsistent: bool) -> ftfy.TextFixerConfig:
+    import ftfy  # here and below: it is wanted for few texts, and slow to load
 
     return ftfy.TextFixerConfig(
         unescape_html=False,
