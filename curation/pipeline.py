@@ -24,6 +24,7 @@ from hanji.curation.exchange import receiving_units
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
+from hanji.curation.report.reading import Reading, add
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.signals import ratios
 from hanji.curation.signals.text import SIGNALS
@@ -149,6 +150,7 @@ class _Pipeline:
         self.run = Storage(recipe.run)
         self.runner = Runner(self.run, engine, progress, recipe.engine.task_memory_bytes)
         self.warnings: list[str] = []
+        self.edits: dict[str, dict[str, int]] = {}
         # Everything that can be wrong with the recipe is found before the first task starts.
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
         self.url_identity = UrlRules(recipe.urls).identity()
@@ -301,6 +303,10 @@ class _Pipeline:
             keeps_books=True,
         )
         edits = self.runner.map(edit_step, _split_units(works))
+        for commit, edited in zip(reads, edits, strict=True):
+            of_source = self.edits.setdefault(commit.info["source"], {})
+            for reason, count in edited.info["edits"].items():
+                of_source[reason] = of_source.get(reason, 0) + count
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
         if self.blocks:
             works = self._ask_blocks(works)
@@ -515,9 +521,14 @@ class _Pipeline:
             of_source = skipped.setdefault(commit.info["source"], {})
             for reason, count in commit.info["skipped"].items():
                 of_source[reason] = of_source.get(reason, 0) + count
+        reading: dict[str, Reading] = {}
+        for commit in reads:
+            add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
         merged = merge(partials)
         facts = {
             "name": self.recipe.name,
+            "reading": reading,
+            "edits": self.edits,
             "recipe": self.recipe.model_dump(mode="json"),
             "steps": [dataclasses.asdict(report) for report in self.runner.reports],
             "skipped_records": skipped,

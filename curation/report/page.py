@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from hanji.curation.report.metrics import JACCARD_BINS, NO_LANGUAGE, OTHER, STEPS, funnel_rows
+from hanji.curation.report.reading import reading_section
 from hanji.page import (
     Markup,
     histogram,
@@ -64,6 +65,7 @@ def render(metrics: dict[str, Any]) -> str:
         *(tag("p", warning, class_="warning") for warning in metrics.get("warnings", [])),
         _cards(metrics),
         _funnel(metrics),
+        reading_section(metrics),
         _scores(metrics),
         _reasons(metrics),
         _duplicates(metrics),
@@ -107,6 +109,7 @@ def _failed_in_blocks(metrics: dict[str, Any]) -> bool:
 def _navigation() -> Markup:
     items = [
         ("funnel", "Funnel"),
+        ("reading", "Reading"),
         ("scores", "Scores and tiers"),
         ("reasons", "Why documents were dropped"),
         ("duplicates", "Duplicates"),

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from hanji.curation.records import Edit, apply_edits
+from hanji.curation.records import NORMALISED, Edit, apply_edits
 
 WIDTH = 100
 SNIPPET = 70
@@ -53,6 +53,7 @@ def _origin(document: dict[str, Any]) -> str:
         ("title", document["title"]),
         ("source", f"{document['source']} (domain {document['domain']})"),
         ("date", document["date"]),
+        ("published", document["published"]),
         ("found in", f"{document['path']} @ {document['offset']}"),
     ):
         if value:
@@ -62,17 +63,62 @@ def _origin(document: dict[str, Any]) -> str:
 
 def _reading(document: dict[str, Any]) -> str:
     lines = ["reading", f"  payload    {document['payload_bytes']:,} bytes"]
-    if document["charset"]:
-        replaced = document["replaced_characters"]
-        broken = f", {replaced} characters could not be decoded" if replaced else ""
-        lines.append(f"  charset    {document['charset']} ({document['charset_from']}){broken}")
-    if document["extractor"]:
-        lines.append(f"  extractor  {document['extractor']}")
-    if document["characters"]:
-        lines.append(f"  text       {document['characters']:,} characters, {document['text_bytes']:,} bytes")
-    if document["language"]:
-        lines.append(f"  language   {document['language']} ({document['language_score']:.3f})")
+    for label, said in (
+        ("flaw", document["flaw"]),
+        ("bytes", document["page_language"] and f"look like: {document['page_language']}"),
+        ("charset", _charset(document)),
+        ("extractor", _extractor(document)),
+        ("repaired", _repaired(document)),
+        ("normalised", _normalised(document)),
+        ("text", document["characters"] and _length(document)),
+        ("language", document["language"] and _language(document)),
+    ):
+        if said:
+            lines.append(f"  {label:<10} {said}")
     return "\n".join(lines)
+
+
+def _charset(document: dict[str, Any]) -> str | None:
+    if not document["charset"]:
+        return None
+    said = [f"{document['charset']} ({document['charset_from']})"]
+    if document["charset_declared"] and document["charset_from"].startswith("mislabelled"):
+        said.append(f"declared {document['charset_declared']}")
+    for name, what in (
+        ("charset_mixed", "characters in another charset"),
+        ("replaced_characters", "characters could not be decoded"),
+    ):
+        if document[name]:
+            said.append(f"{document[name]} {what}")
+    return ", ".join(said)
+
+
+def _extractor(document: dict[str, Any]) -> str | None:
+    share = document["extracted_share"]
+    taken = "" if share is None else f", {share:.0%} of the visible text"
+    return document["extractor"] and f"{document['extractor']}{taken}"
+
+
+def _repaired(document: dict[str, Any]) -> str | None:
+    if document["repaired_characters"]:
+        return f"{document['mojibake']}, {document['repaired_characters']} characters"
+    if document["mojibake_suspects"]:
+        return f"nothing; {document['mojibake_suspects']} characters look decoded wrongly ({document['mojibake']})"
+    return None
+
+
+def _normalised(document: dict[str, Any]) -> str:
+    steps = [(name.removeprefix("normalised_"), document[name]) for name in NORMALISED]
+    return ", ".join(f"{step} × {places}" for step, places in steps if places)
+
+
+def _length(document: dict[str, Any]) -> str:
+    return f"{document['characters']:,} characters, {document['text_bytes']:,} bytes"
+
+
+def _language(document: dict[str, Any]) -> str:
+    detail = f", {document['language_detail']}" if document["language_detail"] else ""
+    return f"{document['language']} ({document['language_score']:.3f}){detail}"
 
 
 def _edits(document: dict[str, Any], edits: list[dict[str, Any]]) -> str:

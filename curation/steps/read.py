@@ -17,6 +17,7 @@ from itertools import islice
 from hanji.classifiers.language import LanguageGuess, LanguageIdentifier
 from hanji.curation.recipe import Floor, LanguageModels, Source, Text, Urls
 from hanji.curation.records import DOCUMENTS, Document, Record, document_id, documents_table
+from hanji.curation.report.reading import Reading, add, tally
 from hanji.curation.sources.reading import Reader
 from hanji.curation.sources.splits import Split
 from hanji.curation.sources.urls import UrlRules
@@ -56,16 +57,24 @@ def read_split(attempt: Attempt, work: tuple[Split, Source], settings: ReadSetti
     counts = {"in": 0, "kept": 0, "dropped": 0, "failed": 0}
     reasons: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
+    reading: Reading = {}
     with attempt.table_writer("documents", "documents", DOCUMENTS) as writer:
         for documents in _groups(_read_all(iter(reader), tools, skipped)):
             writer.write(documents_table(documents))
+            add(reading, tally(documents))
             counts["in"] += len(documents)
             for document in documents:
                 counts["kept" if document.status == "read" else document.status] += 1
                 if document.status == "failed":
                     reasons[document.rule or ""] += 1
     skipped.update(reader.skipped)
-    return Outcome(counts, {"source": source.name, "skipped": dict(skipped), "failures": dict(reasons)})
+    info = {
+        "source": source.name,
+        "skipped": dict(skipped),
+        "failures": dict(reasons),
+        "reading": reading,
+    }
+    return Outcome(counts, info)
 
 
 def in_sample(document: str, share: float) -> bool:
