@@ -1,4 +1,4 @@
-"""From bytes to text: charsets, the normal form, boilerplate lines, and pages that hang."""
+"""From bytes to text: charsets, the normal form, and pages that hang."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hanji.curation.records import Edit
 from hanji.curation.text.charset import codec_for, decode, prescan
 from hanji.curation.text.extract import extract
-from hanji.curation.text.lines import boilerplate_edits
 from hanji.curation.text.normalise import normalise
 from hanji.curation.text.sandbox import Sandbox
 
@@ -99,37 +98,6 @@ def test_invisible_characters_go_and_code_keeps_its_indent() -> None:
     assert normalise(text) == ("가나\n\ndef f():\n    return 1", 0)
     assert normalise(unicodedata.normalize("NFD", "한글"))[0] == "한글"
     assert normalise("a\ud800b") == ("a\ufffdb", 1)
-
-
-@pytest.mark.parametrize(
-    ("line", "language"),
-    [
-        ("무단 전재 및 재배포 금지", "ko"),
-        ("홍길동 기자 gildong@news.co.kr", "ko"),
-        ("페이스북 공유하기", "ko"),
-        ("All rights reserved.", "en"),
-        ("All rights reserved.", "ko"),
-    ],
-)
-def test_boilerplate_lines_are_removed_with_their_newline(line: str, language: str) -> None:
-    body = {"ko": "종이는 닥나무로 만든다.", "en": "Paper is made of mulberry bark."}[language]
-    for text in (f"{line}\n{body}", f"{body}\n{line}", f"{body}\n{line}\n{body}"):
-        edits = boilerplate_edits(text, language)
-        assert applied(text, edits) == text.replace(f"{line}\n", "").replace(f"\n{line}", "")
-        assert edits[0].reason.startswith("lines.")
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "기자는 어제 그 소식을 전했다.",
-        "저작권법은 창작자를 보호하는 법이다.",
-        "로그인 기능을 구현하는 방법을 설명한다.",
-        "She reserved all rights to the film in 1990, and sold them later.",
-    ],
-)
-def test_sentences_about_such_things_stay(line: str) -> None:
-    assert boilerplate_edits(f"앞 문장이다.\n{line}\n뒤 문장이다.", "ko") == []
 
 
 @pytest.mark.parametrize("extractor", ["resiliparse", "trafilatura"])

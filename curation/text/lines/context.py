@@ -32,7 +32,8 @@ class Line:
 def is_wrapped(low: str, text: str, start: int, begin: int, end: int) -> bool:
     """Whether the line that starts here is the middle or the end of a hard-wrapped sentence.
 
-    It begins with a small letter after a long line that ends in a word, or ends in a word before one that begins so.
+    It begins with a small letter after a long line that ends in a word, or is long, ends in a word and the next
+    line begins so.
     """
     first = text[begin - 1 : begin]
     if (
@@ -108,35 +109,27 @@ def with_blank_lines(low: str, lines: Sequence[Line]) -> list[tuple[int, int, st
     A line goes with the newline after it, one of the last lines with the newline before it.
     """
     result: list[tuple[int, int, str]] = []
+    run = end = 1  # where the removed stretch that ends at ``end`` begins
     for line in lines:
-        start = line.start
+        if line.start != end:
+            run = line.start
         end = min(line.end + 1, len(low))
-        open_before = _blank_before(low, start, result)
-        while open_before and end < len(low):
+        while end < len(low) and _is_open(low, run):
             stop = low.find("\n", end)
             stop = len(low) if stop < 0 else stop
             if low[end:stop].strip():
                 break
             end = min(stop + 1, len(low))
-        result.append((start, end, line.rule))
+        result.append((line.start, end, line.rule))
     return _without_last_newline(low, result)
 
 
-def _blank_before(low: str, start: int, result: list[tuple[int, int, str]]) -> bool:
-    """Whether the text that is left before ``start`` is empty or ends with a blank line."""
-    index = len(result) - 1
-    place = start
-    while index >= 0 and result[index][1] == place:
-        place = result[index][0]
-        index -= 1
-    if place <= 1:
+def _is_open(low: str, run: int) -> bool:
+    """Whether the text before a removed stretch that begins at ``run`` is empty or ends with a blank line."""
+    if run <= 1:
         return True
-    before = low.rfind("\n", 0, place - 1) + 1
-    return (
-        not low[before : place - 1].strip()
-        and place - 1 >= before
-        and (index < 0 or result[index][1] <= before)
-    )
+    before = low.rfind("\n", 0, run - 1) + 1
+    return not low[before : run - 1].strip()
 
 
 def _without_last_newline(low: str, result: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -150,7 +143,7 @@ def _without_last_newline(low: str, result: list[tuple[int, int, str]]) -> list[
     if first <= 1:
         return result
     begin = first - 1
-    while begin > 1 and (index == 0 or result[index - 1][1] < begin) and low[begin - 1] in "\n":
+    while begin > 1 and (index == 0 or result[index - 1][1] < begin) and low[begin - 1] == "\n":
         begin -= 1
     _, end, rule = result[index]
     result[index] = (begin, end, rule)

@@ -22,7 +22,7 @@ from hanji.curation.text.lines.context import (
 from hanji.curation.text.lines.paragraph import stretches, unique
 from hanji.curation.text.lines.patterns import MARKS, lowered
 
-_ROUNDS = 4
+_ROUNDS = 8
 _MARKS = re.compile(MARKS)
 _HANGUL = re.compile("[가-힣]")
 _SHORT_WORD = re.compile(r"[a-z]{1,3}")
@@ -211,18 +211,17 @@ def _chosen(low: str, lines: list[Line]) -> list[Line]:
 def _merged(earlier: list[Edit], later: list[Edit]) -> list[Edit]:
     """Edits of the edited text, moved to the places in the text before and joined with the earlier ones."""
     result = list(earlier)
+    shift = index = 0
     for edit in later:
-        shift = 0
-        start, end = edit.start, edit.end
-        for before in earlier:
-            if before.start <= start + shift:
-                shift += before.end - before.start
-            elif before.start < end + shift:
-                result.append(Edit(edit.step, start + shift, before.start, "", edit.reason))
-                start = before.start - shift
-                shift += before.end - before.start
-            else:
-                break
-        if start < end:
-            result.append(Edit(edit.step, start + shift, end + shift, "", edit.reason))
-    return sorted((edit for edit in result if edit.end > edit.start), key=lambda edit: edit.start)
+        start = edit.start
+        while start < edit.end:
+            while index < len(earlier) and earlier[index].start <= start + shift:
+                shift += earlier[index].end - earlier[index].start
+                index += 1
+            # Up to the next earlier edit, which lies within this one, or to the end.
+            stop = edit.end
+            if index < len(earlier):
+                stop = min(stop, earlier[index].start - shift)
+            result.append(Edit(edit.step, start + shift, stop + shift, "", edit.reason))
+            start = stop
+    return sorted(result, key=lambda edit: edit.start)

@@ -1,4 +1,4 @@
-"""What stands before, behind and near the beginning of a paragraph without being of it: bylines, notices, credits."""
+"""What stands before and behind a paragraph without being of it: bylines, notices, credits of pictures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hanji.curation.text.lines.compiled import Pattern, Triggered
 
 HEAD_WINDOW, TAIL_WINDOW = 240, 300
 _BLANK = " \t\u00a0"
-_FINISHED = re.compile(r"[.!?…\"”’'」』)\]>】〉]|(?<=[가-힣])다")
-# What opens with one of these is set apart, whatever stands before it.
-_SET_APART = re.compile(r"[\t ]*(?:[\[(<【〈※☞▶◎/ⓒ©]|저작권|copyright|\(c\))")
+_FINISHED = re.compile(r"[.!?…\"”’'」』)\]>】〉]")
+# What opens with one of these is set apart, whatever stands before it; an address in brackets may be of the text.
+_SET_APART = re.compile(r"[\t ]*(?:[※☞▶◎ⓒ©]|[\[(<【〈/] ?(?![\w.+-]{1,40}@)|저작권|copyright|\(c\))")
 
 
 def stretches(low: str, begin: int, end: int, triggered: Sequence[Triggered]) -> list[tuple[int, int, str]]:
@@ -29,13 +29,12 @@ def _heads(
     """What is taken from the beginning, and where the rest begins."""
     found: list[tuple[int, int, str]] = []
     patterns = unique(one.head for one in triggered)
-    limit = min(end, begin + HEAD_WINDOW)
     start = begin
     taken = bool(patterns)
     while taken:
         taken = False
         for head in patterns:
-            match = head.pattern.match(low, start, limit)
+            match = head.pattern.match(low, start, min(end, start + HEAD_WINDOW))
             if match is not None and start < match.end() < end:
                 found.append((start, match.end(), head.rule))
                 start = match.end()
@@ -43,7 +42,7 @@ def _heads(
                 break
     if start == begin:
         for within in unique(one.within for one in triggered):
-            match = within.pattern.search(low, begin, limit)
+            match = within.pattern.search(low, begin, min(end, begin + HEAD_WINDOW))
             if match is not None and begin < match.start() and match.end() < end:
                 return match.end(), [(match.start(), match.end(), within.rule)]
     return start, found

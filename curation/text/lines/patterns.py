@@ -17,7 +17,10 @@ GAP = (
 )
 # What may stand before a line: Markdown's marks of headings, quotes, lists and rows, and printed bullets.
 _LIST = r"(?:[-*+•·▪■□◆◇●○▶▷☞※→]|\d{1,2}[.)])"
-MARKS = rf"(?P<indent>[\t \u00a0]*+)(?P<quote>(?:>{BLANKS}?+)*+)(?:(?P<heading>\#{{1,6}}){BLANKS}++|(?P<list>{_LIST}){BLANKS}*+)?+"
+MARKS = (
+    rf"(?P<indent>[\t \u00a0]*+)(?P<quote>(?:>{BLANKS}?+)*+)(?:(?P<heading>\#{{1,6}}){BLANKS}++|"
+    rf"(?P<list>{_LIST}){BLANKS}*+)?+"
+)
 
 _Trie = dict[str, "_Trie"]
 
