@@ -30,12 +30,13 @@ class CurationSummary:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would read and what of it is done already."""
+    """What a run would read and what of it is done already; ``rewrite`` is what is first to be rewritten."""
 
     run: str
     splits: list[Split]
     bytes: int
     done: int
+    rewrite: list[Split] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The plan as text: splits and bytes by source, and what would be skipped."""
@@ -48,10 +49,15 @@ class Plan:
             f"  largest {max(s.size for s in splits) / 1e6:,.1f} MB"
             for name, splits in by_source.items()
         ]
+        rewritten = [
+            f"rewrite    {split.paths[0]} ({split.size / 1e6:,.1f} MB, compressed) is first rewritten into pieces"
+            for split in self.rewrite
+        ]
         return [
             f"run        {self.run}",
             f"inputs     {len(self.splits)} splits, {self.bytes / 1e6:,.1f} MB",
             *rows,
+            *rewritten,
             f"read       {self.done} of {len(self.splits)} splits are done and would be skipped",
             "steps      " + " → ".join(STEP_VERSIONS),
         ]

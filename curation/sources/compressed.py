@@ -14,6 +14,8 @@ import pyarrow as pa
 
 from hanji.curation.sources.members import Members
 
+_STEP = 1 << 16
+
 
 class Damaged(Exception):
     """The compressed data is broken; ``reason`` is the rule name of the ledger (gzip-truncated, …)."""
@@ -90,42 +92,62 @@ class Gunzip(io.RawIOBase):
         return count
 
 
-class _Library(io.RawIOBase):
-    """A file of bz2 or lzma, whose complaints about the data become Damaged."""
+class _Stepped(io.RawIOBase):
+    """A decompressor that is read in steps of one size, so that what it gives before a fault is always the same."""
 
-    def __init__(self, file: Any, name: str) -> None:
-        self._file = file
-        self._name = name
+    def __init__(self) -> None:
+        self._ready = memoryview(b"")
+
+    def _step(self) -> bytes:
+        raise NotImplementedError
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if not self._ready:
+            self._ready = memoryview(self._step())
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
+class _Library(_Stepped):
+    """A file of bz2 or lzma, whose complaints about the data become Damaged."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        super().__init__()
+        self._file = file
+        self._name = name
+
+    def _step(self) -> bytes:
         try:
-            data = self._file.read1(len(buffer))
+            data: bytes = self._file.read1(_STEP)
         except EOFError:
             raise Damaged(f"{self._name}-truncated") from None
         except (lzma.LZMAError, OSError) as error:
             if getattr(error, "errno", None) is not None:
                 raise
             raise Damaged(f"{self._name}-invalid") from None
-        buffer[: len(data)] = data
-        return len(data)
+        return data
 
 
-class _Zstd(io.RawIOBase):
+class _Zstd(_Stepped):
+    """A file of zstd frames."""
+
     def __init__(self, raw: Any) -> None:
+        super().__init__()
         self._stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
+    def _step(self) -> bytes:
         try:
-            data = self._stream.read(len(buffer))
+            data: bytes = self._stream.read(_STEP)
         except (pa.ArrowInvalid, OSError) as error:
-            if "ZSTD" in str(error) or "zstd" in str(error) or "compress" in str(error).lower():
+            message = str(error).lower()
+            if "truncated" in message:
+                raise Damaged("zstd-truncated") from None
+            if "zstd" in message or "compress" in message:
                 raise Damaged("zstd-invalid") from None
             raise
-        buffer[: len(data)] = data
-        return len(data)
+        return data

@@ -7,17 +7,23 @@ from collections.abc import Iterator
 from typing import IO, Any
 
 import fsspec
+import pyarrow.parquet as pq
 
 from hanji.curation.recipe import Source
 from hanji.curation.records import Record
 from hanji.curation.sources.compressed import Damaged, open_decompressed
 from hanji.curation.sources.rows import row_record
-from hanji.curation.sources.splits import Split
+from hanji.curation.sources.splits import Piece, Split
+
+BATCH = 1024
 
 
 def read_lines(split: Split, source: Source) -> Iterator[Record]:
     """Records of the lines that begin in the split's range; ``offset`` is a line's first byte."""
     (path,) = split.paths
+    if split.piece is not None:
+        yield from _rewritten_lines(split.piece, path, source)
+        return
     if split.size == 0:
         yield Record(key="", path=path, offset=0, error="empty-file: 0 bytes")
         return
@@ -32,6 +38,17 @@ def read_lines(split: Split, source: Source) -> Iterator[Record]:
             file.seek(split.start - 1)
             position = split.start - 1 + len(file.readline())
         yield from _lines(file, path, position, split.stop, source)
+
+
+def _rewritten_lines(piece: Piece, path: str, source: Source) -> Iterator[Record]:
+    """Records of lines that were rewritten: as if they were read from the original at ``path``."""
+    with fsspec.open(piece.path, "rb") as stream, pq.ParquetFile(stream) as file:
+        for batch in file.iter_batches(batch_size=BATCH):
+            for offset, line, error in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if error is not None:
+                    yield Record(key="", path=path, offset=offset, error=error)
+                elif line.strip():
+                    yield _record(line, path, offset, source)
 
 
 def _lines(file: IO[bytes], path: str, position: int, stop: int | None, source: Source) -> Iterator[Record]:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hanji.curation.recipe import CurationRecipe, Source
+from hanji.curation.sources.compressed import compression_by_name
 from hanji.errors import InputError
 from hanji.fingerprint import fingerprint
 from hanji.storage import is_url, local_path
@@ -26,11 +27,21 @@ _HIDDEN = (".", "_")
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A Parquet file with a stretch of lines of a compressed file (:mod:`hanji.curation.steps.rewrite`)."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Split:
     """A file, a range of one, or a batch of small files.
 
     ``start`` and ``stop`` are bytes of a JSONL file or row groups of a Parquet file, else 0 and 0 (all of
     it). ``stamps`` are what the store says of each file's content: etag, or modification time in ns.
+    ``piece`` is where the lines are if the file was rewritten; ``start`` and ``stop`` then are bytes of its
+    content.
     """
 
     source: str
@@ -40,6 +51,11 @@ class Split:
     stop: int
     size: int
     stamps: tuple[str, ...]
+    piece: Piece | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What is read, as JSON, for the key of the unit: a piece by its content, not by where it lies."""
+        return asdict(self) | {"piece": self.piece.sha256 if self.piece else None}
 
     @property
     def name(self) -> str:
@@ -69,6 +85,8 @@ def content_hashes(splits: Sequence[Split]) -> list[str]:
 
 
 def _content_hash(split: Split) -> str:
+    if split.piece is not None:
+        return split.piece.sha256  # its file was hashed when it was rewritten
     hashes = []
     for path in split.paths:
         with fsspec.open(path, "rb") as file:
@@ -91,7 +109,7 @@ def _plan(source: Source, split_bytes: int) -> Iterator[Split]:
         with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
             groups = iter(list(pool.map(lambda file: _row_groups(file, split_bytes), ordered)))
     for file in ordered:
-        if source.format == "jsonl" and not file.path.endswith((".gz", ".zst", ".bz2", ".xz")):
+        if source.format == "jsonl" and compression_by_name(file.path) is None:
             ranges = _byte_ranges(file.size, split_bytes)
         elif source.format == "parquet":
             ranges = next(groups)

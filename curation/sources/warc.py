@@ -137,7 +137,7 @@ def _headers(content: bytes) -> tuple[int, int]:
         while place >= 0:
             header = dialect.header(content, place)
             count += header is not None and header.length is not None
-            place = dialect.find(content, place + 1, len(content))
+            place = dialect.find(content, place + (header.size if header else 1), len(content))
         counts.append(count)
     return counts[0], counts[1]
 
