@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import re
 import tarfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import fsspec
 import numpy as np
@@ -36,7 +35,10 @@ _MEMBERS = {
     "very_restrictive_expression": "",
 }
 _CHUNK = 4_000_000
-_PLAIN_HOST = re.compile(rb"^(?!www\.)[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\r?$", re.MULTILINE)
+_PLAIN = rb"(?!www\.)[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\r?$"
+_PLAIN_HOST = re.compile(rb"^" + _PLAIN, re.MULTILINE)
+_OTHER_LINE = re.compile(rb"^(?!" + _PLAIN + rb")[^\n]+", re.MULTILINE)
+_ANY_LINE = re.compile(rb"^[^\n]+", re.MULTILINE)
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _HOSTS_FILE = re.compile(r"^(?:0\.0\.0\.0|127\.0\.0\.1|::1?)\s+(?=\S)")
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}|\[[0-9a-f:.]+\]")
@@ -109,37 +111,38 @@ def _entries(
     """Hashes of hosts and of URLs, a few megabytes of lines at a time."""
     number = 0
     for chunk in _line_chunks(member, file):
-        low = chunk.lower()
-        lines = low.count(b"\n") + (not low.endswith(b"\n"))
-        # Nearly all lines of the large lists are plain host names: these see one compiled pattern.
-        plain = [] if member.holds == "urls" else _PLAIN_HOST.findall(low)
-        hosts = [line.rstrip(b"\r") for line in plain] if b"\r" in low else plain
+        hosts: list[bytes] = []
         urls: list[bytes] = []
-        if len(plain) < lines:
-            plain_lines = set(plain)
-            for offset, line in enumerate(chunk.split(b"\n")):
-                if line and line.lower() not in plain_lines:
-                    _add(member, number + offset + 1, line, hosts, urls)
-        number += lines
+        others = _ANY_LINE
+        low = chunk.lower()
+        if member.holds != "urls":
+            # Nearly all lines of the large lists are plain host names: these see one compiled pattern.
+            hosts = [line.rstrip(b"\r") for line in _PLAIN_HOST.findall(low)]
+            others = _OTHER_LINE
+        for line in others.finditer(low):
+            try:
+                _add(member, chunk[line.start() : line.end()], hosts, urls)
+            except ValueError as error:
+                at = number + chunk.count(b"\n", 0, line.start()) + 1
+                raise InputError(f"{member.name}, line {at}: {error}") from None
+        number += chunk.count(b"\n")
         yield digests(hosts), digests(urls)
 
 
-def _add(member: Member, number: int, line: bytes, hosts: list[bytes], urls: list[bytes]) -> None:
+def _add(member: Member, line: bytes, hosts: list[bytes], urls: list[bytes]) -> None:
+    """Put the entry of one line with the hosts or the URLs. Raises ValueError if it is none."""
     try:
-        text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        text = line.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = line.decode("latin-1")
     text = _HOSTS_FILE.sub("", _COMMENT.sub("", text).strip())
     if not text:
         return
-    where = f"{member.name}, line {number}"
     if len(text) > _LONGEST_LINE or any(c.isspace() or not c.isprintable() for c in text):
-        raise InputError(
-            f"{where}: {text[:60]!r} is not one host or URL; a line holds one, and # begins a comment"
-        )
+        raise ValueError(f"{text[:60]!r} is not one host or URL; a line holds one, and # begins a comment")
     address = parse(text.removeprefix("*."))
     if not _HOST.fullmatch(address.host):
-        raise InputError(f"{where}: {text[:60]!r} names no host; write example.com or example.com/path")
+        raise ValueError(f"{text[:60]!r} names no host; write example.com or example.com/path")
     path = address.path.rstrip("/")
     if path and member.holds != "domains":
         urls.append(f"{address.bare}{path.lower()}".encode("utf-8", "replace"))
@@ -148,7 +151,7 @@ def _add(member: Member, number: int, line: bytes, hosts: list[bytes], urls: lis
 
 
 def _expressions(member: Member, file: IO[bytes]) -> Iterator[re.Pattern[str]]:
-    for number, line in enumerate(io.TextIOWrapper(file, "utf-8", "replace"), 1):
+    for number, line in enumerate(file.read().decode("utf-8", "replace").splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -200,7 +203,7 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
         with filesystem.open(inner, "rb") as raw:
             if path.endswith(".gz"):
                 with gzip.open(raw) as file:
-                    yield file
+                    yield cast(IO[bytes], file)
             else:
                 yield raw
     except (FileNotFoundError, NotADirectoryError):
@@ -271,7 +274,7 @@ def _in_order(members: list[Member], categories: tuple[str, ...]) -> list[Member
 
 def _stamp(path: str, categories: tuple[str, ...]) -> str:
     """Names, sizes and times of a list's files: what tells this process that a list has changed."""
-    filesystem, inner = _filesystem(path)
+    filesystem, _ = _filesystem(path)
     archive = path.endswith((".tar.gz", ".tgz", ".tar"))
     names = [path] if archive else [member.path for member in _members(path, categories)]
     stamps: list[str] = []

@@ -50,7 +50,7 @@ class Table:
         starts = np.searchsorted(self._hashes, bounds[:-1].astype(np.uint64))
         self._starts = np.append(starts, len(self._hashes)).astype(np.uint32)
         # Indexing a memoryview gives Python integers at a third of the cost of numpy scalars.
-        self._view, self._bucket = memoryview(self._hashes), memoryview(self._starts)
+        self._view, self._bucket = self._hashes.data, self._starts.data
 
     def __len__(self) -> int:
         return len(self._hashes)

@@ -12,7 +12,8 @@ so a word proves more in a host than in a path.
 - ``safe``: words that only look like one of these (essex, 성인간호): taken out before anything is looked for.
 
 Tokens lie between characters that are no letters, so ``sex4u`` has the token ``sex``. Korean writes words
-together and joins particles to them: Hangul words of ``hard`` and ``soft`` begin a token, they need not be all of it.
+together and joins particles to them: Hangul words of ``hard`` and ``soft`` begin a token, they need not be
+all of it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+
+from ahocorasick_rs import AhoCorasick
 
 from hanji.curation.sources.urls.address import Address
 from hanji.errors import InputError
@@ -50,6 +53,8 @@ class _Words:
     tld: frozenset[str]
     hangul_hard: re.Pattern[str]
     hangul_soft: re.Pattern[str]
+    all: frozenset[str]
+    """Words of every strength but safe, the last labels with their dot."""
     sha256: str = field(repr=False)
 
 
@@ -59,6 +64,7 @@ class WordRules:
     def __init__(self, categories: Sequence[str], files: Sequence[str] = ()) -> None:
         self._paths = [str(_WORD_LISTS / f"{category}.txt") for category in categories] + list(files)
         self._lists: list[_Words] | None = None
+        self._any: AhoCorasick | None = None
 
     def identity(self) -> list[str]:
         """SHA-256 of each file, in order."""
@@ -70,6 +76,11 @@ class WordRules:
         if not lists or not address.host:
             return None
         host, path = address.readable_host, address.readable_path[:2000]
+        # Nine addresses in ten hold no word of any list: one pass over them says so.
+        if self._any is None:
+            self._any = AhoCorasick(sorted({word for words in lists for word in words.all}))
+        if not self._any.find_matches_as_indexes(f"{host}\n{path}"):
+            return None
         for words in lists:
             if (found := _find(words, host, path)) is not None:
                 return f"{words.category}: {found}"
@@ -87,7 +98,7 @@ def _find(words: _Words, host: str, path: str) -> str | None:
     if labels[-1] in words.tld:
         return f".{labels[-1]}"
     if (strict := words.strict.search(host)) is not None:
-        return strict.group()
+        return str(strict.group())
     in_host = _TOKEN.findall(host)
     for token in in_host:
         if token in words.host or token in words.hard:
@@ -166,6 +177,11 @@ def _read(path: str, stat: tuple[int, int]) -> _Words:
         tld=frozenset(words["tld"]),
         hangul_hard=_any(word for word in words["hard"] if _HANGUL.match(word)),
         hangul_soft=_any(word for word in words["soft"] if _HANGUL.match(word)),
+        all=frozenset(
+            f".{word}" if strength == "tld" else word
+            for strength in _STRENGTHS[:-1]
+            for word in words[strength]
+        ),
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
