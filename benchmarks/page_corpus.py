@@ -1,8 +1,9 @@
 """Pages of known language for the guess on raw bytes: real ones, and declarations in realistic templates.
 
-A template has navigation, scripts and style sheets in English or Korean around the text, a language
-attribute that is right, wrong or missing, and a charset of the web of its language. Real pages without a
-label are labelled by lid.176 on the text that people marked as their content, where that is sure.
+A template has navigation of a site in English, Korean, German or Japanese around the text, scripts and style
+sheets, a language attribute that is right, wrong or missing, and a charset of the web of its language. Real
+pages without a label are labelled by lid.176 on the text that people marked as their content, where that is
+sure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hashlib
 import html
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from benchmarks.harness import data_directory, rows
 from benchmarks.language_corpus import APART, declarations, documents, half
@@ -29,22 +29,15 @@ _LEGACY = {
     "jpn": "euc_jp", "cmn": "gb18030", "yue": "big5", "tha": "tis-620", "ell": "iso8859-7",
     "heb": "cp1255", "arb": "cp1256", "tur": "iso8859-9", "lit": "iso8859-13", "ko": "cp949", "en": "cp1252",
 }  # fmt: skip
-_ENGLISH_LINKS = (
-    "Home", "About us", "Products and services", "Contact", "Sign in", "Create an account", "Search the site",
-    "Terms of use", "Privacy policy", "Read more", "Share this page with your friends", "Subscribe to our newsletter",
+# Navigation of sites in four languages, whatever the language of the text on them.
+_LINKS = (
+    ("Home", "About us", "Products and services", "Contact", "Sign in", "Create an account", "Read more",
+     "Search the site", "Terms of use", "Privacy policy", "Share this page with your friends", "Newsletter"),
+    ("홈", "회사 소개", "제품", "고객 센터", "로그인", "회원 가입", "검색", "이용 약관", "개인정보 처리방침"),
+    ("Startseite", "Über uns", "Produkte und Dienste", "Kontakt", "Anmelden", "Suche", "Datenschutz", "Impressum"),
+    ("ホーム", "会社概要", "製品とサービス", "お問い合わせ", "ログイン", "検索", "利用規約", "採用情報"),
 )  # fmt: skip
-_KOREAN_LINKS = (
-    "홈",
-    "회사 소개",
-    "제품",
-    "고객 센터",
-    "로그인",
-    "회원 가입",
-    "검색",
-    "이용 약관",
-    "개인정보 처리방침",
-    "더 보기",
-)
+_TITLES = ("Welcome to our website", "우리 홈페이지", "Willkommen auf unserer Seite", "ようこそ")
 _SCRIPT = """<script>
 (function (window, document) { var settings = { theme: "light", "cache": true, items: [] };
   if (typeof settings.items !== "undefined") { for (var i = 0; i < settings.items.length; i++) { window.load(i); } }
@@ -106,14 +99,15 @@ def made_pages() -> Iterator[Page]:
 
 def _page(language: str, group: str, part: int, text: str, seed: bytes) -> Page:
     """A page whose template the seed chooses."""
-    korean_site, inline, doubled = seed[0] % 2, seed[1] % 2, seed[2] % 3
-    said = ("", "en", "ko", language, language)[seed[3] % 5]
+    # Half of the sites are English, a quarter Korean, the rest German and Japanese.
+    site, inline, doubled = (0, 0, 0, 0, 1, 1, 2, 3)[seed[0] % 8], seed[1] % 2, seed[2] % 3
+    said = ("", "en", "ko", "de", language, language)[seed[3] % 6]
     charset = "utf-8"
     if seed[4] % 3 == 0 and language in _LEGACY:
         charset = _LEGACY[language]
     links = "".join(
         f'<li class="menu-item"><a href="/section/{i}?ref=nav" title="{name}">{name}</a></li>\n'
-        for i, name in enumerate(_KOREAN_LINKS if korean_site else _ENGLISH_LINKS)
+        for i, name in enumerate(_LINKS[site])
     )
     lines = [html.escape(line) for line in text.split("\n") if line.strip()]
     if inline:
@@ -122,11 +116,10 @@ def _page(language: str, group: str, part: int, text: str, seed: bytes) -> Page:
             for line in lines
         ]
     body = "\n".join(f'<p class="entry">{line}</p>' for line in lines)
-    title = "Welcome to our website" if not korean_site else "우리 홈페이지"
     attribute = f' lang="{said}"' if said else ""
     page = f"""<!DOCTYPE html>
 <html{attribute}>
-<head><meta charset="{charset}"><title>{title}</title>
+<head><meta charset="{charset}"><title>{_TITLES[site]}</title>
 <link rel="stylesheet" href="/static/css/site.min.css">{_STYLE}{_SCRIPT * (1 + 4 * doubled)}</head>
 <body class="page home"><div id="header"><ul class="menu">{links}</ul></div>
 <div id="content" data-role="main"><h1>{lines[0] if lines else ""}</h1>
@@ -137,8 +130,3 @@ def _page(language: str, group: str, part: int, text: str, seed: bytes) -> Page:
 """
     data = page.encode(charset, "xmlcharrefreplace")
     return Page(language, group, part, data, charset if seed[5] % 2 else None)
-
-
-@lru_cache(maxsize=1)
-def all_pages() -> tuple[Page, ...]:
-    return (*real_pages(), *made_pages())

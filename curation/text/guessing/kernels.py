@@ -6,9 +6,6 @@ any language. Bytes beyond ASCII are read as UTF-8 and, where they are none, as 
 charset and as single bytes; which it was is for the caller to judge from the counts.
 """
 
-# Kernels are typed by numba; their arrays have no useful static type.
-# mypy: disable-error-code="no-untyped-def"
-
 from __future__ import annotations
 
 import numpy as np
@@ -16,11 +13,11 @@ import numpy as np
 from hanji.curation.signals.compiled import kernel
 
 # What is counted: letters by script; of bytes that are no UTF-8 the runs, the runs of one byte, the bytes,
-# the pairs, the pairs in KS X 1001's rows of Hangul, the pairs of frequent syllables, the pairs in the rows
-# of kana, and Shift_JIS's leads of kana; the words, and the sum of the levels of the
-# trigrams, of which there are as many as letters and words.
+# the pairs, the pairs in KS X 1001's rows of Hangul, the pairs of frequent syllables, Shift_JIS's leads of
+# kana, and the bytes below A0; the words, and the sum of the levels of the trigrams, of which there are as many
+# as letters and words.
 ASCII, ACCENTED, HANGUL, KANA, HAN, CYRILLIC, GREEK, ARABIC, HEBREW, THAI, OTHER = range(11)
-RUNS, SINGLES, BYTES, PAIRS, HANGUL_PAIRS, FREQUENT_PAIRS, KANA_PAIRS, SHIFT_JIS = range(11, 19)
+RUNS, SINGLES, BYTES, PAIRS, HANGUL_PAIRS, FREQUENT_PAIRS, SHIFT_JIS, LOW = range(11, 19)
 WORDS, LEVELS = range(19, 21)
 COUNTS = 21
 TEXT, ASIDE = 0, 1
@@ -53,7 +50,7 @@ _CODE, _PRE, _OPTION, _BUTTON, _AREA = map(tag_code, ("code", "pre", "option", "
 
 
 @kernel
-def script_of(point):
+def script_of(point: int) -> int:
     """Row of the counts that a code point beyond ASCII belongs to; −1 for what is no letter."""
     kind = -1
     if point < 0x0370:
@@ -83,7 +80,7 @@ def script_of(point):
 
 
 @kernel
-def character(data, at, end):
+def character(data: np.ndarray, at: int, end: int) -> tuple[int, int]:
     """Code point and width of the UTF-8 character at a place; width 0 where there is none."""
     byte = data[at]
     if 0xC2 <= byte <= 0xDF and at + 1 < end and (data[at + 1] & 0xC0) == 0x80:
@@ -102,7 +99,9 @@ def character(data, at, end):
 
 
 @kernel
-def legacy_run(data, at, end, frequent, counts, column):
+def legacy_run(
+    data: np.ndarray, at: int, end: int, frequent: np.ndarray, counts: np.ndarray, column: int
+) -> int:
     """Count the bytes beyond ASCII around a place, which are no UTF-8; returns where they end."""
     begin = at
     while begin > 0 and data[begin - 1] >= 0x80:
@@ -115,21 +114,20 @@ def legacy_run(data, at, end, frequent, counts, column):
     for place in range(begin, at, 2):
         lead = data[place]
         counts[column, SHIFT_JIS] += lead == 0x82 or lead == 0x83
+        counts[column, LOW] += lead < 0xA0
         if place + 1 == at:
             break
         trail = data[place + 1]
+        counts[column, LOW] += trail < 0xA0
         counts[column, PAIRS] += 1
-        if trail >= 0xA1:
-            if 0xB0 <= lead <= 0xC8:
-                counts[column, HANGUL_PAIRS] += 1
-                counts[column, FREQUENT_PAIRS] += frequent[(lead - 0xB0) * 94 + trail - 0xA1]
-            elif lead == 0xA4 or lead == 0xA5:
-                counts[column, KANA_PAIRS] += 1
+        if trail >= 0xA1 and 0xB0 <= lead <= 0xC8:
+            counts[column, HANGUL_PAIRS] += 1
+            counts[column, FREQUENT_PAIRS] += frequent[(lead - 0xB0) * 94 + trail - 0xA1]
     return at
 
 
 @kernel
-def reference(data, at, end, counts, column):
+def reference(data: np.ndarray, at: int, end: int, counts: np.ndarray, column: int) -> int:
     """Count the character reference at an ampersand, if there is one; returns where it ends."""
     place = at + 1
     last = min(end, at + 10)
@@ -175,7 +173,7 @@ def reference(data, at, end, counts, column):
 
 
 @kernel
-def find(data, eights, at, end, byte):
+def find(data: np.ndarray, eights: np.ndarray, at: int, end: int, byte: int) -> int:
     """The first place from ``at`` that holds a byte, or ``end``: eight bytes at a time.
 
     eights: the same bytes as uint64, little-endian. A byte of ``rest`` is zero where the byte stands; its top
@@ -192,7 +190,7 @@ def find(data, eights, at, end, byte):
         if hits:
             # The lowest bits of the bytes up to the first hit, added up in the highest byte.
             below = (hits & (~hits + np.uint64(1))) - np.uint64(1)
-            return (eight << 3) + np.int64(((below & _ONES) * _ONES) >> np.uint64(56)) - 1
+            return (eight << 3) + int(np.int64(((below & _ONES) * _ONES) >> np.uint64(56))) - 1
         keep = _FULL
         eight += 1
     at = max(at, eight << 3)
@@ -202,10 +200,11 @@ def find(data, eights, at, end, byte):
 
 
 @kernel
-def pass_tag(data, eights, at, end, depth):
-    """The place after the tag, comment or script that starts at ``<``. depth: links, code elements open.
+def pass_tag(data: np.ndarray, eights: np.ndarray, at: int, end: int, state: np.ndarray) -> int:
+    """The place after the tag, comment or script that starts at ``<``.
 
-    A ``>`` within a quoted value ends a tag here: rare, and worth no state.
+    state: whether a link is open, how many code elements are, and how many bytes of scripts were passed. A
+    ``>`` within a quoted value ends a tag here: rare, and worth no state.
     """
     at += 1
     if at + 2 >= end:
@@ -229,22 +228,35 @@ def pass_tag(data, eights, at, end, depth):
         letter = data[at] | 0x20
     at = find(data, eights, at, end, 0x3E) + 1
     if name == _A:
-        depth[0] = not closing
+        state[0] = not closing
     elif name in (_CODE, _PRE, _OPTION, _BUTTON, _AREA):
-        depth[1] = max(depth[1] - 1, 0) if closing else depth[1] + 1
+        state[1] = max(state[1] - 1, 0) if closing else state[1] + 1
     elif name in (_SCRIPT, _STYLE) and not closing:
         second = 0x63 if name == _SCRIPT else 0x74
+        state[2] -= at
         at = find(data, eights, at, end, 0x3C)
         while at + 3 < end and not (
             data[at + 1] == 0x2F and (data[at + 2] | 0x20) == 0x73 and (data[at + 3] | 0x20) == second
         ):
             at = find(data, eights, at + 1, end, 0x3C)
+        state[2] += at
     return at
 
 
 @kernel
-def count_page(data, eights, start, end, most, kinds, keys, values, levels, frequent, counts):
-    """Count the text of data[start:end], until ``most`` letters of running text are counted.
+def count_page(
+    data: np.ndarray,
+    eights: np.ndarray,
+    budget: int,
+    most: int,
+    kinds: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    levels: np.ndarray,
+    frequent: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    """Count a page's text, until ``most`` letters of running text or ``budget`` bytes beside scripts are read.
 
     data: uint8[bytes]; eights: the same as uint64. kinds: uint8[256], ``byte_kinds``. keys: uint64[2^n],
     function words of at most eight bytes packed into integers, in a hash table as ``slot_of`` has it; values:
@@ -252,9 +264,10 @@ def count_page(data, eights, start, end, most, kinds, keys, values, levels, freq
     frequent: bool[25 × 94], syllables of KS X 1001 that are frequent. counts: int64[2, COUNTS + kinds of
     words], of running and of other text; added to. Of other text, too, no more letters are counted.
     """
-    depth = np.zeros(2, np.int64)
+    state = np.zeros(3, np.int64)
     letters = np.zeros(2, np.int64)
-    at = start
+    end = len(data)
+    at = 0
     column = TEXT
     pack = np.uint64(0)
     size = 0
@@ -270,7 +283,7 @@ def count_page(data, eights, start, end, most, kinds, keys, values, levels, freq
             pack = (pack << np.uint64(8)) | np.uint64(kind + 96)
             level += levels[np.uintp(first * 729 + second * 27 + kind)]
             first = second
-            second = np.int64(kind)
+            second = kind + 0
             at += 1
             kind = kinds[data[np.uintp(at)]] if at < end else np.uint8(0)
         size += at - begin
@@ -321,8 +334,10 @@ def count_page(data, eights, start, end, most, kinds, keys, values, levels, freq
             first = second
             second = 0
         if kind == TAG:
-            at = pass_tag(data, eights, at, end, depth)
-            column = ASIDE if depth[0] or depth[1] else TEXT
+            at = pass_tag(data, eights, at, end, state)
+            if at - state[2] > budget:
+                break
+            column = ASIDE if state[0] or state[1] else TEXT
             if letters[column] > most:
                 at = find(data, eights, at, end, 0x3C)
         elif kind == REFERENCE:
@@ -336,6 +351,6 @@ def count_page(data, eights, start, end, most, kinds, keys, values, levels, freq
 
 
 @kernel
-def slot_of(pack, size):
+def slot_of(pack: np.uint64, size: int) -> int:
     """Where a packed word is looked up first in a table of so many places, a power of two."""
-    return np.int64((np.uint64(pack) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40)) & (size - 1)
+    return int(np.int64((np.uint64(pack) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(40))) & (size - 1)
