@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from hanji.curation.text.pii.hits import Hit
+from hanji.curation.text.pii.masks import ALL_MASKS
 
 _PASSPORT_WORDS = re.compile(r"여권|[Pp]assport|PASSPORT")
 # Korean: a letter and eight digits or two and seven; since 2021 a letter, three digits, a letter, four digits.
@@ -35,6 +36,8 @@ def passport_hits(text: str) -> Iterator[Hit]:
     for word in _PASSPORT_WORDS.finditer(text):
         for match in _PASSPORT.finditer(text, max(end, word.start() - 14), word.end() + 40):
             alone = match.group().isdigit()
+            if match.group() in ALL_MASKS:
+                continue
             if alone and not _DIGITS_ALONE.search(text, word.end(), max(word.end(), match.start())):
                 continue
             end = match.end()

@@ -64,10 +64,10 @@ FOREIGN_PHONE = re.compile(
 )
 # Whatever stands directly after "Tel." is a telephone, of any country or a local one.
 _ALONE = r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])"
+_GROUP = r"(?:[-.]{1,2} ?\(?\d{2,8}\)?| \d{2,4}(?![-\d])| \d{5,8}(?![-. ]?\d)| \(\d{2,4}\))"
 CALLED = re.compile(
-    _ALONE
-    + r"(?:\+ ?)?(?:\(\d{1,4}\)|\d{1,4})(?:[-. ]{1,2}(?:\(\d{2,8}\)|\d{2,8})){1,4}(?!\d)(?!-\d)(?!\.\d)"
-    r"|" + _ALONE + r"\d{7,13}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
+    rf"{_ALONE}(?:\+ ?)?(?:\(\d{{1,4}}\)[- ]?\d{{2,4}}|\d{{1,4}}){_GROUP}{{1,4}}(?![\d:])(?!-\d)(?!\.\d)"
+    rf"|{_ALONE}(?:\(\d{{1,4}}\) ?)?\d{{7,13}}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
 )
 IBAN = re.compile(r"(?<![0-9A-Za-z])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}")
 NUMBER = re.compile(LEFT + r"\d{2,17}(?:[- ]\d{2,8}){0,4}" + RIGHT)

@@ -10,14 +10,19 @@ from hanji.curation.recipe import Pii, PiiKind
 from hanji.curation.records import Edit
 from hanji.curation.text.pii.addresses import ipv6_hits
 from hanji.curation.text.pii.documents import passport_hits, spelled_hits
-from hanji.curation.text.pii.hits import Hit
+from hanji.curation.text.pii.hits import BLANK, Hit
 from hanji.curation.text.pii.mail import mail_hits
 from hanji.curation.text.pii.masks import ALL_MASKS, ENGLISH_TAGS, KOREAN_TAGS, MASKS
 from hanji.curation.text.pii.numbers import number_hits
 from hanji.curation.text.pii.particles import agreeing, final_of, finals_wanted
 
 DEFAULT = Pii()
+AGAIN = 3
 _HANGUL = re.compile("[가-힣]")
+_TAG = re.compile("|".join(map(re.escape, sorted({*KOREAN_TAGS.values(), *ENGLISH_TAGS.values()}))))
+# What could belong to a hit of its own: letters and digits, also spelled ones.
+_BEFORE = re.compile(r"[0-9A-Za-z@:_+/.-]|[공영일이삼사오육륙칠팔구⓪①-⑨]")
+_AFTER = re.compile(r"[0-9A-Za-z@:_+/-]|\.[0-9]|[공영⓪]")
 
 
 def find_pii(text: str, settings: Pii = DEFAULT, language: str | None = None) -> list[Edit]:
@@ -47,13 +52,52 @@ def find_pii(text: str, settings: Pii = DEFAULT, language: str | None = None) ->
 
 
 def find_hits(text: str) -> list[Hit]:
-    """Every hit in order of position, none overlapping. Where two overlap, mail comes first, then numbers."""
+    """Every hit in order of position, none overlapping. Where two overlap, mail comes first, then numbers.
+
+    A hit that touches another is seen only when the other is gone: such texts are looked at again, so that
+    a text whose hits were replaced has none.
+    """
+    if _TAG.search(text):
+        # The word in a tag must not make a telephone of the number beside it.
+        text = _TAG.sub(_blank, text)
+    hits = _once(text)
+    for _ in range(AGAIN):
+        if not any(_touches(text, hit) for hit in hits):
+            break
+        more = _once(_blanked(text, hits))
+        if not more:
+            break
+        hits = sorted(hits + more)
+    return hits
+
+
+def _once(text: str) -> list[Hit]:
     hits = list(mail_hits(text))
     if ":" in text:
         hits = _joined(hits, ipv6_hits(text))
     hits = _joined(hits, passport_hits(text))
     hits = _joined(hits, number_hits(text))
     return _joined(hits, spelled_hits(text))
+
+
+def _touches(text: str, hit: Hit) -> bool:
+    return _AFTER.match(text, hit.end) is not None or (
+        hit.start > 0 and _BEFORE.match(text, hit.start - 1) is not None
+    )
+
+
+def _blanked(text: str, hits: list[Hit]) -> str:
+    """The text with a neutral character for each one of a hit, so that positions stay."""
+    pieces: list[str] = []
+    position = 0
+    for hit in hits:
+        pieces += [text[position : hit.start], BLANK * (hit.end - hit.start)]
+        position = hit.end
+    return "".join([*pieces, text[position:]])
+
+
+def _blank(match: re.Match[str]) -> str:
+    return BLANK * (match.end() - match.start())
 
 
 def pii_verdict(edits: Iterable[Edit], settings: Pii = DEFAULT) -> tuple[str, int] | None:

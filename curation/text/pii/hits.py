@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from hanji.curation.recipe import PiiKind
 
+# Stands for each character of what was found already: no digit, no letter, no context word.
+BLANK = "\x00"
+
 
 class Hit(NamedTuple):
     """Characters ``[start, end)`` are of a kind; ``form`` names the mask that has the same form."""

@@ -51,7 +51,7 @@ _NO_ACCOUNT = re.compile(
 )
 _UNIT_AFTER = re.compile(r" ?(?:원|won|달러|만원|개|명|건|%|점|주\b|KRW|USD)", re.IGNORECASE)
 _SERIAL = re.compile(r"\bISSN|\bISBN|\bDOI", re.IGNORECASE)
-_HANGUL, _LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z]")
+_HANGUL, _LATIN = re.compile("[가-힣]"), re.compile("[A-Za-z\x00]")
 _QUANTITY = re.compile(r" ?(?:명|석|년|개|건|회|원|쪽|권|톤|평|점|㎡|k?[mg]\b|W\b|IU\b|UTC)|[대여]")
 _LICENCE = re.compile(r"면허|licen[cs]e", re.IGNORECASE)
 _PHONE = re.compile(

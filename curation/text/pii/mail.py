@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from hanji.curation.text.pii.domains import PROVIDERS, RESERVED, TOP_LEVEL
 from hanji.curation.text.pii.hits import Hit
+from hanji.curation.text.pii.masks import ALL_MASKS
 
 LONGEST_LOCAL, LONGEST_DOMAIN = 64, 253  # RFC 5321, section 4.5.3.1
 _LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+&'-"
@@ -80,7 +81,7 @@ def _around(text: str, at: int, earliest: int) -> Hit | None:
     if not domain or _is_reserved(domain) or (spaced and domain.lower() not in PROVIDERS):
         return None
     start, end = at - gap_before - len(local), at + 1 + gap_after + len(domain)
-    if _is_no_mail(text, start, end):
+    if _is_no_mail(text, start, end) or text[start:end] in ALL_MASKS:
         return None
     return Hit(start, end, "email", "email")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hanji.curation.text.pii import addresses, english, korean
 from hanji.curation.text.pii.checks import is_card
-from hanji.curation.text.pii.hits import Hit, near
+from hanji.curation.text.pii.hits import BLANK, Hit, near
 from hanji.curation.text.pii.masks import ALL_MASKS, KIND_OF_FORM
 
 # Full-width and other forms of digits, brackets and hyphens, one character for one.
@@ -28,6 +28,9 @@ _RUN = re.compile(
 _DATE = re.compile(r"(?:19|20)\d\d([-./] ?)\d{1,2}\1\d{1,2}")
 _NO_DIGITS = re.compile(r"[^0-9]+")
 _LEAD = 12
+_MASKED = re.compile(
+    r"(?<!\d)(?:" + "|".join(map(re.escape, sorted(mask for mask in ALL_MASKS if "000" in mask))) + r")(?!\d)"
+)
 _CARD = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\d{4}(?P<a>[- ])\d{4}(?P=a)\d{4}(?P=a)\d{4}"
     r"|3\d{3}(?P<b>[- ])\d{6}(?P=b)\d{4,5}|\d{14,16})(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
@@ -127,27 +130,51 @@ def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
     if not segment.isascii():
         segment = segment.translate(_FOLD)
     count = len(_NO_DIGITS.sub("", segment[start - origin :]))
-    taken = bytearray(len(segment))
-    for match in english.IBAN.finditer(segment) if count > 8 else ():
-        length = english.iban_length(match.group())
-        if length:
-            first, last = match.start(), match.start() + length
-            taken[first:last] = b"\x01" * (last - first)
-            yield _hit(origin + first, origin + last, "iban")
+    if "000" in segment:  # a mask may stand beside a number, and is no part of it
+        segment = _MASKED.sub(lambda mask: BLANK * len(mask.group()), segment)
     lead = max(0, start - origin - 4)
+    found = _ibans(segment) if count > 8 else []
+    yield from (_hit(origin + first, origin + last, form) for first, last, form in found)
     for pattern in PATTERNS:
+        if found:
+            segment = _without(segment, found)
+        found = []
         if pattern.digits > count:
             continue
-        for match in pattern.regex.finditer(segment, lead):
+        match = pattern.regex.search(segment, lead)
+        while match is not None:
             first, last = match.span()
-            if any(taken[first:last]):
-                continue
             form = pattern.check(text, match, origin + first, origin + last)
-            if form is None:
-                continue
-            taken[first:last] = b"\x01" * (last - first)
-            if match.group() not in ALL_MASKS:
-                yield _hit(origin + first, origin + last, form)
+            if form is not None:
+                found.append((first, last, form))
+                if not _is_nobodys(match.group()):
+                    yield _hit(origin + first, origin + last, form)
+            # After a form that failed its check the next may begin within it: 8888 4111 1111 1111 1111.
+            match = pattern.regex.search(segment, first + 1 if form is None else last)
+
+
+def _ibans(segment: str) -> list[tuple[int, int, str]]:
+    found = []
+    for match in english.IBAN.finditer(segment):
+        length = english.iban_length(match.group())
+        if length:
+            found.append((match.start(), match.start() + length, "iban"))
+    return found
+
+
+def _without(segment: str, found: list[tuple[int, int, str]]) -> str:
+    """The segment with what was found made blank: no later pattern takes a part of it."""
+    pieces: list[str] = []
+    position = 0
+    for first, last, _ in found:
+        pieces += [segment[position:first], BLANK * (last - first)]
+        position = last
+    return "".join([*pieces, segment[position:]])
+
+
+def _is_nobodys(written: str) -> bool:
+    """A mask, or zeros up to the last digit."""
+    return written.strip("() ") in ALL_MASKS or _NO_DIGITS.sub("", written)[:-1].strip("0") == ""
 
 
 def _hit(start: int, end: int, form: str) -> Hit:
