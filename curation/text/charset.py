@@ -18,10 +18,10 @@ from resiliparse.parse.encoding import detect_encoding
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
 from hanji.curation.text.charset_judges import (
-    FREQUENT,
     JUDGED_BYTES,
     USUAL,
     foreign_count,
+    has_frequent,
     is_certainly_korean,
     judged_part,
     looks_japanese,
@@ -158,7 +158,7 @@ def _is_unlikely(text: str) -> bool:
     """
     foreign = [char for char in text if char > "\x7f"]
     return any("가" <= char <= "힣" and char not in USUAL for char in foreign) or (
-        len(foreign) > 1 and not any(char in FREQUENT for char in foreign)
+        len(foreign) > 1 and not has_frequent(text)
     )
 
 
@@ -216,10 +216,8 @@ def _decoded(data: bytes, codec: str, source: str, declared: str | None) -> Deco
     text = decode_tolerantly(data, codec)
     replaced = text.count(REPLACEMENT)
     mixed = 0
-    if codec in _KOREAN and (replaced or (codec == "cp949" and has_utf8_hangul(data))):
+    if (codec == "utf-8" and replaced) or (codec == "cp949" and has_utf8_hangul(data)):
         text, mixed = read_mixed(data, codec)
-        replaced = text.count(REPLACEMENT)
-        if codec == "cp949" and not mixed and 0 < replaced <= _REPAIRED_SHARE * foreign_count(text) + 1:
-            text = read_in_step(data)
-            replaced = text.count(REPLACEMENT)
-    return Decoded(text, codec, source, replaced, declared, mixed)
+    elif codec == "cp949" and 0 < replaced <= _REPAIRED_SHARE * foreign_count(text) + 1:
+        text = read_in_step(data)
+    return Decoded(text, codec, source, text.count(REPLACEMENT), declared, mixed)

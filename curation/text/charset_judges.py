@@ -12,8 +12,9 @@ from collections import Counter
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
 
-JUDGED_BYTES = 131_072
-_JUDGED_CHARACTERS = 20_000
+JUDGED_BYTES = 65_536
+_FIRST_BYTES = 4_096
+_JUDGED_CHARACTERS = 8_000
 
 # The 2,350 syllables of KS X 1001: CP949's others are hardly ever written.
 USUAL = frozenset(
@@ -26,6 +27,8 @@ FREQUENT = frozenset(
 )
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _FOREIGN = re.compile("[^\x00-\x7f]+")
+_USUAL_RUN = re.compile(f"[{''.join(sorted(USUAL))}]+")
+_FREQUENT_ONE = re.compile(f"[{''.join(sorted(FREQUENT))}]")
 _FIRST_SYLLABLE, _LAST_SYLLABLE = "가", "힣"
 _KANA = re.compile("[\u3041-\u30ff]")
 # Control characters, private use and what could not be read: text has none of them.
@@ -47,6 +50,16 @@ def foreign_count(text: str) -> int:
     return len(text) - len(text.encode("ascii", "ignore"))
 
 
+def usual_count(text: str) -> int:
+    """Usual Korean syllables of a text."""
+    return len(text) - len(_USUAL_RUN.sub("", text))
+
+
+def has_frequent(text: str) -> bool:
+    """Whether a text has a syllable that Korean texts are full of."""
+    return _FREQUENT_ONE.search(text) is not None
+
+
 def misfit_share(text: str) -> float:
     """Share of characters that no text has: C1 controls, private use, U+FFFD."""
     return len(_MISFITS.findall(text)) / max(len(text), 1)
@@ -54,8 +67,12 @@ def misfit_share(text: str) -> float:
 
 def looks_utf8(data: bytes) -> bool:
     """Valid UTF-8, or with a few broken bytes: no other charset gives valid sequences by chance so often."""
-    text = data.decode("utf-8", "replace")
-    broken = text.count(REPLACEMENT)
+    for part in (data[:_FIRST_BYTES], data):  # what is not shows at once
+        text = part.decode("utf-8", "replace")
+        broken = text.count(REPLACEMENT)
+        # One character may be cut off where the part ends.
+        if broken > 1 and foreign_count(text) - broken < 4 * broken:
+            return False
     return broken == 0 or foreign_count(text) - broken >= 4 * broken
 
 
@@ -66,7 +83,7 @@ def looks_korean(data: bytes, codec: str = "cp949") -> bool:
 
 def is_korean(text: str) -> bool:
     """Whether what is not ASCII in a text is mostly Hangul, of the usual syllables; False if there is none."""
-    foreign = Counter("".join(_FOREIGN.findall(text))[:_JUDGED_CHARACTERS])
+    foreign = Counter("".join(_FOREIGN.findall(text[: 4 * _JUDGED_CHARACTERS]))[:_JUDGED_CHARACTERS])
     total = foreign.total()
     hangul = {char: n for char, n in foreign.items() if _FIRST_SYLLABLE <= char <= _LAST_SYLLABLE}
     syllables = sum(hangul.values())
@@ -82,8 +99,7 @@ def is_korean(text: str) -> bool:
 
 def is_certainly_korean(text: str) -> bool:
     """``is_korean`` with enough syllables to count their frequencies, so that a label may be overruled."""
-    hangul = [char for char in text[:JUDGED_BYTES] if _FIRST_SYLLABLE <= char <= _LAST_SYLLABLE]
-    return len(hangul) >= 8 and is_korean(text)
+    return usual_count(text[:_JUDGED_CHARACTERS]) >= 7 and is_korean(text)
 
 
 def looks_japanese(data: bytes, codec: str) -> bool:
@@ -97,8 +113,8 @@ def looks_western(data: bytes) -> bool:
 
     Read as CP949, a mark and the letter after it are one of the syllables that nobody writes.
     """
-    text = decode_tolerantly(data, "cp949")
-    if any(char in USUAL for char in text):
-        return False
+    for part in (data[:_FIRST_BYTES], data):
+        if _USUAL_RUN.search(decode_tolerantly(part, "cp949")):
+            return False
     # The page as it is, but for what stands around its upper bytes: each must be a lone mark or letter.
     return len(_WESTERN.findall(b" " + data + b" ")) >= 0.8 * len(re.findall(rb"[\x80-\xff]+", data)) > 0

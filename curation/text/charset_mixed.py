@@ -15,13 +15,14 @@ from __future__ import annotations
 import re
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
-from hanji.curation.text.charset_judges import FREQUENT, USUAL, foreign_count, is_korean
+from hanji.curation.text.charset_judges import USUAL, foreign_count, has_frequent, is_korean, usual_count
 
 # From one upper byte to the last before the next delimiter, and an ASCII letter that may belong to it.
 _STRETCH = re.compile(rb"[\x80-\xff]+(?:[^\x80-\xff<>\n]*[\x80-\xff]+)*[A-Za-z]?")
 _RUN = re.compile(rb"[\x80-\xff]+[A-Za-z]?")
 # Three Hangul syllables in UTF-8: almost never part of CP949.
-_HANGUL_UTF8 = re.compile(rb"(?:[\xea-\xed][\x80-\xbf]{2}){3}")
+_HANGUL_UTF8 = re.compile(rb"[\xea-\xed][\x80-\xbf]{2}(?:[\xea-\xed][\x80-\xbf]{2}){2}")
+_HANGUL = re.compile("[가-힣]")
 _THREE_BYTES = re.compile("[\u0800-\ud7ff\uf900-\uffef]")
 # Characters certainly in the other charset from which on a page is one of both.
 _EVIDENCE = 12
@@ -90,16 +91,21 @@ def _stretch(data: bytes, codec: str, relaxed: bool) -> tuple[str, int]:
 
 def _certain(data: bytes, codec: str, relaxed: bool) -> tuple[str, int] | None:
     """The text of a stretch in the charset that it certainly has, and how much of it is in the other one."""
-    as_utf8, as_cp949 = _strictly(data, "utf-8"), _strictly(data, "cp949")
+    as_utf8 = _strictly(data, "utf-8")
     if codec == "utf-8":
         if as_utf8 is not None:
             return as_utf8, 0
+        as_cp949 = _strictly(data, "cp949")
         if as_cp949 is None:
             return None
-        certain = not any(_is_unusual(char) for char in as_cp949) if relaxed else _is_usual(as_cp949, 2)
+        if relaxed:
+            certain = 21 * usual_count(as_cp949) >= 20 * len(_HANGUL.findall(as_cp949))
+        else:
+            certain = _is_usual(as_cp949, 2)
         # Cut off in the middle of a character, UTF-8 is still not CP949; by chance it is a syllable in four.
-        certain = certain and 4 * _usual(data.decode("utf-8", "ignore")) <= _usual(as_cp949)
+        certain = certain and 4 * usual_count(data.decode("utf-8", "ignore")) <= usual_count(as_cp949)
         return (as_cp949, foreign_count(as_cp949)) if certain else None
+    as_cp949 = _strictly(data, "cp949")
     if as_utf8 is not None:
         # Sequences of three bytes do not come about by chance in what CP949 cannot read.
         if as_cp949 is None:
@@ -118,18 +124,10 @@ def _strictly(data: bytes, codec: str) -> str | None:
         return None
 
 
-def _is_unusual(character: str) -> bool:
-    return "가" <= character <= "힣" and character not in USUAL
-
-
-def _usual(text: str) -> int:
-    return sum(char in USUAL for char in text)
-
-
 def _is_usual(text: str, least: int, frequent: bool = True) -> bool:
     """Whether at least so many usual syllables are nine tenths of what is not ASCII, a frequent one among them."""
-    enough = _usual(text) >= max(least, 0.9 * foreign_count(text))
-    return enough and (not frequent or any(char in FREQUENT for char in text))
+    enough = usual_count(text) >= max(least, 0.9 * foreign_count(text))
+    return enough and (not frequent or has_frequent(text))
 
 
 def read_in_step(data: bytes) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from hanji.curation.text.charset_judges import FREQUENT, USUAL
+from hanji.curation.text.charset_judges import FREQUENT, USUAL, foreign_count, usual_count
 
 if TYPE_CHECKING:
     import ftfy
@@ -60,7 +60,7 @@ _ODD_RUN = re.compile(f"[{_HANJA}{_ODD}\ufffd]{{2,}}")
 # Of such a run, what laughter in rare syllables (쪕쪕쪕) does not have.
 _LOST = re.compile(f"[{_HANJA}\ufffd]")
 _WORD = re.compile("[^\x00-\x7f]+")
-_HANGUL = re.compile("[가-힣]")
+_HANGUL, _LETTER = re.compile("[가-힣]"), re.compile("[ㄱ-ㅣ]")
 # Characters of one byte sequence of three in Latin-1 that are a Hangul syllable in UTF-8.
 _LATIN_HANGUL = re.compile(f"[ê-í][{_CONTINUATION}]{{2}}")
 # Quotation marks and dashes, and letters of western Europe, in UTF-8 as Latin-1.
@@ -144,16 +144,14 @@ def _latin_bytes(run: str) -> bytes:
 
 def _is_korean(text: str, least: int, frequent: float) -> bool:
     """Whether a text's characters but ASCII and signs are usual syllables and letters, enough of them frequent."""
-    foreign = [char for char in text if char > "\x7f"]
-    usual = sum(char in USUAL for char in foreign)
-    letters = sum("ㄱ" <= char <= "ㅣ" for char in foreign)
-    syllables = len(_HANGUL.findall(text))
+    foreign, usual = foreign_count(text), usual_count(text)
+    letters, syllables = len(_LETTER.findall(text)), len(_HANGUL.findall(text))
     return (
         usual >= least
-        and usual + letters >= 0.85 * len(foreign)
-        and usual >= syllables - 0.02 * syllables
+        and usual + letters >= 0.85 * foreign
+        and usual >= 0.98 * syllables
         and not _MISFITS.search(text)
-        and sum(char in FREQUENT for char in foreign) >= frequent * usual
+        and (not frequent or sum(char in FREQUENT for char in text) >= frequent * usual)
     )
 
 

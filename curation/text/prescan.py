@@ -17,8 +17,6 @@ from hanji.curation.text.charset_labels import codec_for
 
 PRESCAN_BYTES = 16_384
 
-# Nothing can be found where neither word stands.
-_WORTH_A_LOOK = re.compile(rb"charset|encoding", re.IGNORECASE)
 # What the prescan stops at: comments, meta elements, other tags, and what it skips to the next ">".
 _MARKUP = re.compile(rb"<(?:(!--)|(meta)[\t\n\f\r /]|(/?[a-z])|([!/?]))", re.IGNORECASE)
 _TAG_NAME = re.compile(rb"[^\t\n\f\r >]*")
@@ -49,7 +47,8 @@ def prescan(data: bytes) -> str | None:
     the web differs in two cases: see ``stated_codec``.
     """
     head = data[:PRESCAN_BYTES]
-    if not _WORTH_A_LOOK.search(head):
+    lower = head.lower()
+    if b"charset" not in lower and b"encoding" not in lower:
         return None
     unknown: list[str] = []
     label = _in_meta(head, unknown.append)
