@@ -15,6 +15,7 @@ from hanji.curation.text.page.choose import choose
 from hanji.curation.text.page.facts import Page
 from hanji.curation.text.page.render import render
 from hanji.curation.text.page.scan import WIDTH, scan
+from hanji.curation.text.page.strip import strip
 
 VERSION = 2
 MAX_BYTES = 64 << 20
@@ -51,9 +52,10 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     page = html.encode("utf-8", "replace")
     if len(page) > MAX_BYTES:
         raise ValueError(f"the page has {len(page):,} bytes; more than {MAX_BYTES:,} are not extracted")
-    data, serialised = _serialised(page)
+    serialised = _serialised(page)
+    data = np.frombuffer(serialised, np.uint8)
     nodes, depth = scan(data)
-    facts = Page(serialised, nodes)
+    facts = Page(page, serialised, nodes)
     title, published = facts.title(), facts.published()
     if extractor == "trafilatura":
         return Extracted(_by_trafilatura(html), title, published, "trafilatura")
@@ -75,13 +77,14 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     return Extracted(text, title, published, "hanji", signal)
 
 
-def _serialised(page: bytes) -> tuple[np.ndarray, bytes]:
-    """The page's DOM as well-formed HTML."""
+def _serialised(page: bytes) -> bytes:
+    """The page's DOM as well-formed HTML, without comments, scripts and styles."""
     from resiliparse.parse.html import HTMLTree
 
-    document = HTMLTree.parse_from_bytes(page, "utf-8").document
-    serialised = document.html.encode("utf-8", "replace") if document is not None else b""
-    return np.frombuffer(serialised, np.uint8), serialised
+    lean = strip(np.frombuffer(page, np.uint8))
+    document = HTMLTree.parse_from_bytes(lean.tobytes(), "utf-8").document
+    serialised: str = document.html if document is not None else ""
+    return serialised.encode("utf-8", "replace")
 
 
 def _by_resiliparse(html: str) -> str:

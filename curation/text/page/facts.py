@@ -39,6 +39,7 @@ _MONTH_DAY = re.compile(
 )
 _DAY_MONTH = re.compile(rf"\b(\d\d?)\s+({_MONTH})[a-z]*\.?,?\s+((?:19|20)\d\d)", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s+(?:[|·•»›–—:]|::|-|<|>)\s+|\s*(?:\||::|»)\s*")
+_WANTED = (b"og:", b"date", b"publish", b"created", b"issued")
 _MARKUP = re.compile(rb"<[^>]*>")
 
 
@@ -64,16 +65,17 @@ def iso_date(text: str) -> str | None:
 
 
 class Page:
-    """The bytes and nodes of a page (see ``scan``), and what its head says."""
+    """The bytes as they came, and as serialised with their nodes (see ``scan``), and what the head says."""
 
-    def __init__(self, data: bytes, nodes: np.ndarray) -> None:
+    def __init__(self, raw: bytes, data: bytes, nodes: np.ndarray) -> None:
+        self._raw = raw
         self._data = data
         self._nodes = nodes
         self._tags = np.ascontiguousarray(nodes[:, TAG])
         self._metas = self._read_metas()
 
     def _rows(self, tag: int) -> list[int]:
-        return np.flatnonzero(self._tags == tag).tolist()
+        return np.flatnonzero(self._tags == tag).tolist()  # type: ignore[no-any-return]
 
     def _attributes(self, row: int) -> dict[bytes, bytes]:
         start, stop = int(self._nodes[row, START]), int(self._nodes[row, STOP])
@@ -89,8 +91,12 @@ class Page:
     def _read_metas(self) -> dict[bytes, bytes]:
         """What each meta element says, the first of a name: lower-case name → content."""
         metas: dict[bytes, bytes] = {}
-        for row in self._rows(_META)[:200]:
-            found = self._attributes(row)
+        for start, stop in self._nodes[self._rows(_META)[:200]][:, [START, STOP]].tolist():
+            said = self._data[start:stop]
+            lower = said.lower()
+            if not any(word in lower for word in _WANTED):
+                continue
+            found = dict(_ATTRIBUTE.findall(said))
             name = found.get(b"property") or found.get(b"name") or found.get(b"itemprop")
             content = found.get(b"content")
             if name and content:
@@ -111,7 +117,7 @@ class Page:
             return one_line(headings[0]) if headings else None
         # A heading that the title repeats is the title without anything added to it.
         for heading in headings:
-            if 4 <= len(heading) < len(line) and line.startswith(heading) and 3 * len(heading) >= len(line):
+            if len(heading) >= 2 and line.startswith(heading) and _SEPARATOR.match(line, len(heading)):
                 return one_line(heading)
         return one_line(self._without_site(line, site, certain=not given))
 
@@ -146,12 +152,9 @@ class Page:
                 said = _MARKUP.sub(b" ", self._data[stop + 1 : stop + 80])
             if found := iso_date(said.decode("utf-8", "replace")):
                 return found
-        at = self._data.find(b'"datePublished"')
-        if (
-            at >= 0
-            and (json := _JSON_DATE.match(self._data, at))
-            and (found := iso_date(json[1].decode("ascii", "replace")))
-        ):
+        at = self._raw.find(b'"datePublished"')
+        json = _JSON_DATE.match(self._raw, at) if at >= 0 else None
+        if json and (found := iso_date(json[1].decode("ascii", "replace"))):
             return found
         return self._address_date() or self._first_time()
 

@@ -74,7 +74,7 @@ _SLUG = 5
 
 @kernel
 def look_up(code: int, keys: np.ndarray, values: np.ndarray) -> int:
-    """The value of a hash in a table of words._table, 0 if it has none."""
+    """The value of a hash in a table of words.table, 0 if it has none."""
     mask = np.uint64(len(keys) - 1)
     place = (code ^ (code >> _SHIFT)) & mask
     while keys[place] != 0:

@@ -73,7 +73,7 @@ def fnv(word: str) -> int:
     return value or 1
 
 
-def _table(entries: dict[str, int], size: int) -> tuple[np.ndarray, np.ndarray]:
+def table(entries: dict[str, int], size: int) -> tuple[np.ndarray, np.ndarray]:
     """Open addressing: keys uint64[size] (0 = free) and values int32[size]; size is a power of two."""
     keys, values = np.zeros(size, np.uint64), np.zeros(size, np.int32)
     for word, value in entries.items():
@@ -95,7 +95,7 @@ def _kinds() -> np.ndarray:
 
 
 KIND = _kinds()
-TAG_KEYS, TAG_VALUES = _table(TAG, 512)
+TAG_KEYS, TAG_VALUES = table(TAG, 512)
 
 # What an element's attributes hint at.
 BODY = 1 << 0
@@ -223,25 +223,25 @@ def _hints() -> dict[str, int]:
     return table
 
 
-HINT_KEYS, HINT_VALUES = _table(_hints(), 2048)
+HINT_KEYS, HINT_VALUES = table(_hints(), 2048)
 
 # Attributes that are read, by number.
 ATTRIBUTES = (
     "class id role itemprop style hidden aria-hidden type encoding href alt alttext display title rel start"
 )
 ATTRIBUTE = {name: place + 1 for place, name in enumerate(ATTRIBUTES.split())}
-ATTRIBUTE_KEYS, ATTRIBUTE_VALUES = _table(ATTRIBUTE, 64)
+ATTRIBUTE_KEYS, ATTRIBUTE_VALUES = table(ATTRIBUTE, 64)
 
 _ROLES = {
     "navigation": BAD, "banner": BAD, "contentinfo": BAD, "complementary": BAD, "search": BAD, "dialog": BAD,
     "alertdialog": BAD, "menu": BAD, "menubar": BAD, "toolbar": BAD, "alert": BAD, "tablist": BAD,
     "main": MAIN, "article": GOOD, "button": ANCHOR,
 }  # fmt: skip
-ROLE_KEYS, ROLE_VALUES = _table(_ROLES, 64)
+ROLE_KEYS, ROLE_VALUES = table(_ROLES, 64)
 
 _PROPERTIES = {
     "articlebody": BODY, "text": GOOD, "reviewbody": GOOD, "author": META, "datepublished": META,
     "datemodified": META, "publisher": META, "comment": COMMENT, "caption": CAPTION, "breadcrumb": BAD,
     "keywords": META,
 }  # fmt: skip
-PROPERTY_KEYS, PROPERTY_VALUES = _table(_PROPERTIES, 64)
+PROPERTY_KEYS, PROPERTY_VALUES = table(_PROPERTIES, 64)
