@@ -204,10 +204,11 @@ def _may_be_utf16(data: bytes) -> bool:
 
 
 def _without_bom(data: bytes) -> str | None:
-    """UTF-16 without a byte order mark: the upper bytes of its ASCII are zero, and no lower ones are."""
+    """UTF-16 without a byte order mark: the upper bytes of its ASCII are zero, and hardly any lower ones are."""
     head = data[:4096]
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if max(even, odd) < 0.1 * len(head) or min(even, odd) > 0.01 * len(head):
+    # Some Hangul have a lower byte of zero: every 256th, and 저 is one of them.
+    if max(even, odd) < 0.1 * len(head) or min(even, odd) > 0.2 * max(even, odd):
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
 

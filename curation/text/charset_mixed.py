@@ -15,7 +15,14 @@ from __future__ import annotations
 import re
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
-from hanji.curation.text.charset_judges import USUAL, foreign_count, has_frequent, is_korean, usual_count
+from hanji.curation.text.charset_judges import (
+    FREQUENT,
+    USUAL,
+    foreign_count,
+    has_frequent,
+    is_korean,
+    usual_count,
+)
 
 # From one upper byte to the last before the next delimiter, and an ASCII letter that may belong to it.
 _STRETCH = re.compile(rb"[\x80-\xff]+(?:[^\x80-\xff<>\n]*[\x80-\xff]+)*[A-Za-z]?")
@@ -31,7 +38,8 @@ _MOST_RUNS = 5_000
 
 # Costs of reading a pair as such a character, and of giving up one byte. Chosen so that a sound text has no
 # cheaper reading than its own: one dropped byte must save two characters that are out of place.
-_COST_SIGN, _COST_HANJA, _COST_UNUSUAL, _COST_PAIR, _COST_BYTE = 1.0, 2.0, 3.0, 8.0, 4.0
+_COST_USUAL, _COST_SIGN, _COST_HANJA, _COST_UNUSUAL = 0.25, 1.0, 2.0, 3.0
+_COST_PAIR, _COST_BYTE = 8.0, 4.0
 
 
 def has_utf8_hangul(data: bytes) -> bool:
@@ -175,8 +183,10 @@ def _cheapest(run: bytes) -> str:
 
 
 def _cost(character: str) -> float:
-    if character in USUAL:
+    if character in FREQUENT:
         return 0.0
+    if character in USUAL:
+        return _COST_USUAL
     if "가" <= character <= "힣":
         return _COST_UNUSUAL
     return _COST_HANJA if "\u4e00" <= character <= "\ufaff" else _COST_SIGN
