@@ -157,7 +157,8 @@ class Chain:
             again += self._through(group)
         for place, second in zip(reversed(chosen), again, strict=True):
             first = answers[place]
-            if first != second:
+            slow = second.verdict is not None and second.verdict.status == "failed"
+            if first != second and not slow:
                 rule = next((a.verdict.rule for a in (first, second) if a.verdict), None)
                 names = rule or ", ".join(block.rule for block in self._blocks)
                 raise RunError(
