@@ -30,6 +30,7 @@ _IBAN_LENGTHS = {
     **dict.fromkeys(("JO", "KW", "MU"), 30),
     **dict.fromkeys(("MT", "SC"), 31),
 }
+_HANGUL = re.compile("[가-힣]")
 _SOCIAL = re.compile(r"social security|\bSSN?\b|\bSS#|soc\.? ?sec|사회보장", re.IGNORECASE)
 _TAXPAYER = re.compile(r"\bITIN\b|taxpayer|납세자", re.IGNORECASE)
 _PHONE = re.compile(
@@ -59,12 +60,12 @@ UK_PHONE = re.compile(
     r"|1\d{3}\)?[- ]?\d{5,6}|[38]\d{2}[- ]?\d{3}[- ]?\d{4})" + RIGHT
 )
 FOREIGN_PHONE = re.compile(
-    r"(?<![0-9A-Za-z_+])\+ ?(?!1\b|0)(?P<country>\d{1,3})(?P<rest>(?:[-. /]{0,2}\(?\d{1,5}\)?){2,6})"
+    r"(?<![0-9A-Za-z_+])\+ ?(?!1\b|0)(?P<country>\d{1,3})(?P<rest>(?:[-. /]{0,2}(?:\(\d{1,5}\)|\d{1,5})){2,6})"
     r"(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
 )
 # Whatever stands directly after "Tel." is a telephone, of any country or a local one.
 _ALONE = r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])"
-_GROUP = r"(?:[-.]{1,2} ?\(?\d{2,8}\)?| \d{2,4}(?![-\d])| \d{5,8}(?![-. ]?\d)| \(\d{2,4}\))"
+_GROUP = r"(?:[-.]{1,2} ?(?:\(\d{2,4}\)|\d{2,8})| \d{2,4}(?![-\d])| \d{5,8}(?![-. ]?\d)| \(\d{2,4}\))"
 CALLED = re.compile(
     rf"{_ALONE}(?:\+ ?)?(?:\(\d{{1,4}}\)[- ]?\d{{2,4}}|\d{{1,4}}){_GROUP}{{1,4}}(?![\d:])(?!-\d)(?!\.\d)"
     rf"|{_ALONE}(?:\(\d{{1,4}}\) ?)?\d{{7,13}}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
@@ -76,7 +77,8 @@ NUMBER = re.compile(LEFT + r"\d{2,17}(?:[- ]\d{2,8}){0,4}" + RIGHT)
 def is_american(text: str, match: re.Match[str], start: int, end: int) -> str | None:
     """``ssn``, ``itin`` or nothing: with hyphens by the form, otherwise with the word."""
     digits = match[1] + match[3] + match[4]
-    hyphens = match[2] == "-"
+    # Korean deeds and tables number their lots in the same form (100-01-0003호).
+    hyphens = match[2] == "-" and not near(text, start, end, _HANGUL, 30, 30)
     if is_ssn(digits):
         return "ssn" if hyphens or near(text, start, end, _SOCIAL, 30) else None
     if is_itin(digits):

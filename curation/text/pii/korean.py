@@ -78,12 +78,12 @@ _FROM = (
     r"(?:(?<![0-9A-Za-z_])|(?<=[Tt][Ee][Ll])|(?<=[Ff][Aa][Xx])|(?<=H\.P)|(?<=HP)|(?<=\b[TMFC]))(?<!\d[-.,:])"
 )
 _REST = rf"(?P<first>{_S})?[0-9]{{3,4}}(?P<second>{_S})?\d{{4}}"
-MOBILE = re.compile(rf"{_FROM}\(?01[016-9]{_S}?\d{{3,4}}\)?{_S}?\d{{4}}(?!\d)(?!-\d)")
+MOBILE = re.compile(rf"{_FROM}(?:\(01[016-9]\)|01[016-9]){_S}?\d{{3,4}}{_S}?\d{{4}}(?!\d)(?!-\d)")
 LANDLINE = re.compile(
     rf"{_FROM}(?:\(0{_AREA}\)|0{_AREA}\)?)(?P<first>{_S})?[1-9]\d{{2,3}}(?P<second>{_S})?\d{{4}}{RIGHT}"
 )
-INTERNET = re.compile(rf"{_FROM}\(?070\)?{_REST}{RIGHT}")
-FREEPHONE = re.compile(rf"{_FROM}\(?080\)?{_REST}{RIGHT}")
+INTERNET = re.compile(rf"{_FROM}(?:\(070\)|070){_REST}{RIGHT}")
+FREEPHONE = re.compile(rf"{_FROM}(?:\(080\)|080){_REST}{RIGHT}")
 FORWARDED = re.compile(rf"{_FROM}050[2-8]?{_REST}{RIGHT}")
 ABROAD = re.compile(
     r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\(?\+ ?82\)?|82(?=[-. ]?\(?0?\)?[-. ]?1[016-9])|82(?=-))"

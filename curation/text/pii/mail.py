@@ -78,7 +78,12 @@ def _around(text: str, at: int, earliest: int) -> Hit | None:
     if not local or not match or local[-1] in ".&'" or local.lower() in _NOT_PERSONS:
         return None
     domain = _known(match.group())
-    if not domain or _is_reserved(domain) or (spaced and domain.lower() not in PROVIDERS):
+    if (
+        not domain
+        or domain.lower().startswith("www.")
+        or _is_reserved(domain)
+        or (spaced and domain.lower() not in PROVIDERS)
+    ):
         return None
     start, end = at - gap_before - len(local), at + 1 + gap_after + len(domain)
     if _is_no_mail(text, start, end) or text[start:end] in ALL_MASKS:

@@ -144,6 +144,9 @@ def _in_run(text: str, start: int, end: int) -> Iterator[Hit]:
         match = pattern.regex.search(segment, lead)
         while match is not None:
             first, last = match.span()
+            # A bracket belongs to the number only with its other half: (02) 123-4567, but not (02-123-4567).
+            if segment[first] == "(" and ")" not in match.group():
+                first += 1
             form = pattern.check(text, match, origin + first, origin + last)
             if form is not None:
                 found.append((first, last, form))
