@@ -12,7 +12,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 export RAY_USAGE_STATS_ENABLED := 0
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test test-slow lint types bench-peers clean
+.PHONY: help install demo test test-slow lint types bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ test-slow: $(STAMP) ## the tests that take minutes, with larger data
 
 bench-peers: $(STAMP) ## environments of the peers that benchmarks/ measures (docs/benchmarks.md)
 	@$(BIN)/python -m benchmarks.peers
+
+bench: $(STAMP) ## every benchmark: peers and us in one run (an hour; alone on the machine)
+	@$(BIN)/python -m benchmarks
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check .
