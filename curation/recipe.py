@@ -15,7 +15,10 @@ Format = Literal["warc", "html", "jsonl", "parquet", "text"]
 
 
 class Fields(Settings):
-    """Names of the columns of a JSONL or Parquet source. Set ``html`` for pages, ``text`` for plain text."""
+    """Names of the columns of a JSONL or Parquet source. Set ``html`` for pages, ``text`` for plain text.
+
+    A dot leads into an object: ``metadata.url``.
+    """
 
     text: str | None = Field("text", description="field with text; null when the source has pages")
     html: str | None = Field(None, description="field with HTML; takes precedence over text")
@@ -32,6 +35,9 @@ class Source(Settings):
     format: Format
     paths: list[str] = Field(min_length=1, description="files, directories or globs; local or fsspec URLs")
     fields: Fields = Fields()
+    layout: Literal["flat", "datatrove"] = Field(
+        "flat", description="datatrove: url and date are taken from `metadata`, where its writers put them"
+    )
     encoding: str | None = Field(
         None, description="charset of a text source or of pages, when it is known; null: found by the rules"
     )

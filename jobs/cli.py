@@ -16,7 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from hanji import __version__
 from hanji.errors import HanjiError
-from hanji.jobs.commands import classifier, curate, jobs, submit, tokenizer, tools, train
+from hanji.jobs.commands import classifier, curate, export, jobs, submit, tokenizer, tools, train
 from hanji.jobs.terminal import fail
 
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ CURATION, TRAINING, CLUSTER, HELP = "Curation", "Training", "On a cluster", "Set
 app.command("curate", rich_help_panel=CURATION)(curate.curate)
 app.command("report", rich_help_panel=CURATION)(curate.report)
 app.command("why", rich_help_panel=CURATION)(curate.why)
+app.command("export", rich_help_panel=CURATION)(export.export)
 app.add_typer(curate.shards, name="shards", rich_help_panel=CURATION)
 app.add_typer(tokenizer.app, name="tokenizer", rich_help_panel=CURATION)
 app.add_typer(classifier.app, name="classifier", rich_help_panel=CURATION)

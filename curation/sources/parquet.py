@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from hanji.curation.recipe import Source
 from hanji.curation.records import Record
-from hanji.curation.sources.rows import row_record
+from hanji.curation.sources.rows import fields_of, row_record
 from hanji.curation.sources.splits import Split
 
 BATCH = 1024
@@ -20,8 +20,8 @@ BATCH = 1024
 def read_rows(split: Split, source: Source) -> Iterator[Record]:
     """Records of the rows of the split's row groups; ``offset`` is the row's number in the file."""
     (path,) = split.paths
-    fields = source.fields
-    wanted = {fields.text, fields.html, fields.id, fields.url, fields.date}
+    fields = fields_of(source)
+    wanted = [fields.text, fields.html, fields.id, fields.url, fields.date]
     with fsspec.open(path, "rb") as stream:
         try:
             file = pq.ParquetFile(stream)
@@ -30,7 +30,7 @@ def read_rows(split: Split, source: Source) -> Iterator[Record]:
             yield Record(key="", path=path, offset=0, error=what)
             return
         first = sum(file.metadata.row_group(group).num_rows for group in range(split.start))
-        columns = [name for name in file.schema_arrow.names if name in wanted]
+        columns = _columns(file.schema_arrow, [name for name in wanted if name is not None])
         for group in range(split.start, split.stop):
             rows = file.metadata.row_group(group).num_rows
             try:
@@ -41,6 +41,17 @@ def read_rows(split: Split, source: Source) -> Iterator[Record]:
                 message = f"parquet-invalid: row group {group} ({rows} rows): {error}"
                 yield Record(key="", path=path, offset=first, error=message)
             first += rows
+
+
+def _columns(schema: pa.Schema, wanted: list[str]) -> list[str]:
+    """Columns to read: those named, and of objects only what a path leads to."""
+    columns = []
+    for name in wanted:
+        head = name if name in schema.names else name.partition(".")[0]
+        if head in schema.names:
+            inside = head != name and pa.types.is_struct(schema.field(head).type)
+            columns.append(name if inside else head)
+    return sorted(set(columns))
 
 
 def _group(
