@@ -23,7 +23,7 @@ _DOTS = str.maketrans("。．｡", "...")
 
 @dataclass(frozen=True)
 class Address:
-    """``host``: ASCII, lower case, no port, user or closing dot; "" where there is none. ``path``: with the query."""
+    """``host``: ASCII, lower case, no port, user or closing dot; "" if there is none. ``path``: with the query."""
 
     host: str
     path: str

@@ -13,7 +13,8 @@ import gzip
 import hashlib
 import re
 import tarfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -71,12 +72,23 @@ class Member:
 
 def load(path: str, categories: tuple[str, ...]) -> Lists:
     """Read a list, or take it as this process read it before. Raises InputError naming file and line."""
-    return _load(path, categories, _stamp(path, categories))
+    with _whole(path):
+        return _load(path, categories, _stamp(path, categories))
 
 
 def content_hash(path: str, categories: tuple[str, ...]) -> str:
     """SHA-256 over the contents of a list's files, for keys. Raises InputError if there are none."""
-    return _content_hash(path, categories, _stamp(path, categories))
+    with _whole(path):
+        return _content_hash(path, categories, _stamp(path, categories))
+
+
+@contextmanager
+def _whole(path: str) -> Iterator[None]:
+    """Turns what a file that is cut short raises, wherever it is read, into an InputError."""
+    try:
+        yield
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: is not a whole gzip file: {error}") from None
 
 
 @lru_cache(maxsize=16)
@@ -113,13 +125,18 @@ def _entries(
     for chunk in _line_chunks(member, file):
         hosts: list[bytes] = []
         urls: list[bytes] = []
-        others = _ANY_LINE
         low = chunk.lower()
-        if member.holds != "urls":
+        others: Iterable[re.Match[bytes]] = ()
+        if member.holds == "urls":
+            others = _ANY_LINE.finditer(low)
+        else:
             # Nearly all lines of the large lists are plain host names: these see one compiled pattern.
-            hosts = [line.rstrip(b"\r") for line in _PLAIN_HOST.findall(low)]
-            others = _OTHER_LINE
-        for line in others.finditer(low):
+            hosts = _PLAIN_HOST.findall(low)
+            if len(hosts) < low.count(b"\n") + (not low.endswith(b"\n")):
+                others = _OTHER_LINE.finditer(low)
+            if b"\r" in low:
+                hosts = [line.rstrip(b"\r") for line in hosts]
+        for line in others:
             try:
                 _add(member, chunk[line.start() : line.end()], hosts, urls)
             except ValueError as error:
@@ -208,8 +225,6 @@ def _reading(path: str) -> Iterator[IO[bytes]]:
                 yield raw
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{path}: there is no such list of URLs") from None
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise InputError(f"{path}: is not a whole gzip file: {error}") from None
 
 
 def _members(path: str, categories: tuple[str, ...]) -> list[Member]:
@@ -252,7 +267,7 @@ def _archived(path: str, categories: tuple[str, ...]) -> Iterator[tuple[Member, 
                 file = archive.extractfile(info)
                 if file is not None:
                     yield Member(category, holds, path, info.name), file
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile) as error:
+    except tarfile.TarError as error:
         raise InputError(f"{path}: is not a whole tar archive: {error}") from None
     _complete(path, categories, seen)
 

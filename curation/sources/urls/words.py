@@ -99,7 +99,7 @@ def _find(words: _Words, host: str, path: str) -> str | None:
         return f".{labels[-1]}"
     if (strict := words.strict.search(host)) is not None:
         return str(strict.group())
-    in_host = _TOKEN.findall(host)
+    in_host: list[str] = _TOKEN.findall(host)
     for token in in_host:
         if token in words.host or token in words.hard:
             return token
