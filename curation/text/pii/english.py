@@ -65,7 +65,10 @@ FOREIGN_PHONE = re.compile(
 )
 # Whatever stands directly after "Tel." is a telephone, of any country or a local one.
 _ALONE = r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])"
-_GROUP = r"(?:[-.]{1,2} ?(?:\(\d{2,4}\)|\d{2,8})| \d{2,4}(?![-\d])| \d{5,8}(?![-. ]?\d)| \(\d{2,4}\))"
+_GROUP = (
+    r"(?:[-.]{1,2} ?(?:\(\d{2,4}\)|\d{1,8})| \d{3}-\d{4}(?!\d)| \d{2,4}(?![-\d])"
+    r"| \d{5,9}(?![-. ]?\d)| \(\d{2,4}\))"
+)
 CALLED = re.compile(
     rf"{_ALONE}(?:\+ ?)?(?:\(\d{{1,4}}\)[- ]?\d{{2,4}}|\d{{1,4}}){_GROUP}{{1,4}}(?![\d:])(?!-\d)(?!\.\d)"
     rf"|{_ALONE}(?:\(\d{{1,4}}\) ?)?\d{{7,13}}(?![0-9A-Za-z_])(?!-\d)(?!\.\d)"
