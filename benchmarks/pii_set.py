@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.pii_carriers import CARRIERS, FORMS, NEGATIVES
 
-WRITTEN = Path(__file__).with_name("pii_written.txt")
+WRITTEN = ("pii_written.txt", "pii_written_later.txt")
 SEED = 20_260_228
 EACH, EACH_NEGATIVE = 60, 14
 _MARK = re.compile(r"⟦(\w+):(.*?)⟧", re.DOTALL)
@@ -37,10 +37,11 @@ def sentences() -> list[Sentence]:
     """All sentences, each once."""
     rng = random.Random(SEED)
     found: dict[str, Sentence] = {}
-    for line in WRITTEN.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("# "):
-            sentence = marked(_filled(line.replace("\\n", "\n"), rng), "written")
-            found.setdefault(sentence.text, sentence)
+    for name in WRITTEN:
+        for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines():
+            if line and not line.startswith("# "):
+                sentence = marked(_filled(line.replace("\\n", "\n"), rng), "written")
+                found.setdefault(sentence.text, sentence)
     for kind, forms in FORMS.items():
         for number in range(EACH):
             form = forms[number % len(forms)]

@@ -91,7 +91,8 @@ def is_american(text: str, match: re.Match[str], start: int, end: int) -> str | 
 
 def is_us_phone(text: str, match: re.Match[str], start: int, end: int) -> str | None:
     """Separated as telephones are; run together or by spaces alone only with a word; 555-01xx is fiction."""
-    if is_fiction(match["exchange"] + match["line"]):
+    code = text[start - 1 : start] == "-" and text[end : end + 1].isalpha()  # HX-212-867-1000B
+    if code or is_fiction(match["exchange"] + match["line"]):
         return None
     first, second = match["first"] or "", match["second"]
     form = "us_abroad" if "+" in (match["country"] or "") else "us_phone"

@@ -86,7 +86,7 @@ INTERNET = re.compile(rf"{_FROM}(?:\(070\)|070){_REST}{RIGHT}")
 FREEPHONE = re.compile(rf"{_FROM}(?:\(080\)|080){_REST}{RIGHT}")
 FORWARDED = re.compile(rf"{_FROM}050[2-8]?{_REST}{RIGHT}")
 ABROAD = re.compile(
-    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\(?\+ ?82\)?|82(?=[-. ]?\(?0?\)?[-. ]?1[016-9])|82(?=-))"
+    r"(?<![0-9A-Za-z_])(?<!\d[-.,:/])(?:\(?\+ ?82\)?|82(?=[-. ]\(?0?\)?[-. ]?1[016-9])|82(?=-))"
     rf"[-. ]?(?:\(0\)|0)?[-. ]?\(?(?P<area>1[016-9]|{_AREA}|70|50[2-8]?|80)\)?[-. ]?\d{{3,4}}[-. ]?\d{{4}}{RIGHT}"
 )
 HOTLINE = re.compile(
