@@ -6,7 +6,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.text.page import words
-from hanji.curation.text.page.scan import DIGITS, END, HINTS, NAME, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.scan import DIGITS, END, HINTS, LINKED, NAME, PARENT, START, STOP, TAG, WIDTH
 from hanji.curation.text.page.words import (
     ANCHOR,
     ARIA,
@@ -48,6 +48,11 @@ _LI, _P, _UL, _OL, _H1, _IMG = (words.TAG[name] for name in ("li", "p", "ul", "o
 
 
 _ALONE = 0.5
+_TEASER = 0.1
+_LONG_TITLE = 1000
+_HEADINGS = 20
+_NOTHING = 100
+"""A page with less text than this without scripts has its text in ``noscript``."""
 _CORE = 0.6
 _BESIDE = 0.1
 _SHARE = 0.87
@@ -75,6 +80,32 @@ def _sums(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
 
 
 @kernel
+def _link_marks(nodes: np.ndarray, first: int, last: int) -> np.ndarray:
+    """How many headings and pictures that are links stand before each row: int32[last - first + 1]."""
+    marks = np.zeros(last - first + 1, np.int32)
+    link_until = 0
+    for node in range(first, last):
+        tag = nodes[node, TAG]
+        if tag == _A:
+            link_until = nodes[node, END]
+        heading = KIND[tag] & HEADING != 0 and nodes[node, LINKED] * 2 > nodes[node, WIDTH]
+        marks[node - first + 1] = marks[node - first] + (heading or (tag == _IMG and node < link_until))
+    return marks
+
+
+@kernel
+def _is_teaser(nodes: np.ndarray, marks: np.ndarray, node: int) -> bool:
+    """Whether a small container right above a block links a heading or a picture."""
+    for _ in range(3):
+        node = nodes[node, PARENT]
+        if node <= 0 or nodes[node, END] - node > 40 or nodes[node, WIDTH] > 500:
+            return False
+        if marks[nodes[node, END]] > marks[node]:
+            return True
+    return False
+
+
+@kernel
 def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
     """How much each subtree is worth as content: float64[nodes]."""
     count = len(nodes)
@@ -96,8 +127,10 @@ def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
             block[node] = node if KIND[tag] & BLOCK else block[parent]
             code[node] = code[parent] or KIND[tag] & PREFORMATTED != 0
         node += 1
-    # A paragraph among its like counts in full, one that stands alone in its container (a teaser) less.
+    # A paragraph among its like counts in full, one that stands alone in its container less, and least where a
+    # heading or picture that is a link makes it a teaser.
     company = np.zeros(count, np.int32)
+    lures = _link_marks(nodes, 0, count)
     for node in range(1, count):
         if own[node, 0] - own[node, 1] >= 60:
             company[nodes[node, PARENT]] += 1
@@ -113,8 +146,10 @@ def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
             elif linked * 2 > width:
                 value[node] += -10 - 0.5 * linked
             elif text >= 60 or (text >= 25 and marks > 0):
-                alone = node > 0 and company[nodes[node, PARENT]] < 2 and text < 400
-                value[node] += text * (1 - linked / width) * (_ALONE if alone else 1.0)
+                share = 1 - linked / width
+                if node > 0 and text < 400 and company[nodes[node, PARENT]] < 2:
+                    share *= _TEASER if _is_teaser(nodes, lures, node) else _ALONE
+                value[node] += text * share
             elif kind & ITEM:
                 value[node] += -3
             else:
@@ -131,6 +166,10 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
     count = len(nodes)
     total = nodes[0, WIDTH]
     code_until = 0
+    scripted = 0
+    for row in range(count):
+        if nodes[row, TAG] == _NOSCRIPT:
+            scripted += nodes[row, WIDTH]
     while node < count:
         tag = nodes[node, TAG]
         hints = nodes[node, HINTS]
@@ -148,7 +187,7 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
         elif kind & DROP:
             drop = not (tag == _SCRIPT and hints & TEX)
         elif tag == _NOSCRIPT:
-            drop = True
+            drop = total - scripted >= _NOTHING
         elif (hints & HIDDEN and width * 4 < total * 3) or (hints & ARIA and width * 10 < total * 3):
             drop = True
             for inner in range(node + 1, min(nodes[node, END], node + 40)):
@@ -212,7 +251,7 @@ def _drop_boilerplate(nodes: np.ndarray, dropped: np.ndarray) -> None:
             named[node] = (
                 not body[node]
                 and _named_boilerplate(nodes, node, text)
-                and (value[node] * 10 < value[0] * 6 if bold else text * 5 < total * 2)
+                and (value[node] * 10 < value[0] * 8 if bold else text * 5 < total * 2)
             )
             if named[node]:
                 left -= max(value[node], 0.0)
@@ -248,6 +287,17 @@ def _bonus(nodes: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 
 @kernel
+def _holds_blocks(nodes: np.ndarray, value: np.ndarray, node: int) -> bool:
+    """Whether a child of the element is worth anything: the element is no paragraph itself."""
+    child = node + 1
+    while child < nodes[node, END]:
+        if value[child] > 0:
+            return True
+        child = nodes[child, END]
+    return False
+
+
+@kernel
 def _container(nodes: np.ndarray, dropped: np.ndarray, value: np.ndarray) -> int:
     """The element that holds the content: from the body down as long as one child has most of what is good."""
     bonus = _bonus(nodes, value)
@@ -265,7 +315,7 @@ def _container(nodes: np.ndarray, dropped: np.ndarray, value: np.ndarray) -> int
                 tag = nodes[child, TAG]
                 if (tag == words.OTHER or KIND[tag] & SECTION) and tag not in (_P, _UL, _OL, _LI):
                     worth = value[child] * bonus[child]
-                    held += value[child]
+                    held += value[child] if _holds_blocks(nodes, value, child) else 0.0
                     bodies += value[child] if bonus[child] == 2.0 else 0.0
                     named += value[child] if bonus[child] > 1.0 else 0.0
                     if worth > best_worth:
@@ -286,14 +336,7 @@ def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
     """Drop rows of teasers within the content: like siblings, each a link with a heading or picture and few words."""
     sums = _sums(nodes, dropped)
     first, last = root, nodes[root, END]
-    marks = np.zeros(last - first + 1, np.int32)  # headings and pictures that are links, before a row
-    link_until = 0
-    for node in range(first, last):
-        tag = nodes[node, TAG]
-        if tag == _A:
-            link_until = nodes[node, END]
-        heading = KIND[tag] & HEADING != 0 and sums[node, 1] * 2 > sums[node, 0]
-        marks[node - first + 1] = marks[node - first] + (heading or (tag == _IMG and node < link_until))
+    marks = _link_marks(nodes, first, last)
     for parent in range(first, last):
         if nodes[parent, TAG] == words.TEXT or dropped[parent] or nodes[parent, END] < parent + 6:
             continue
@@ -392,11 +435,15 @@ def _drop_title(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: 
         if nodes[node, TAG] == _TITLE and nodes[node, END] > node + 1:
             title = node + 1
             break
-    if title < 0:
+    if title < 0 or nodes[title, STOP] - nodes[title, START] > _LONG_TITLE:
         return
+    seen = 0
     for node in range(root + 1, nodes[root, END]):
         tag = nodes[node, TAG]
         if tag == _H1 or tag == _H1 + 1:
+            seen += 1
+            if seen > _HEADINGS:
+                return
             text = node + 1
             while text < nodes[node, END] and (nodes[text, TAG] != 0 or nodes[text, WIDTH] == 0):
                 text += 1

@@ -42,6 +42,8 @@ _POS, _OWED, _SPACE, _MARK, _NUMBER, _QUOTES, _LISTS, _PRE_DEPTH, _MARKS, _CELLS
 _MAX_QUOTES, _MAX_LISTS = 3, 6
 _NO_MARK, _BULLET, _ORDERED = 0, -1, -2
 _FENCE = 96
+_MAX_ATTRIBUTES = 1 << 14
+"""So many bytes of an element's attributes are searched: a long one above many code blocks costs no more."""
 
 _ALT = np.frombuffer(b"alt", np.uint8)
 _ALTTEXT = np.frombuffer(b"alttext", np.uint8)
@@ -193,6 +195,7 @@ def _write(data: np.ndarray, start: int, stop: int, raw: bool, out: np.ndarray, 
 def attribute(data: np.ndarray, start: int, stop: int, name: np.ndarray) -> tuple[int, int]:
     """Where the value of an attribute stands within an element's attributes; (0, 0) if it has none."""
     i = start
+    stop = min(stop, start + _MAX_ATTRIBUTES)
     while i < stop:
         while i < stop and data[i] <= 32:
             i += 1

@@ -159,14 +159,14 @@ _HINTS: list[tuple[int, str]] = [
         "copyright advert sponsor sharing shareba sharebu sharethis addthis addtoany socials sociall socialm "
         "socialb sociali socials jpsharing jprelated outbrain taboola disclaimer popular cookie readmore "
         "morenews mostread mostpop trending navigation navbar skiplink utility dropdown "
-        "colophon masthead paywall tooltip popup relates promotion mailing blogroll 관련 추천 공유 광고 댓글",
+        "colophon masthead paywall modal adblock tooltip popup relates promotion mailing blogroll 관련 추천 공유 광고 댓글",
     ),
     (
         BAD,
         "nav navi gnb lnb snb sns menu share shares social promo promos ad ads adv adsbygoogle adsense dfp banner "
         "banners sponsored rail pager paging pagenavi postnav prevnext nextprev nextpost prevpost siblings "
         "signup login signin register "
-        "modal overlay gdpr consent widget widgets plugin search searchform searchbox toolbar tools tool "
+        "overlay rightbar leftbar sidebars rightcol rightcolumn sidecol sidecolumn gdpr consent widget widgets plugin search searchform searchbox toolbar tools tool "
         "topbar metabar bookmark print rss feedback rating ratings vote votes report donate donation "
         "authorbio authorbox aboutauthor authorinfo bio profile ranking rank hot best latest recent "
         "teaser teasers carousel slider slideshow gallerythumbs thumbnails also alsolike seealso "
