@@ -13,6 +13,7 @@ from hanji.curation.sources.members import up_to_fault
 
 MAX_BODY = 64_000_000
 _STEP = 1 << 20
+_SMALL_STEP = 1 << 12
 _GZIP_OR_ZLIB, _RAW = 47, -15
 # What servers write where they mean none.
 _NONE = {"", "identity", "none", "utf-8", "utf8", "binary", "8bit", "7bit", "text/html", "text"}
@@ -83,7 +84,26 @@ def _inflate_as(body: bytes, window: int) -> tuple[bytes, str | None]:
 
 def _unbrotli(body: bytes) -> tuple[bytes, str | None]:
     inflate = brotli.Decompressor()
-    return _in_steps(body, inflate.process, inflate.is_finished, brotli.error)
+    pieces: list[bytes] = []
+    total = 0
+    # Small steps, so that a fault costs little of what stands before it.
+    for place in range(0, len(body), _SMALL_STEP):
+        data = body[place : place + _SMALL_STEP]
+        while True:
+            try:
+                piece = inflate.process(data, output_buffer_limit=_STEP)
+            except brotli.error:
+                return b"".join(pieces), _BROKEN
+            pieces.append(piece)
+            total += len(piece)
+            if total > MAX_BODY:
+                return b"".join(pieces), _LONG
+            if inflate.is_finished():
+                return b"".join(pieces), None
+            if inflate.can_accept_more_data():
+                break
+            data = b""
+    return b"".join(pieces), _CUT
 
 
 def _unzstd(body: bytes) -> tuple[bytes, str | None]:
@@ -100,26 +120,6 @@ def _unzstd(body: bytes) -> tuple[bytes, str | None]:
         cut = "Truncated" in str(error)
         return b"".join(pieces), _CUT if cut else _BROKEN
     return b"".join(pieces), None
-
-
-def _in_steps(
-    body: bytes, process: Callable[[bytes], bytes], is_finished: Callable[[], bool], fault: type[Exception]
-) -> tuple[bytes, str | None]:
-    """Feed a decoder in small steps, so that a fault costs little of what stands before it."""
-    pieces: list[bytes] = []
-    total = 0
-    for place in range(0, len(body), 4096):
-        try:
-            piece = process(body[place : place + 4096])
-        except fault:
-            return b"".join(pieces), None if is_finished() else _BROKEN
-        pieces.append(piece)
-        total += len(piece)
-        if total > MAX_BODY:
-            return b"".join(pieces), _LONG
-        if is_finished():
-            return b"".join(pieces), None
-    return b"".join(pieces), _CUT
 
 
 _DECODERS: dict[str, Callable[[bytes], tuple[bytes, str | None]]] = {

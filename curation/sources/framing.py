@@ -87,6 +87,8 @@ def frames(raw: Any, dialect: Dialect, *, compressed: bool, size: int | None) ->
         window.skip_blank()
         if not window.need(1):
             if window.damage is None:
+                if not anything:
+                    yield _failed(0, f"not-a-{dialect.name}: it holds no record")
                 return
             anything = True
             yield _damaged(window, {})
@@ -156,11 +158,15 @@ def _of_wrong_length(
     fields, length = header.fields, header.length or 0
     data, start = window.data, window.at + header.size
     there = len(data) - start
-    if there < length:
-        if there >= MOST_BLOCK:
-            yield Frame(fields, data, start, start + _HEAD, position, large=True)
+    if length > MOST_BLOCK and there >= MOST_BLOCK:
+        yield Frame(fields, data, start, start + _HEAD, position, large=True)
+        if there < length:
             _seek(window, dialect, header.size + _HEAD)
-        elif window.damage is not None and (not alone or _is_damaged(window, position)):
+        else:
+            window.at = start + length
+        return
+    if there < length:
+        if window.damage is not None and (not alone or _is_damaged(window, position)):
             yield from _lost(window, fields)
         elif alone:
             # Its gzip member is sound, so nothing of it is missing: the length is wrong.

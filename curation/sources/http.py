@@ -138,6 +138,6 @@ def dechunk(body: bytes) -> tuple[bytes, str | None]:
         if size == 0:
             return b"".join(pieces), None
         position = start + size
+        position += 2 if body[position : position + 2] == b"\r\n" else body[position : position + 1] == b"\n"
         if position >= len(body):
             return b"".join(pieces), "http-chunks: the last chunk is missing"
-        position += 2 if body[position : position + 2] == b"\r\n" else body[position : position + 1] == b"\n"

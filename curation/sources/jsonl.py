@@ -13,9 +13,11 @@ from hanji.curation.recipe import Source
 from hanji.curation.records import Record
 from hanji.curation.sources.compressed import Damaged, open_decompressed
 from hanji.curation.sources.rows import row_record
+from hanji.curation.sources.signatures import other_than_lines
 from hanji.curation.sources.splits import Piece, Split
 
 BATCH = 1024
+_HEAD = 512
 
 
 def read_lines(split: Split, source: Source) -> Iterator[Record]:
@@ -32,6 +34,13 @@ def read_lines(split: Split, source: Source) -> Iterator[Record]:
             yield from _lines(file, path, 0, None, source)
         return
     with fsspec.open(path, "rb") as file:
+        other = other_than_lines(file.read(_HEAD))
+        if other is not None:
+            # Said once, by the range that holds the beginning: the rest of such a file has no lines.
+            if split.start == 0:
+                yield Record(key="", path=path, offset=0, error=f"not-jsonl: the file begins like {other}")
+            return
+        file.seek(0)
         position = 0
         if split.start > 0:
             # A line belongs to the range that its first byte is in: finish the one before ours.

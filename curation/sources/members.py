@@ -32,6 +32,7 @@ class Members:
     def __init__(self, raw: Any, start: int = 0) -> None:
         self.raw = raw
         self.wasted = 0  # bytes of the file inflated in vain, for the reader that goes on behind damage
+        self._any = False
         self.restart(start)
 
     def restart(self, start: int) -> None:
@@ -61,6 +62,7 @@ class Members:
 
     def finish(self) -> None:
         """Give nothing more, and forget the damage: as if the file ended here."""
+        self._any = True
         self.restart(self.raw.seek(0, 2))
 
     def position(self) -> int:
@@ -72,12 +74,15 @@ class Members:
         while True:
             data = self._take()
             if not data:
+                if not self._any and self._behind > 0:
+                    self.damage = "gzip-invalid"  # nothing but padding
                 return False
             padding = len(data) - len(bytes(data).lstrip(b"\0"))
             self._at -= len(data) - padding
             if padding < len(data):
                 break
         self.member = self.position()
+        self._any = True
         self._inflate = isal_zlib.decompressobj(_GZIP)
         self._produced = 0
         return True

@@ -178,7 +178,7 @@ class _Warc:
     def header(self, data: bytes, at: int) -> Header | None:
         # Nearly every header ends like this; one that does not is not searched for its end again and again.
         end = data.find(b"\r\n\r\n", at, at + 2048) + 4
-        if end < 4 or data.find(b"WARC/", at + 5, end) >= 0:
+        if end < 4 or data.find(b"WARC/", at + 5, end) >= 0 or data.find(b"\n\n", at, end) >= 0:
             found = _HEADER_END.search(data, at + 5, at + LONGEST_HEADER)
             if found is None:
                 return None
