@@ -14,11 +14,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.harness import Row, cpu_seconds, interleaved, median, report
+from benchmarks.language_cases import case_rows
 from benchmarks.language_corpus import APART, ENGLISH, KOREAN, WHOLE, Snippet, documents, snippets
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.language import LanguageIdentifier, find_lid
 from hanji.curation.recipe import LanguageModels
 
+PARTS = (("chosen on", (0,)), ("unseen", (1,)), ("both", (0, 1)))
 SIZES = (100, 200, 400, WHOLE)
 BAR_RECALL, BAR_RATIO, BAR_SECONDS = 0.99, 1 / 3, 0.000_15
 
@@ -27,57 +29,67 @@ def main() -> None:
     identifier = LanguageIdentifier(LanguageModels())
     model = fasttext_model.load(find_lid())
     table, notes = [], []
+    false: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for size in SIZES:
+        name = "whole" if size == WHOLE else str(size)
         found = snippets(size)
-        ours = np.array([guess.language for guess in identifier.identify([s.text for s in found])])
-        english = np.array(model.probability([s.text for s in found], "en"))
-        korean = np.array(model.probability([s.text for s in found], "ko"))
-        for part, halves in (("chosen on", (0,)), ("unseen", (1,)), ("all", (0, 1))):
-            rows_of = [at for at, s in enumerate(found) if s.half in halves]
-            some = [found[at] for at in rows_of]
-            name = f"{'whole' if size == WHOLE else size} ({part})"
-            table += _accuracy(name, some, ours[rows_of], english[rows_of], korean[rows_of])
-        called: dict[str, list[bool]] = defaultdict(list)
-        for snippet, language in zip(found, ours, strict=True):
-            if snippet.language in APART:
-                called[snippet.language].append(language == "en")
-        shares = ", ".join(f"{name} {np.mean(values):.2f}" for name, values in sorted(called.items()))
-        notes.append(f"Called English at {'whole' if size == WHOLE else size}, apart: {shares}.")
+        texts = [s.text for s in found]
+        ours = np.array([guess.language for guess in identifier.identify(texts)])
+        scores = {language: np.array(model.probability(texts, language)) for language in ("ko", "en")}
+        argmax = np.array([prediction.label for prediction in model.predict(texts)])
+        for part, halves in PARTS:
+            chosen = np.array([s.half in halves for s in found])
+            truth = np.array([s.language for s in found])[chosen]
+            some = {language: of[chosen] for language, of in scores.items()}
+            table += _recalls(f"{name} ({part})", truth, ours[chosen], some)
+            pair = _false(truth, ours[chosen], some)
+            false[part].append(pair)
+            shares = (
+                f"{pair[0]:.4f} ({_macro(truth, np.isin(argmax[chosen], ('ko', 'en'))):.4f} by its argmax)"
+            )
+            table.append(Row(f"false ko or en, {name} ({part})", shares, f"{pair[1]:.4f}", _ratio(pair)))
+        notes.append(f"Called English at {name}, apart: {_apart(found, ours)}.")
+    for part, pairs in false.items():
+        # Where few are wrong at all, one snippet decides: the bar is on the mean of the sizes.
+        peer, us = np.mean(pairs, axis=0).tolist()
+        met = us <= BAR_RATIO * peer
+        what = f"false ko or en, mean of the sizes ({part})"
+        table.append(Row(what, f"{peer:.4f}", f"{us:.4f}", _ratio((peer, us)), "≤ 1/3", met))
+    table += case_rows(identifier)
     table.append(_cost(identifier, model))
     report("Language of text", table, notes)
 
 
-def _accuracy(
-    name: str, found: Sequence[Snippet], ours: np.ndarray, english: np.ndarray, korean: np.ndarray
-) -> list[Row]:
-    truth = np.array([s.language for s in found])
+def _recalls(name: str, truth: np.ndarray, ours: np.ndarray, scores: dict[str, np.ndarray]) -> list[Row]:
     made = []
-    matched = {}
-    for language, scores in (("ko", korean), ("en", english)):
-        recall = float(np.mean(ours[truth == language] == language))
-        wanted = np.sort(scores[truth == language])
-        # The highest threshold at which the peer finds at least as many as we do.
-        threshold = wanted[min(int(np.floor((1 - recall) * len(wanted))), len(wanted) - 1)]
-        matched[language] = float(threshold)
-        peer = float(np.mean(scores[truth == language] >= 0.5))
-        what = f"recall of {language}, {name}"
-        bar = f"≥ {BAR_RECALL}"
-        made.append(Row(what, f"{peer:.4f} at P ≥ 0.5", f"{recall:.4f}", "", bar, recall >= BAR_RECALL))
-    theirs = (english >= matched["en"]) | (korean >= matched["ko"])
-    peer, us = (_macro(truth, called) for called in (theirs, (ours == "en") | (ours == "ko")))
-    # Which label is the most probable: how lid.176 is mostly used, below any threshold.
-    ratio = us / peer if peer else float(us > 0)
-    made.append(
-        Row(
-            f"false ko or en, {name}",
-            f"{peer:.4f} at P(en) ≥ {matched['en']:.3f}",
-            f"{us:.4f}",
-            f"{ratio:.2f}",
-            "≤ 1/3",
-            ratio <= BAR_RATIO,
-        )
-    )
+    for language, of in scores.items():
+        theirs = float(np.mean(of[truth == language] >= 0.5))
+        us = float(np.mean(ours[truth == language] == language))
+        what, bar = f"recall of {language}, {name}", f"≥ {BAR_RECALL}"
+        made.append(Row(what, f"{theirs:.4f} at P ≥ 0.5", f"{us:.4f}", "", bar, us >= BAR_RECALL))
     return made
+
+
+def _false(truth: np.ndarray, ours: np.ndarray, scores: dict[str, np.ndarray]) -> tuple[float, float]:
+    """The peer's false positives at the highest thresholds at which it recalls as much as we do, and ours."""
+    theirs = np.zeros(len(truth), np.bool_)
+    for language, of in scores.items():
+        wanted = np.sort(of[truth == language])
+        missed = int(np.sum(ours[truth == language] != language))
+        theirs |= of >= wanted[min(missed, len(wanted) - 1)]
+    return _macro(truth, theirs), _macro(truth, np.isin(ours, ("ko", "en")))
+
+
+def _ratio(pair: tuple[float, float]) -> str:
+    return f"{pair[1] / pair[0]:.2f}" if pair[0] else "–"
+
+
+def _apart(found: Sequence[Snippet], ours: np.ndarray) -> str:
+    called: dict[str, list[bool]] = defaultdict(list)
+    for snippet, language in zip(found, ours, strict=True):
+        if snippet.language in APART:
+            called[snippet.language].append(language == "en")
+    return ", ".join(f"{name} {np.mean(values):.2f}" for name, values in sorted(called.items()))
 
 
 def _macro(truth: np.ndarray, called: np.ndarray) -> float:

@@ -23,6 +23,7 @@ ENGLISH = (
     "dpo_hh_rlhf_harmless_test",
     "en_docs_progit2",
     "en_docs_rust_book_editions",
+    "en_docs_vue",
     "en_gov_18f_handbook",
     "en_gutenberg_books",
     "neardup_mrpc",

@@ -90,6 +90,8 @@ def one_line(text: str) -> str:
 
 
 _BREAKS = {ord(c): " " for c in "\n\r\v\f\0\u0085\u2028\u2029"}
+# Lone surrogates have no form in UTF-8, in which fastText takes its texts.
+_BREAKS |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
 @lru_cache(maxsize=8)

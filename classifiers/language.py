@@ -39,9 +39,15 @@ _WINDOW, _CHARACTERS_A_WINDOW, _MOST_WINDOWS = 300, 1_500, 8
 _MODEL_CHARACTERS = 900
 # Log-odds of English from which a text needs no model; no declaration in another language comes near.
 _SURE = 3.0
+# Below this even code is not named in English.
+_NO_ENGLISH = -5.0
 # The model's probabilities are never certain, whatever it says: their log-odds are bounded before they are
 # added to ours.
 _DOUBT = 0.03
+# GlotLID knows a thousand languages more, Scots and creoles among them: its word counts for more.
+_GLOTLID_DOUBT = 0.001
+# Share of a text's characters from which its plain words stand for it.
+_WORTH = 0.3
 # Shares of a text's letters: below the first Hangul is quoted, from the last on nothing else matters.
 _QUOTED, _ALL_KOREAN = 0.03, 0.85
 _MENTIONED = 0.1
@@ -127,18 +133,27 @@ class LanguageIdentifier:
     def _latin(self, text: str) -> LanguageGuess:
         """A text in Latin letters: English by our evidence, else by the model's word and ours together."""
         parts = windows(text)
-        odds = np.clip([language_english.judge(part).log_odds for part in parts], -12.0, 12.0)
+        odds = _english(parts)
+        if odds.mean() < _SURE:
+            # Handles, addresses and code are in no language: what is left may be.
+            words = [language_english.plain(part) for part in parts]
+            if sum(map(len, words)) >= _WORTH * sum(map(len, parts)):
+                odds = _english(words)
         mean = float(odds.mean())
         if mean >= _SURE and odds.min() >= 0 and not self._glotlid:
             return LanguageGuess("en", _logistic(mean))
         predictions = self._ask("\n".join(parts)[:_MODEL_CHARACTERS])
         english = next((p.probability for p in predictions if _code(p.label) == "en"), 0.0)
-        chance = min(max(english, _DOUBT), 1 - _DOUBT)
-        both = mean + math.log(chance / (1 - chance))
+        doubt, ours = (_GLOTLID_DOUBT, 0.5) if self._glotlid else (_DOUBT, 1.0)
+        chance = min(max(english, doubt), 1 - doubt)
+        both = ours * mean + math.log(chance / (1 - chance))
         sure = mean >= _SURE and not self._glotlid
         if sure or both > 0:
-            detail = self._second_language(parts, odds) if len(parts) > 1 and odds.min() < -2 else None
+            detail = self._second_language(parts, odds) if len(parts) > 1 and odds.min() < 0 else None
             return LanguageGuess("en", max(_logistic(both), 0.5), detail)
+        if mean > _NO_ENGLISH and self._is_code(parts, predictions):
+            # The model's word stands, with its doubt: there is no prose to judge.
+            return LanguageGuess("en", english)
         romanised = language_korean.romanised("\n".join(parts))
         if romanised >= 1.0:
             return LanguageGuess("ko-Latn", romanised, "ko-Latn")
@@ -148,10 +163,16 @@ class LanguageIdentifier:
         share = float(np.mean(odds > 2)) if len(parts) > 1 else 0.0
         return LanguageGuess(_code(other.label), other.probability, _mixed("en", share))
 
+    @staticmethod
+    def _is_code(parts: Sequence[str], predictions: Sequence[Prediction]) -> bool:
+        """Whether what the model takes for English is code, or lists of settings."""
+        english = bool(predictions) and _code(predictions[0].label) == "en"
+        return english and language_english.code("\n".join(parts))
+
     def _second_language(self, parts: Sequence[str], odds: np.ndarray) -> str | None:
         """The other language of a text that is mostly English, where the model is sure of one."""
         shares: dict[str, int] = {}
-        for part in (part for part, value in zip(parts, odds, strict=True) if value < -2):
+        for part in (part for part, value in zip(parts, odds, strict=True) if value < 0):
             best = self._ask(part)[:1]
             if best and best[0].probability >= 0.5 and _code(best[0].label) != "en":
                 code = _code(best[0].label)
@@ -192,12 +213,11 @@ def find_lid() -> Path:
 
 
 def windows(text: str) -> list[str]:
-    """Stretches of a text, evenly spread: the whole of a short one, else 300 characters in every 1,500."""
-    number = min(max(len(text) // _CHARACTERS_A_WINDOW, 1), _MOST_WINDOWS)
+    """Stretches of a text, evenly spread from its beginning to its end: the whole of a short one, else 300
+    characters in every 1,500."""
     if len(text) <= 2 * _WINDOW:
         return [text]
-    if number == 1:
-        return [text[: 2 * _WINDOW]]
+    number = min(max(len(text) // _CHARACTERS_A_WINDOW + 1, 2), _MOST_WINDOWS)
     step = (len(text) - _WINDOW) / (number - 1)
     return [text[int(at * step) : int(at * step) + _WINDOW] for at in range(number)]
 
@@ -212,7 +232,7 @@ def _hanja_is_korean(found: Survey) -> bool:
 
 def _korean(found: Survey, score: float, with_hanja: bool, mixed: str | None) -> LanguageGuess:
     parts = []
-    if found.counts[HANGUL] and language_korean.northern(found.text[:6_000]):
+    if found.counts[HANGUL] and language_korean.northern(found.text[:3_000]):
         parts.append("ko-KP")
     if with_hanja and found.counts[HAN] >= 0.15 * (found.counts[HANGUL] + found.counts[HAN]):
         parts.append("ko-Kore")
@@ -228,6 +248,10 @@ def _confidence(share: float, shares: Mix) -> float:
 
 def _mixed(language: str, share: float) -> str | None:
     return f"mixed {language} {share:.2f}" if share >= _MENTIONED else None
+
+
+def _english(parts: Sequence[str]) -> np.ndarray:
+    return np.clip([language_english.judge(part).log_odds for part in parts], -12.0, 12.0)
 
 
 def _logistic(log_odds: float) -> float:

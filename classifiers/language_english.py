@@ -40,7 +40,11 @@ _WEAK = "a in is to an on as at me no so do was for be or i will her one new"
 # of letters outside a to z), plus the constant.
 _STRONG_WEIGHT, _WEAK_WEIGHT, _TRIGRAM_WEIGHT, _FOREIGN_WEIGHT, _CONSTANT = 11.2, 5.9, 3.6, -3.9, 12.5
 
+# So many function words, and such a share of them, leave no doubt; the level that English then has.
+_PLAIN_WORDS, _PLAIN_SHARE, _USUAL_LEVEL = 8, 0.22, 2.0
+
 _PLAIN_WORD = re.compile(r"""(?<!\S)[(“"']?[A-Za-z]+(?:[-’'][a-z]+)*[.,;:!?)”"']*(?!\S)""")
+_CODE_MARK = re.compile(r"[{}()<>;=_/\\\[\]|$#@]")
 # Lowered bytes → a to z and spaces; → the same with bytes beyond ASCII kept; → 0 to 26, where 0 is a space.
 _SPACES = bytes(range(97, 123)).rjust(123, b" ").ljust(256, b" ")
 _WORDS = _SPACES[:128] + bytes(range(128, 256))
@@ -60,15 +64,20 @@ class English:
 
 
 def judge(text: str) -> English:
-    """Evidence for English in a stretch of text; a text without Latin letters has log-odds far below 0."""
+    """Evidence for English in a stretch of text; a text without Latin letters has log-odds far below 0.
+
+    The spelling is not looked at where function words leave no doubt.
+    """
     lowered = text.lower().encode("utf-8", "replace")
     words = lowered.translate(_WORDS).split()
-    spelled = b" " + b" ".join(lowered.translate(_SPACES).split()) + b" "
-    if len(spelled) < 3:
-        return English(-20.0, len(words), 0)
     strong, weak = word_sets()
     found = sum(map(strong.__contains__, words))
     also = sum(map(weak.__contains__, words))
+    if found >= _PLAIN_WORDS and found >= _PLAIN_SHARE * len(words):
+        return English(log_odds(found / len(words), also / len(words), _USUAL_LEVEL, 0.0), len(words), found)
+    spelled = b" " + b" ".join(lowered.translate(_SPACES).split()) + b" "
+    if len(spelled) < 3:
+        return English(-20.0, len(words), 0)
     level = float(_table()[_trigrams(spelled)].mean())
     foreign = len(lowered.translate(None, _NO_LETTER_LEADS)) if len(lowered) > len(text) else 0
     letters = foreign + len(spelled) - spelled.count(b" ")
@@ -88,6 +97,16 @@ def log_odds(strong: float, weak: float, level: float, foreign: float) -> float:
     )
 
 
+def plain(text: str) -> str:
+    """The plain words of a text: no addresses, names with marks or digits in them, or pieces of code."""
+    return " ".join(_PLAIN_WORD.findall(text))
+
+
+def code(text: str) -> bool:
+    """Whether a text has more marks of code than prose has: one character in twenty-five."""
+    return 25 * len(_CODE_MARK.findall(text)) >= len(text)
+
+
 def prose(text: str) -> bool:
     """Whether a line or sentence reads as English prose: two function words, and one word in seven."""
     words = text.lower().encode("utf-8", "replace").translate(_WORDS).split()
@@ -104,7 +123,7 @@ def table_of(texts: Iterable[str]) -> bytes:
     """
     counts = np.zeros(LETTERS**3)
     for text in texts:
-        words = " ".join(_PLAIN_WORD.findall(text)).lower().encode("utf-8", "replace").translate(_SPACES)
+        words = plain(text).lower().encode("utf-8", "replace").translate(_SPACES)
         counts += np.bincount(_trigrams(b" " + b" ".join(words.split()) + b" "), minlength=LETTERS**3)
     cube = counts.reshape(LETTERS, LETTERS, LETTERS)
     pairs = cube.sum(axis=0) + 0.5

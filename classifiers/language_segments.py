@@ -21,6 +21,8 @@ _WORTH_READING = 15.0  # letters
 _MOST_READ = 60
 # Marks that prose has few of, and joints inside words that only names in code have.
 _CODE = re.compile(r"[{}()<>;=_/\\\[\]|$#@`+*&:0-9]|[a-z](?=[A-Z])|\w\.(?=\w)")
+_HANGUL_WORD = re.compile("[\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3]+")
+_LATIN_WORD = re.compile("[A-Za-z]+")
 _CODE_SHARE = 0.06
 _PROSE_WORDS = 5
 
@@ -49,6 +51,8 @@ def mix(found: Survey, with_hanja: bool) -> Mix:
     else:
         foreign = foreign + masses[:, HAN]
     is_korean = (hangul > 0) & (hangul >= _KOREAN_SEGMENT * total) & (hangul >= foreign)
+    for at in np.flatnonzero(is_korean & (hangul < 0.5 * total) & (total >= _WORTH_READING))[:_MOST_READ]:
+        is_korean[at] = not _is_gloss(found.text[bounds[at] : bounds[at + 1]])
     is_foreign = ~is_korean & (foreign >= 0.5 * total) & (total > 0)
     rest = np.flatnonzero(~is_korean & ~is_foreign & (total >= _WORTH_READING))
     read = rest[:: max(1, -(-len(rest) // _MOST_READ))]
@@ -69,6 +73,13 @@ def mix(found: Survey, with_hanja: bool) -> Mix:
         english=english * scale / whole,
         others=(others * scale + float(total[is_foreign].sum())) / whole,
         other_text="\n".join(sample)[:2_000],
+    )
+
+
+def _is_gloss(text: str) -> bool:
+    """Whether Hangul only glosses English prose: a Korean word to three of the others, at most."""
+    return len(_LATIN_WORD.findall(text)) >= 3 * len(_HANGUL_WORD.findall(text)) and language_english.prose(
+        text
     )
 
 
