@@ -51,11 +51,14 @@ _ODD = "".join(
     for char in _pairs(range(0x81, 0xC0), range(0x81, 0xC0)) + _pairs(range(0x81, 0xC0), range(0xEA, 0xEE))
     if "가" <= char <= "힣" and char not in USUAL
 )
+# Those that are written, too, but not between such a hanja and such a syllable.
+_EVEN = "".join(char for char in _pairs(range(0xB0, 0xC0), range(0xEA, 0xEE)) if char in USUAL)
 _TRIGGER = re.compile(
     f"[¡-þ{_HANJA}{_ODD}\ufffd]"
-    f"(?:(?<=[Â-ô])[{_CONTINUATION}]|(?<=[¡-þ])[¡-þ]{{3}}|(?<=[{_HANJA}{_ODD}\ufffd])[{_ODD}])"
+    f"(?:(?<=[Â-ô])[{_CONTINUATION}]|(?<=[¡-þ])[¡-þ]{{3}}"
+    f"|(?<=[{_HANJA}{_ODD}\ufffd])[{_ODD}]|(?<=[{_HANJA}])[{_EVEN}][{_ODD}])"
 )
-_ODD_PAIR = re.compile(f"[{_HANJA}{_ODD}\ufffd][{_ODD}]")
+_ODD_PAIR = re.compile(f"[{_HANJA}{_ODD}\ufffd](?:[{_ODD}]|(?<=[{_HANJA}])[{_EVEN}][{_ODD}])")
 _ODD_RUN = re.compile(f"[{_HANJA}{_ODD}\ufffd]{{2,}}")
 # Of such a run, what laughter in rare syllables (쪕쪕쪕) does not have.
 _LOST = re.compile(f"[{_HANJA}\ufffd]")
@@ -241,8 +244,6 @@ def _from_cp949_utf8(piece: str) -> str:
 
 def _word_of_cp949(found: re.Match[str]) -> str:
     word = found.group()
-    if not _ODD_PAIR.search(word):
-        return word
     try:
         # 80 is the one byte of UTF-8 that Windows reads alone in CP949, as the control character U+0080.
         data = b"\x80".join(part.encode("cp949") for part in word.split("\u0080"))

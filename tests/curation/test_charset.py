@@ -316,6 +316,30 @@ def test_a_page_that_is_cut_off_loses_its_last_character_alone(cut: int, encodin
     assert found.text.rstrip("\ufffd\x00") in KOREAN * 3 or found.replaced <= 1
 
 
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["utf-8", "cp949"]),
+    st.integers(0, 10_000),
+    st.sampled_from(["lost", "added", "changed"]),
+    st.integers(0x80, 0xFF),
+)
+def test_a_broken_byte_touches_nothing_beyond_its_word(
+    encoding: str, place: int, fault: str, byte: int
+) -> None:
+    words = f"{KOREAN} 漢字 뷁 똠방각하 ㅋㅋ".split(" ")
+    page = "<meta charset={}><p>{}</p>".format(
+        "euc-kr" if encoding == "cp949" else encoding, " ".join(words * 2)
+    )
+    data = page.encode(encoding)
+    upper = [position for position, value in enumerate(data) if value >= 0x80]
+    position = upper[place % len(upper)]
+    kept = position + (fault != "added")
+    found = decode(data[:position] + (b"" if fault == "lost" else bytes((byte,))) + data[kept:])
+    before, after = data[:position].rpartition(b" ")[0], data[position:].partition(b" ")[2]
+    assert found.text.startswith(before.decode(encoding)) and found.text.endswith(after.decode(encoding))
+    assert found.replaced <= 3 and found.mixed == 0
+
+
 @pytest.mark.parametrize(
     "unit",
     [
