@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
-import os
-import statistics
-import sys
+import itertools
 import tempfile
-import time
 from base64 import b32encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from benchmarks.harness import Row, cpu_seconds, data_directory, interleaved, median, report, rows
 from hanji.curation.sources.warc import read_archive
 
 PAGES = 2_000
@@ -27,29 +24,22 @@ MOST_RATIO = 2.0
 LEAST_RECORDS = 3_000
 
 
-def data_directory() -> Path:
-    return Path(os.environ.get("HANJI_DATA", "../shared/data"))
-
-
-def pages(directory: Path) -> Iterator[bytes]:
+def pages() -> Iterator[bytes]:
     """Pages of every HTML source in turn, again and again."""
-    sources = []
-    for path in sorted(directory.glob("html_*.jsonl.gz")):
-        with gzip.open(path) as file:
-            rows = [json.loads(line)["html"].encode("utf-8", "surrogatepass") for line in file]
-        sources.append(rows)
-    place = 0
-    while True:
-        for rows in sources:
-            yield rows[place % len(rows)]
-        place += 1
+    sources = [
+        [row["html"].encode("utf-8", "surrogatepass") for row in rows(path.name.removesuffix(".jsonl.gz"))]
+        for path in sorted(data_directory().glob("html_*.jsonl.gz"))
+    ]
+    for place in itertools.count():
+        for some in sources:
+            yield some[place % len(some)]
 
 
-def make_archive(directory: Path, path: Path) -> int:
+def make_archive(path: Path) -> int:
     """Write the archive; returns the bytes of its pages."""
     total = 0
     with path.open("wb") as file:
-        for number, page in zip(range(PAGES), pages(directory), strict=False):
+        for number, page in zip(range(PAGES), pages(), strict=False):
             total += len(page)
             block = (
                 b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
@@ -73,9 +63,9 @@ def make_archive(directory: Path, path: Path) -> int:
     return total
 
 
-def ours(path: Path) -> tuple[int, int]:
+def ours(path: Path, check_digests: bool = False) -> tuple[int, int]:
     records = size = 0
-    for record in read_archive(str(path), Counter()):
+    for record in read_archive(str(path), Counter(), check_digests=check_digests):
         assert record.error is None, record.error
         records += 1
         size += len(record.payload)
@@ -104,44 +94,62 @@ def warcio(path: Path) -> tuple[int, int]:
     return records, size
 
 
-def measure(readers: dict[str, Callable[[Path], tuple[int, int]]], path: Path) -> dict[str, float]:
-    """Median CPU seconds of each reader, runs interleaved; asserts that they read the same."""
-    seconds: dict[str, list[float]] = {name: [] for name in readers}
-    results = set()
-    for _ in range(ROUNDS):
-        for name, reader in readers.items():
-            started = time.process_time()
-            results.add(reader(path))
-            seconds[name].append(time.process_time() - started)
-    assert len(results) == 1, f"the readers differ in (records, body bytes): {results}"
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def ours_with_digests(path: Path) -> tuple[int, int]:
+    return ours(path, check_digests=True)
 
 
-def main() -> int:
-    directory = data_directory()
-    if not (directory / "html_ko_cheese10yun.jsonl.gz").exists():
-        print(f"warc_reading: skipped, no development data in {directory}")
-        return 0
+READERS: dict[str, Callable[[Path], tuple[int, int]]] = {
+    "hanji": ours,
+    "hanji, digests checked": ours_with_digests,
+    "fastwarc": fastwarc,
+    "warcio": warcio,
+}
+
+
+def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / "crawl.warc.gz"
-        size = make_archive(directory, path)
-        found = measure({"hanji": ours, "fastwarc": fastwarc, "warcio": warcio}, path)
-        print(
-            f"{PAGES} responses of the HTML sources, {size / PAGES / 1e3:.0f} kB a page, "
-            f"{path.stat().st_size / 1e6:.0f} MB of gzip members; CPU time, median of {ROUNDS}"
-        )
-    print(f"{'reader':<10}{'records/s':>12}{'MB/s':>8}{'time / hanji':>14}")
-    for name, seconds in found.items():
-        ratio = seconds / found["hanji"]
-        print(f"{name:<10}{PAGES / seconds:>12,.0f}{size / seconds / 1e6:>8.0f}{ratio:>14.2f}")
-    ratio, rate = found["hanji"] / found["fastwarc"], PAGES / found["hanji"]
-    met = ratio <= MOST_RATIO and rate >= LEAST_RECORDS
-    print(
-        f"hanji takes {ratio:.2f} x fastwarc's time (bar {MOST_RATIO:g}) at {rate:,.0f} records/s "
-        f"(bar {LEAST_RECORDS:,}): {'met' if met else 'MISSED'}"
-    )
-    return 0 if met else 1
+        size = make_archive(path)
+        packed = path.stat().st_size
+        results = {name: reader(path) for name, reader in READERS.items()}
+        assert len(set(results.values())) == 1, f"the readers differ in (records, body bytes): {results}"
+        taken = interleaved({name: _timed(reader, path) for name, reader in READERS.items()}, ROUNDS)
+    seconds = {name: median(values) for name, values in taken.items()}
+    mine = seconds["hanji"]
+    table = [
+        _row(
+            "records/s, fastwarc", seconds["fastwarc"], mine, f"at most {MOST_RATIO:g} x its time", MOST_RATIO
+        ),
+        _row("records/s, warcio", seconds["warcio"], mine),
+        _row(
+            "records/s with digests, fastwarc without", seconds["fastwarc"], seconds["hanji, digests checked"]
+        ),
+        Row(
+            "records/s a core",
+            "",
+            f"{PAGES / mine:,.0f}",
+            "",
+            f"at least {LEAST_RECORDS:,}",
+            PAGES / mine >= LEAST_RECORDS,
+        ),
+    ]
+    notes = [
+        f"{PAGES} responses of the HTML sources, {size / PAGES / 1e3:.0f} kB a page, {packed / 1e6:.0f} MB of "
+        f"gzip members. CPU time, median of {ROUNDS} rounds in turn; hanji reads {size / mine / 1e6:,.0f} MB/s. "
+        "The ratio is hanji's time by the peer's."
+    ]
+    report("Reading web archives", table, notes)
+
+
+def _timed(reader: Callable[[Path], tuple[int, int]], path: Path) -> Callable[[], float]:
+    return lambda: cpu_seconds(lambda: reader(path))
+
+
+def _row(what: str, peer: float, mine: float, bar: str = "", most: float | None = None) -> Row:
+    ratio = mine / peer
+    met = None if most is None else ratio <= most
+    return Row(what, f"{PAGES / peer:,.0f}", f"{PAGES / mine:,.0f}", f"{ratio:.2f}", bar, met)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
