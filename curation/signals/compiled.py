@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-_PACKAGES = ("signals", "dedup", "text/scan", "text/guessing")
+_PACKAGES = ("signals", "dedup", "text/scan", "text/guessing", "text/page")
 
 
 def _cache_directory() -> Path:

@@ -14,16 +14,17 @@ import numpy as np
 from hanji.curation.text.page.choose import choose
 from hanji.curation.text.page.facts import Page
 from hanji.curation.text.page.render import render
-from hanji.curation.text.page.scan import WIDTH, scan
+from hanji.curation.text.page.scan import LINKED, WIDTH, scan
 from hanji.curation.text.page.strip import strip
 
 VERSION = 2
 MAX_BYTES = 64 << 20
+# trafilatura walks trees by recursion and more than once: huge or deep pages are not for it.
 FALLBACK_BYTES = 4 << 20
 FALLBACK_DEPTH = 200
-LITTLE_TEXT = 100
-"""Display columns (Hangul counts two) under which a choice is suspect."""
-MUCH_TEXT = 400
+# A choice is suspect if it is next to nothing beside a page of some text. Display columns, Hangul counts two.
+LITTLE_TEXT, SOME_TEXT = 100, 400
+LITTLE_SHARE, MUCH_TEXT = 0.1, 600
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Extracted:
     """Main content of a page.
 
     text: with Markdown's marks or plain; title: one line of at most 300 characters, None if the page has none;
-    published: ``YYYY-MM-DD`` or None; extractor: which one made the text; signal: the share of the page's visible
-    text that ``text`` holds, 0 to 1, by which a failure is known.
+    published: ``YYYY-MM-DD`` or None; extractor: which one made the text ("hanji", "trafilatura", "resiliparse");
+    signal: characters of the text per display column of the page's prose (its text outside links), at most 1; 0
+    where the page has no text. Low says that much was left out.
     """
 
     text: str
@@ -46,9 +48,15 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     """Main content of a page.
 
     extractor: "hanji" (with trafilatura where it fails), "resiliparse" or "trafilatura"; structure: "markdown"
-    or "plain", used by hanji. Raises ValueError for a page of more than 64 MiB and whatever a library raises;
-    runs in the sandbox. The same page gives the same answer.
+    or "plain", used by hanji. Raises ValueError for other names and for a page of more than 64 MiB, and
+    whatever a library raises; runs in the sandbox. The same page gives the same answer.
+
+    hanji has failed on a page if its text is under 100 columns while the page's prose is over 400, or under a
+    tenth of the prose while that is over 600. Then trafilatura's text is taken if it is longer than twice ours
+    and 100 characters.
     """
+    if extractor not in ("hanji", "resiliparse", "trafilatura") or structure not in ("markdown", "plain"):
+        raise ValueError(f"no extractor {extractor!r} with structure {structure!r}")
     page = html.encode("utf-8", "replace")
     if len(page) > MAX_BYTES:
         raise ValueError(f"the page has {len(page):,} bytes; more than {MAX_BYTES:,} are not extracted")
@@ -57,24 +65,26 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     nodes, depth = scan(data)
     facts = Page(page, serialised, nodes)
     title, published = facts.title(), facts.published()
+    prose = int(nodes[0, WIDTH] - nodes[0, LINKED])
     if extractor == "trafilatura":
-        return Extracted(_by_trafilatura(html), title, published, "trafilatura")
+        text = _by_trafilatura(html)
+        return Extracted(text, title, published, extractor, _signal(text, prose))
     if extractor == "resiliparse":
-        return Extracted(_by_resiliparse(html), title, published, "resiliparse")
+        text = _by_resiliparse(html)
+        return Extracted(text, title, published, extractor, _signal(text, prose))
     dropped, root = choose(data, nodes)
     text = render(data, nodes, dropped, root, structure == "markdown").tobytes().decode("utf-8", "replace")
-    visible = int(nodes[0, WIDTH])
-    signal = min(1.0, len(text) / max(visible, 1))
-    if (
-        len(text) < LITTLE_TEXT
-        and visible >= MUCH_TEXT
-        and len(page) <= FALLBACK_BYTES
-        and depth <= FALLBACK_DEPTH
-    ):
+    signal = _signal(text, prose)
+    suspect = (len(text) < LITTLE_TEXT and prose > SOME_TEXT) or (signal < LITTLE_SHARE and prose > MUCH_TEXT)
+    if suspect and len(page) <= FALLBACK_BYTES and depth <= FALLBACK_DEPTH:
         other = _by_trafilatura(html)
         if len(other) > 2 * len(text) + LITTLE_TEXT:
             return Extracted(other, title, published, "trafilatura", signal)
     return Extracted(text, title, published, "hanji", signal)
+
+
+def _signal(text: str, prose: int) -> float:
+    return min(1.0, len(text) / prose) if prose > 0 else float(bool(text))
 
 
 def _serialised(page: bytes) -> bytes:

@@ -37,13 +37,11 @@ from hanji.curation.text.page.words import (
     TOC,
 )
 
-_HTML, _BODY, _HEAD, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _PRE, _A, _CODE, _FORM, _TABLE, _FIGCAPTION, _TITLE = (
+_HTML, _BODY, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _A = (
     words.TAG[name]
-    for name in (
-        "html", "body", "head", "main", "article", "header", "math", "script", "noscript", "pre", "a", "code", "form",
-        "table", "figcaption", "title",
-    )
-)  # fmt: skip
+    for name in ("html", "body", "main", "article", "header", "math", "script", "noscript", "a")
+)
+_FORM, _TABLE, _FIGCAPTION, _TITLE = (words.TAG[name] for name in ("form", "table", "figcaption", "title"))
 _LI, _P, _UL, _OL, _H1, _IMG = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1", "img"))
 
 
@@ -182,7 +180,7 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
             nodes[node, HINTS] = hints
         elif kind & PREFORMATTED:
             code_until = nodes[node, END]
-        if tag == words.TEXT or tag == _HTML or tag == _BODY:
+        if tag == words.TEXT or tag in (_HTML, _BODY):
             pass
         elif kind & DROP:
             drop = not (tag == _SCRIPT and hints & TEX)
@@ -196,7 +194,11 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
         elif (
             (hints & RENDERED and not kind & SECTION)
             or (hints & GUTTER and width > 0 and nodes[node, DIGITS] == width)
-            or ((tag == _FIGCAPTION or hints & CAPTION) and width < 600 and not nodes[nodes[node, PARENT], HINTS] & CODE)
+            or (
+                (tag == _FIGCAPTION or hints & CAPTION)
+                and width < 600
+                and not nodes[nodes[node, PARENT], HINTS] & CODE
+            )
             or (hints & ANCHOR and width < 12 and not kind & HEADING)
         ):
             drop = True
@@ -213,11 +215,11 @@ def _named_boilerplate(nodes: np.ndarray, node: int, text: int) -> bool:
     tag = nodes[node, TAG]
     kind = KIND[tag]
     hints = nodes[node, HINTS]
-    if tag == words.TEXT or tag == _HTML or tag == _BODY or tag == _MAIN or kind & HEADING:
+    if tag == words.TEXT or tag in (_HTML, _BODY, _MAIN) or kind & HEADING:
         return False
     if not kind & BLOCK and KIND[nodes[nodes[node, PARENT], TAG]] & (PARAGRAPH | HEADING | ITEM | CELL):
         return False
-    if kind & ASIDE or tag == _HEADER or tag == _FORM:
+    if kind & ASIDE or tag in (_HEADER, _FORM):
         return True
     if hints & BAD or (hints & (COMMENT | TOC) and not hints & BODY):
         return True
@@ -279,7 +281,7 @@ def _bonus(nodes: np.ndarray, value: np.ndarray) -> np.ndarray:
         parent = nodes[node, PARENT]
         if nodes[node, HINTS] & BODY:
             bonus[node] = 2.0
-        elif tag == _ARTICLE or tag == _MAIN or nodes[node, HINTS] & (MAIN | GOOD):
+        elif tag in (_ARTICLE, _MAIN) or nodes[node, HINTS] & (MAIN | GOOD):
             bonus[node] = max(bonus[node], 1.4)
         if value[node] >= 0.8 * value[parent]:
             bonus[parent] = max(bonus[parent], bonus[node])
@@ -333,7 +335,7 @@ def _container(nodes: np.ndarray, dropped: np.ndarray, value: np.ndarray) -> int
 
 @kernel
 def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
-    """Drop rows of teasers within the content: like siblings, each a link with a heading or picture and few words."""
+    """Drop rows of teasers within the content: siblings of few words with a linked heading or picture."""
     sums = _sums(nodes, dropped)
     first, last = root, nodes[root, END]
     marks = _link_marks(nodes, first, last)
@@ -392,7 +394,8 @@ def _trim(nodes: np.ndarray, dropped: np.ndarray, root: int, value: np.ndarray) 
         while child < nodes[core, END]:
             if child != best and not dropped[child] and nodes[child, TAG] != words.TEXT and direct == 0.0:
                 width, linked = sums[child, 0], sums[child, 1]
-                if value[child] < _BESIDE * value[root] and (child > best or value[child] < 30 or linked * 4 > width):
+                before = child < best and value[child] >= 30 and linked * 4 <= width
+                if value[child] < _BESIDE * value[root] and not before:
                     dropped[child] = True
             child = nodes[child, END]
         core = best

@@ -75,7 +75,7 @@ class Page:
         self._metas = self._read_metas()
 
     def _rows(self, tag: int) -> list[int]:
-        return np.flatnonzero(self._tags == tag).tolist()  # type: ignore[no-any-return]
+        return np.flatnonzero(self._tags == tag).tolist()
 
     def _attributes(self, row: int) -> dict[bytes, bytes]:
         start, stop = int(self._nodes[row, START]), int(self._nodes[row, STOP])

@@ -67,7 +67,7 @@ def _prefix(out: np.ndarray, state: np.ndarray) -> None:
             pos += 2
         mark = state[_MARK]
         depth = min(state[_LISTS], _MAX_LISTS)
-        if mark == _BULLET or mark == _ORDERED:
+        if mark in (_BULLET, _ORDERED):
             depth -= 1
         for _ in range(2 * max(depth, 0)):
             out[pos] = 32
@@ -304,7 +304,7 @@ def _bound(data: np.ndarray, nodes: np.ndarray, root: int) -> int:
     for node in range(root, nodes[root, END]):
         tag = nodes[node, TAG]
         bound += 80
-        if tag == 0 or tag == _MATH or tag == _IMG or tag == _PRE:
+        if tag == 0 or tag in (_MATH, _IMG, _PRE):
             bound += nodes[node, STOP] - nodes[node, START]
             if tag == 0:
                 for k in range(nodes[node, START], nodes[node, STOP]):
@@ -378,7 +378,7 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
                     if saved[height] > 0:  # the row under a table's head
                         _break(state, 1)
                         _pay(out, state)
-                        for k in range(saved[height]):
+                        for _ in range(saved[height]):
                             for c in (124, 32, 45, 45, 45, 32):
                                 out[state[_POS]] = c
                                 state[_POS] += 1

@@ -73,19 +73,19 @@ _SLUG = 5
 
 
 @kernel
-def look_up(code: int, keys: np.ndarray, values: np.ndarray) -> int:
+def look_up(code: np.uint64, keys: np.ndarray, values: np.ndarray) -> int:
     """The value of a hash in a table of words.table, 0 if it has none."""
     mask = np.uint64(len(keys) - 1)
     place = (code ^ (code >> _SHIFT)) & mask
     while keys[place] != 0:
         if keys[place] == code:
-            return values[place]
+            return int(values[place])
         place = (place + np.uint64(1)) & mask
     return 0
 
 
 @kernel
-def hash_letters(data: np.ndarray, start: int, stop: int) -> int:
+def hash_letters(data: np.ndarray, start: int, stop: int) -> np.uint64:
     """FNV-1a of the bytes, ASCII letters in lower case."""
     code = _BASIS
     for i in range(start, stop):
@@ -110,7 +110,7 @@ def _name_hints(data: np.ndarray, start: int, stop: int) -> int:
         upper = False
         while True:
             c = data[i] if i < stop else np.uint8(32)
-            capital = 65 <= c <= 90
+            capital = bool(65 <= c <= 90)
             if capital:
                 c += 32
             letter = 97 <= c <= 122 or c >= 128
@@ -171,7 +171,7 @@ _MODE = np.frombuffer(b"mode=display", np.uint8)
 @kernel
 def _attribute_hints(data: np.ndarray, which: int, start: int, stop: int, tag: int) -> int:
     """Hints of one attribute's value."""
-    if which == _CLASS or which == _ID:
+    if which in (_CLASS, _ID):
         return _name_hints(data, start, stop)
     if which == _ROLE:
         return look_up(hash_letters(data, start, stop), ROLE_KEYS, ROLE_VALUES)
@@ -341,7 +341,7 @@ def scan(data: np.ndarray) -> tuple[np.ndarray, int]:
                 ):
                     break
                 i += 1
-            if i > start and (hints & TEX or tag == _XMP or tag == _PLAINTEXT):
+            if i > start and (hints & TEX or tag in (_XMP, _PLAINTEXT)):
                 row = nodes[count]
                 row[:] = 0
                 row[PARENT], row[END], row[START], row[STOP] = node, count + 1, start, i
@@ -375,7 +375,7 @@ def same_name(data: np.ndarray, stop: int, at: int, length: int) -> bool:
     """Whether the name that ends at ``stop`` stands at ``at`` too, and ends there."""
     if at + length >= len(data) or data[at + length] != 62:
         return False
-    for k in range(length):
-        if data[stop - length + k] != data[at + k]:
-            return False
-    return True
+    k = 0
+    while k < length and data[stop - length + k] == data[at + k]:
+        k += 1
+    return k == length

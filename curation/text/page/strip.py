@@ -98,7 +98,7 @@ def _copy(data: np.ndarray, stop: int, out: np.ndarray, state: np.ndarray) -> No
 
 
 @kernel
-def _raw_end(data: np.ndarray, i: int, name: int, length: int) -> int:
+def _raw_end(data: np.ndarray, i: int, name: np.uint64, length: int) -> int:
     """Where the end tag of a raw-text element begins, the size if there is none."""
     size = len(data)
     while i + 1 < size:
@@ -133,19 +133,19 @@ def _comment_end(data: np.ndarray, i: int) -> int:
 @kernel
 def _holds(data: np.ndarray, start: int, stop: int, first: int, second: int, third: int) -> bool:
     """Whether three bytes stand in a row."""
-    for i in range(start, stop - 2):
-        if data[i] == first and data[i + 1] == second and data[i + 2] == third:
-            return True
-    return False
+    i = start
+    while i + 2 < stop and not (data[i] == first and data[i + 1] == second and data[i + 2] == third):
+        i += 1
+    return i + 2 < stop
 
 
 @kernel
 def _holds_script(data: np.ndarray, start: int, stop: int) -> bool:
     """Whether ``<sc`` stands within, in any case."""
-    for i in range(start, stop - 2):
-        if data[i] == 60 and data[i + 1] | 32 == 115 and data[i + 2] | 32 == 99:
-            return True
-    return False
+    i = start
+    while i + 2 < stop and not (data[i] == 60 and data[i + 1] | 32 == 115 and data[i + 2] | 32 == 99):
+        i += 1
+    return i + 2 < stop
 
 
 @kernel
@@ -191,7 +191,7 @@ def strip(data: np.ndarray) -> np.ndarray:
         if not letter or length < 3 or length > 9:
             continue
         name = hash_letters(data, start, stop)
-        if name == _SCRIPT or name == _STYLE:
+        if name in (_SCRIPT, _STYLE):
             if data[end - 2] == 47 and data[end - 1] == 62:
                 return data
             close = _raw_end(data, end, name, length)
@@ -203,14 +203,7 @@ def strip(data: np.ndarray) -> np.ndarray:
             i = close
         elif name == _PLAINTEXT:
             break
-        elif (
-            name == _TITLE
-            or name == _TEXTAREA
-            or name == _XMP
-            or name == _IFRAME
-            or name == _NOEMBED
-            or name == _NOFRAMES
-        ):
+        elif name in (_TITLE, _TEXTAREA, _XMP, _IFRAME, _NOEMBED, _NOFRAMES):
             i = _raw_end(data, end, name, length)
     _copy(data, size, out, state)
     return out[: state[0]]

@@ -129,7 +129,6 @@ PREFIX = 1 << 19
 RAWTEXT = 1 << 20
 IMAGE_TEX = 1 << 21
 TOC = 1 << 22
-PAREN = 1 << 23
 
 _SUBJECTS = (
     "article post entry story news blog board doc document page detail read topic thread question answer"
@@ -142,12 +141,13 @@ _HINTS: list[tuple[int, str]] = [
     (NEGATION, "no has with without is not hide show enable disable"),
     (
         BODY,
-        "articlebody articletext articlecontent postbody postcontent postentry entrycontent entrybody storybody "
-        "storycontent storytext newsbody bodytext maintext maincontent contentbody bodycontent textcontent "
-        "articleview articleviewcontent newsview boardview tttarticle tttcontent "
-        "contentsstyle areaview sebodytext semaincontainer postview postviewarea articlecontents markdownbody "
-        "mwparseroutput mwcontenttext 본문 richtext prose rsttext pagecontent singlecontent "
-        "themainbody bodycopy articlecopy storycopy documentcontent xecontent rdbody fieldnamebody readcontent",
+        "articlebody articletext articlecontent postbody postcontent postentry entrycontent "
+        "entrybody storybody storycontent storytext newsbody bodytext maintext maincontent "
+        "contentbody bodycontent textcontent articleview articleviewcontent newsview boardview "
+        "tttarticle tttcontent contentsstyle areaview sebodytext semaincontainer postview "
+        "postviewarea articlecontents markdownbody mwparseroutput mwcontenttext 본문 richtext prose "
+        "rsttext pagecontent singlecontent themainbody bodycopy articlecopy storycopy "
+        "documentcontent xecontent rdbody fieldnamebody readcontent",
     ),
     (
         GOOD,
@@ -155,40 +155,43 @@ _HINTS: list[tuple[int, str]] = [
     ),
     (
         BAD | PREFIX,
-        "breadcrumb sidebar footer related recommend recommended newsletter subscribe subscription pagination "
-        "copyright advert sponsor sharing shareba sharebu sharethis addthis addtoany socials sociall socialm "
-        "socialb sociali socials jpsharing jprelated outbrain taboola disclaimer popular cookie readmore "
-        "morenews mostread mostpop trending navigation navbar skiplink utility dropdown "
-        "colophon masthead paywall modal adblock tooltip popup relates promotion mailing blogroll 관련 추천 공유 광고 댓글",
+        "breadcrumb sidebar footer related recommend recommended newsletter subscribe "
+        "subscription pagination copyright advert sponsor sharing shareba sharebu sharethis "
+        "addthis addtoany socials sociall socialm socialb sociali socials jpsharing jprelated "
+        "outbrain taboola disclaimer popular cookie readmore morenews mostread mostpop trending "
+        "navigation navbar skiplink utility dropdown colophon masthead paywall modal adblock "
+        "tooltip popup relates promotion mailing blogroll 관련 추천 공유 광고 댓글",
     ),
     (
         BAD,
-        "nav navi gnb lnb snb sns menu share shares social promo promos ad ads adv adsbygoogle adsense dfp banner "
-        "banners sponsored rail pager paging pagenavi postnav prevnext nextprev nextpost prevpost siblings "
-        "signup login signin register "
-        "overlay rightbar leftbar sidebars rightcol rightcolumn sidecol sidecolumn gdpr consent widget widgets plugin search searchform searchbox toolbar tools tool "
-        "topbar metabar bookmark print rss feedback rating ratings vote votes report donate donation "
-        "authorbio authorbox aboutauthor authorinfo bio profile ranking rank hot best latest recent "
-        "teaser teasers carousel slider slideshow gallerythumbs thumbnails also alsolike seealso "
-        "readnext upnext next prev previous moretopics morefrom morestories ticker marquee "
-        "skip offscreen screenreader visuallyhidden sronly noprint printonly navbox catlinks editsection "
-        "mweditsection siteheader sitefooter globalheader globalfooter pageheader topmenu quickmenu familysite "
-        "reply replies respond like likes follow followus "
-        "reporter journalist 메뉴 배너 검색 로그인",
+        "nav navi gnb lnb snb sns menu share shares social promo promos ad ads adv adsbygoogle "
+        "adsense dfp banner banners sponsored rail pager paging pagenavi postnav prevnext "
+        "nextprev nextpost prevpost siblings signup login signin register overlay rightbar "
+        "leftbar sidebars rightcol rightcolumn sidecol sidecolumn gdpr consent widget widgets "
+        "plugin search searchform searchbox toolbar tools tool topbar metabar bookmark print rss "
+        "feedback rating ratings vote votes report donate donation authorbio authorbox "
+        "aboutauthor authorinfo bio profile ranking rank hot best latest recent teaser teasers "
+        "carousel slider slideshow gallerythumbs thumbnails also alsolike seealso readnext upnext "
+        "next prev previous moretopics morefrom morestories ticker marquee skip offscreen "
+        "screenreader visuallyhidden sronly noprint printonly navbox catlinks editsection "
+        "mweditsection siteheader sitefooter globalheader globalfooter pageheader topmenu "
+        "quickmenu familysite reply replies respond like likes follow followus reporter "
+        "journalist 메뉴 배너 검색 로그인",
     ),
     (COMMENT | PREFIX, "comment disqus livere utterances giscus 댓글"),
     (COMMENT, "respond reply replies replylist cmt reactions"),
     (
         META,
-        "byline author authors dateline timestamp pubdate publish published date meta postmeta entrymeta "
-        "articlemeta tags tag taglist tagcloud category categories posted postdate entrydate writer info "
-        "articleinfo postinfo credit credits source updated modified views hits readtime readingtime kicker "
-        "eyebrow cat label labels badge counter count 작성자 작성일 조회수 태그 기자",
+        "byline author authors dateline timestamp pubdate publish published date meta postmeta "
+        "entrymeta articlemeta tags tag taglist tagcloud category categories posted postdate "
+        "entrydate writer info articleinfo postinfo credit credits source updated modified views "
+        "hits readtime readingtime kicker eyebrow cat label labels badge counter count 작성자 작성일 "
+        "조회수 태그 기자",
     ),
     (
         GUTTER,
-        "gutter lineno linenos linenumber linenumbers linenodiv hljslnnumbers hljslnn blobnum lnt lnnum "
-        "rougegutter rougelineno jsfilelinenumber",
+        "gutter lineno linenos linenumber linenumbers linenodiv hljslnnumbers hljslnn blobnum lnt "
+        "lnnum rougegutter rougelineno jsfilelinenumber",
     ),
     (
         RENDERED,
@@ -196,18 +199,19 @@ _HINTS: list[tuple[int, str]] = [
     ),
     (
         CODE,
-        "highlight code sourcecode syntaxhighlighter codehilite prettyprint codeblock crayon prism hljs rouge",
+        "highlight code sourcecode syntaxhighlighter codehilite prettyprint codeblock crayon "
+        "prism hljs rouge",
     ),
     (
         ANCHOR,
-        "headerlink headeranchor anchorlink headinganchor anchor permalink hashlink copybutton copybtn "
-        "btncopy clipboard btnclipboard codecopy copycode copytoclipboard",
+        "headerlink headeranchor anchorlink headinganchor anchor permalink hashlink copybutton "
+        "copybtn btncopy clipboard btnclipboard codecopy copycode copytoclipboard",
     ),
     (TOC, "toc tocbox tableofcontents toccontainer eztoc tocwrapper tocmacro postoc posttoc articletoc 목차"),
     (
         CAPTION,
-        "caption captions wpcaptiontext figcaption imagecaption photocaption imgcaption captiontext cutline "
-        "photo credit image",
+        "caption captions wpcaptiontext figcaption imagecaption photocaption imgcaption "
+        "captiontext cutline photo credit image",
     ),
     (IMAGE_TEX, "tex latex mwemathfallbackimageinline mwemathfallbackimagedisplay mathimage equation"),
 ]
