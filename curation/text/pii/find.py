@@ -108,17 +108,16 @@ def pii_verdict(edits: Iterable[Edit], settings: Pii = DEFAULT) -> tuple[str, in
 
 
 def _joined(earlier: list[Hit], later: Iterable[Hit]) -> list[Hit]:
-    """Both in order, without those later ones that overlap an earlier one."""
+    """Both in order, without those later ones that overlap an earlier one or each other."""
     found = sorted(later)
-    if not earlier or not found:
-        return earlier or found
     free: list[Hit] = []
-    position = 0
+    position = end = 0
     for hit in found:
         while position < len(earlier) and earlier[position].end <= hit.start:
             position += 1
-        if position == len(earlier) or earlier[position].start >= hit.end:
+        if hit.start >= end and (position == len(earlier) or earlier[position].start >= hit.end):
             free.append(hit)
+            end = hit.end
     return sorted(earlier + free)
 
 
