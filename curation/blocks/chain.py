@@ -129,17 +129,18 @@ class Chain:
         self._made = [block.make() for block in blocks]
         self._group = max([1, *(getattr(made, "batch_size", 1) for made in self._made)])
 
-    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+    def ask(self, questions: Sequence[Question], *, again: bool = True) -> list[Answer]:
         """An answer for each document, in order.
 
         Documents go through all blocks one by one (or in groups, where a block takes batches): datatrove
-        keeps the words of its last texts, so filters that split the same text split it once. Raises RunError
-        if a block answers otherwise when it is asked again.
+        keeps the words of its last texts, so filters that split the same text split it once. ``again`` asks
+        the first of them a second time, and raises RunError if a block answers otherwise.
         """
         answers: list[Answer] = []
         for group in _batched(questions, self._group):
             answers += self._through(group)
-        self._ask_again(questions, answers)
+        if again:
+            self._ask_again(questions, answers)
         return answers
 
     def _ask_again(self, questions: Sequence[Question], answers: Sequence[Answer]) -> None:
