@@ -173,6 +173,8 @@ STAYING = [
     "| Log in | POST /login |",
     "| 로그인 | 사용자를 확인한다 |",
     "* Copyright (c) 2020 Hong Gildong",
+    "### Weekly newsletter",
+    "1:log out",
     "1600-1650년의 그림",
     "1 + 1 = 2",
 ]

@@ -125,7 +125,7 @@ def _phrase_line(match: re.Match[str], text: str, rules: Rules) -> Line | None:
     if heading:
         certain = [rule for rule in certain if rule in _IN_HEADINGS]
         return Line(start, end, certain[0], True) if certain and len(found) <= 2 else None
-    if not listed and not match.group("quote"):
+    if not listed and not match.group("quote") and not any(numbered):
         certain += [rule for rule, kind in found.values() if kind == "alone"]
     if certain:
         return Line(start, end, certain[0], True, bool(listed))
