@@ -46,7 +46,7 @@ _INVISIBLE = re.compile(
 _OTHER_SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 # Each run of spaces that begins with another space than U+0020; what goes before it is dealt with afterwards.
 _OTHER_SPACE_RUN = re.compile(f"[{_OTHER_SPACES}][ \t{_OTHER_SPACES}]*")
-_INDENT = re.compile("^[ \t]+", re.MULTILINE)
+_INDENT = re.compile("^ +", re.MULTILINE)
 _TABBED_INDENT = re.compile("^ *\t[ \t]*", re.MULTILINE)
 # Two spaces after something that is neither a space nor the start of a line, and all that follow.
 _SPACE_RUN = re.compile("  (?<=[^ \n]  ) *")
@@ -189,8 +189,6 @@ def _nfc(text: str) -> tuple[str, int]:
 def _spaces(text: str, indent: bool, found: int) -> tuple[str, int]:
     """Runs of spaces within a line to one space, none at its end; an indent's tabs to columns of four."""
     total = 0
-    if not indent:
-        text, total = _INDENT.subn("", text)
     if found & _SPACED:
         if "\t" in text:
             text, count = _TABBED_INDENT.subn(lambda tabs: tabs.group().expandtabs(4), text)
@@ -200,6 +198,9 @@ def _spaces(text: str, indent: bool, found: int) -> tuple[str, int]:
         text = text.replace("\t", " ")
     if found & (_SPACED | SPACE_RUN):
         text, count = _SPACE_RUN.subn(" ", text)
+        total += count
+    if not indent:
+        text, count = _INDENT.subn("", text)
         total += count
     text, count = _TRAILING.subn("", text)
     return text, total + count

@@ -16,7 +16,7 @@ from hanji.curation.recipe import Normalisation
 from hanji.curation.text.normalise import NormaliseCounts, normalise
 
 OLD_STEPS = Normalisation(jamo=False, fullwidth=False, letter_runs=None, mark_runs=None)
-ALL_STEPS = Normalisation(compose_jamo=True, letter_runs=2, mark_runs=3)
+ALL_STEPS = Normalisation(compose_jamo=True, letter_runs=2, mark_runs=3, indent=False)
 NO_STEPS = Normalisation(
     newlines=False,
     invisible=False,
@@ -93,6 +93,7 @@ TEXTS = st.lists(CHARACTERS, max_size=40).map("".join)
 @settings(max_examples=400, deadline=None)
 @given(TEXTS)
 @example("e\u200b\u0301")
+@example("\u3000가")
 @example("＄x$Ａ$")
 @example("```\nＡ\n```\u00a0\nＡ")
 def test_the_normal_form_is_stable(text: str) -> None:
