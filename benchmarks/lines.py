@@ -8,16 +8,17 @@ hold "javascript" or a policy's name. Pages are read as our extractor makes them
 and footers, as a careless extractor would. Every source is cut in two by the hash of its texts: rules were written
 against one half, the other was only read to judge.
 
-Judged by reading, on the unseen half. Of about 220 edits of a first reading 3 were wrong (the heading of a chapter on
-a newsletter, the second item of a joke, a commenter's name) and 2 could be argued about (a comment of nothing but
-hashtags, an address under a petition); the first two led to changes. Of 225 edits of a fresh sample after them
-(``--sample 225 fresh1``) none was wrong and 1 could be argued about (a heading of a mail's terms); half of them are
-the same few lines of three blogs. In statutes, court decisions, technical books, reviews and an encyclopaedia there
-is not one edit in either half.
+Judged by reading, on the unseen half. Of about 220 edits of a first reading 3 were wrong (the heading of a
+chapter on a newsletter, the second item of a joke, a commenter's name) and 2 could be argued about (a comment
+of nothing but hashtags, an address under a petition); the first two led to changes. Of 225 edits of a fresh
+sample after them (``--sample 225 fresh1``) none was wrong and 1 could be argued about (a heading of a mail's
+terms); half of them are the same few lines of three blogs. In statutes, court decisions, technical books,
+reviews and an encyclopaedia there is not one edit in either half.
 
-The 7,500 news excerpts of the development data have lost their bylines and notices already: of the 80 that hold any
-sign of one, one has one, and it is found. So the forms of the press were gathered from public programs and tests that
-clean news: of 40 forms seen for the first time 20 were taken as they should be, 39 once the rules had learnt from them.
+The 7,500 news excerpts of the development data have lost their bylines and notices already: of the 80 that hold
+any sign of one, one has one, and it is found. So the forms of the press were gathered from public programs and
+tests that clean news: of 40 forms seen for the first time 20 were taken as they should be, 39 once the rules
+had learnt from them.
 """
 
 from __future__ import annotations
