@@ -88,7 +88,7 @@ def frames(raw: Any, dialect: Dialect, *, compressed: bool, size: int | None) ->
         if not window.need(1):
             if window.damage is None:
                 if not anything:
-                    yield _failed(0, f"not-a-{dialect.name}: it holds no record")
+                    yield _failed(0, f"{_not_a(dialect)}: it holds no record")
                 return
             anything = True
             yield _damaged(window, {})
@@ -97,7 +97,7 @@ def frames(raw: Any, dialect: Dialect, *, compressed: bool, size: int | None) ->
         elif not _begins(window, dialect, 0):
             frame = _between(window, dialect)
             if not anything and window.ended and not window.need(1) and window.damage is None:
-                frame = _failed(frame.position, f"not-a-{dialect.name}: it does not begin with a record")
+                frame = _failed(frame.position, f"{_not_a(dialect)}: it does not begin with a record")
             yield frame
             anything = True
         else:
@@ -271,6 +271,10 @@ def _damaged(window: Window, fields: dict[str, str]) -> Frame:
 
 def _failed(position: int, error: str) -> Frame:
     return Frame({}, b"", 0, 0, position, error=error)
+
+
+def _not_a(dialect: Dialect) -> str:
+    return "not-an-arc" if dialect.name == "arc" else "not-a-warc"
 
 
 def _no_header(dialect: Dialect, cut: bool) -> str:

@@ -115,7 +115,7 @@ def _compression(head: bytes) -> str | None:
     while place is not None:
         packed += 1
         place = next_member(io.BytesIO(head), place + 1, _has_header, _ENOUGH)
-    return "gzip" if packed > plain or (packed == plain and named) else None
+    return "gzip" if packed >= plain else None
 
 
 def _is_arc(content: bytes, path: str) -> bool:

@@ -189,6 +189,7 @@ FOUND = [
     ("warc", "members", Mutation(20, 20, ARCHIVES["warc", "members"].data[0:349])),
     # A whole record took the content of the next, damaged member for its own.
     ("arc", "members", Mutation(548, 548, b"\x1f")),
+    ("warc", "whole", Mutation(0, 0, b"WARC/0.0\nA\nContent-Length:0\n\n")),
     # One line that looked like a header was counted as several.
     ("arc", "whole", Mutation(703, 703, b"\naa+:\x00 - 00000000 \x00 0\n")),
 ]
