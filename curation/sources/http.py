@@ -61,6 +61,11 @@ def parse_response(block: bytes, start: int = 0, stop: int | None = None) -> Res
     return _response(int(found.group(1)), block[start:end], block[body:stop], None, first=1)
 
 
+def payload_of(block: bytes, start: int, stop: int) -> bytes:
+    """The body of a response as it was sent: chunked and compressed, if it was."""
+    return block[_header_end(block, start, stop)[1] : stop]
+
+
 def _without_status(block: bytes, start: int, stop: int) -> Response | None:
     if _MARKUP.match(block, start, stop):
         return Response(200, {}, block[start:stop], NO_STATUS)
@@ -88,7 +93,13 @@ def _response(status: int, header: bytes, body: bytes, problem: str | None, *, f
     if "transfer-encoding" in headers or "content-encoding" in headers:
         body, trouble = _decoded(headers, body)
         problem = problem or trouble
+    elif problem is None and len(body) < _number(headers.get("content-length", "")):
+        problem = f"http-length: {len(body)} of {headers['content-length']} bytes of the page came"
     return Response(status, headers, body, problem)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 def _header_end(block: bytes, start: int, stop: int) -> tuple[int, int]:

@@ -25,7 +25,7 @@ from hanji.curation.records import Record
 from hanji.curation.sources import arc
 from hanji.curation.sources.compressed import Damaged, compression_of, decompressed
 from hanji.curation.sources.framing import LONGEST_HEADER, MOST_BLOCK, Frame, Header, frames
-from hanji.curation.sources.http import Response, parse_response
+from hanji.curation.sources.http import Response, dechunk, parse_response, payload_of
 from hanji.curation.sources.members import MEMBER, Members, next_member
 from hanji.curation.sources.pages import document_of, with_flaw
 
@@ -188,7 +188,9 @@ class _Warc:
             end = found.end()
         fields = fields_of(data[at:end])
         length = fields.get("content-length", "")
-        return Header(end - at, fields, int(length) if length.isascii() and length.isdigit() else None)
+        # Python refuses to read numbers of thousands of digits.
+        known = length.isascii() and length.isdigit() and len(length) < 19
+        return Header(end - at, fields, int(length) if known else None)
 
 
 _DIALECT = _Warc()
@@ -228,7 +230,7 @@ def _record_of(frame: Frame, path: str, skipped: Counter[str], check_digests: bo
     if frame.large:
         message = f"record-too-large: {fields.get('content-length')} bytes; at most {MOST_BLOCK} are read"
         return dataclasses.replace(found, html=None, text=None, error=message)
-    if check_digests and not _digest_holds(fields, frame):
+    if check_digests and not _digest_holds(fields, frame, kind):
         return with_flaw(found, "digest-mismatch: the bytes are not those that the archive's writer hashed")
     return found
 
@@ -267,11 +269,25 @@ def _identity(fields: dict[str, str]) -> tuple[str, str | None, str | None]:
     return key, url, date
 
 
-def _digest_holds(fields: dict[str, str], frame: Frame) -> bool:
-    """Whether the block has the digest of its header; true where there is none that can be checked."""
-    algorithm, _, expected = fields.get("warc-block-digest", "").partition(":")
-    if algorithm.lower() not in ("sha1", "sha256", "md5"):
+def _digest_holds(fields: dict[str, str], frame: Frame, kind: str) -> bool:
+    """Whether block or, where only that has a digest, payload have it; true if there is none to check.
+
+    Writers do not agree whether a payload is hashed before or after chunks are joined: either will do.
+    """
+    digest = fields.get("warc-block-digest")
+    if digest is not None:
+        return _has_digest(frame.block, digest)
+    digest = fields.get("warc-payload-digest", "")
+    if kind != "response":
+        return _has_digest(frame.block, digest)
+    payload = payload_of(frame.data, frame.start, frame.stop)
+    return _has_digest(payload, digest) or _has_digest(dechunk(payload)[0], digest)
+
+
+def _has_digest(data: bytes, digest: str) -> bool:
+    algorithm, _, expected = digest.partition(":")
+    if algorithm.strip().lower() not in ("sha1", "sha256", "md5"):
         return True
-    digest = hashlib.new(algorithm.lower(), frame.block).digest()
-    known = (base64.b32encode(digest).decode().rstrip("="), binascii.hexlify(digest).decode().upper())
+    found = hashlib.new(algorithm.strip().lower(), data).digest()
+    known = (base64.b32encode(found).decode().rstrip("="), binascii.hexlify(found).decode().upper())
     return expected.strip().rstrip("=").upper() in known

@@ -224,6 +224,16 @@ def test_headers_with_lf_alone_folded_lines_and_angle_brackets_are_understood(tm
     assert two.flaw is None
 
 
+def test_a_length_of_thousands_of_digits_is_none(tmp_path: Path) -> None:
+    data = warc("response", HTML).replace(b"Content-Length: ", b"Content-Length: " + b"9" * 5_000)
+    page = response(b"Content-Length: " + b"9" * 5_000)
+    records, _ = read(tmp_path / "a", data + warc("response", page))
+    assert [(r.html, (r.error or "").partition(":")[0]) for r in records] == [
+        (None, "warc-broken"),
+        (PAGE, ""),
+    ]
+
+
 def test_extra_gzip_fields_and_padding_are_no_damage(tmp_path: Path) -> None:
     packed = gzip.compress(warc("response", HTML))
     extra = packed[:3] + bytes([packed[3] | 4]) + packed[4:10] + b"\x06\x00sl\x02\x00ab" + packed[10:]
@@ -323,6 +333,30 @@ def test_digests_are_compared_when_that_is_asked_for(
         (PAGE, "digest-mismatch"),
     ]
     assert [r.flaw for r in read(tmp_path / "a", data)[0]] == [None, None]
+
+
+def test_where_only_the_payload_has_a_digest_it_is_compared_before_and_after_chunks_are_joined(
+    tmp_path: Path,
+) -> None:
+    sent = chunked(PAGE)
+    block = response(b"Transfer-Encoding: chunked", body=sent)
+    digests = [f"sha1:{hashlib.sha1(data).hexdigest()}" for data in (PAGE, sent, b"else")]
+    data = b"".join(warc("response", block, f"WARC-Payload-Digest: {digest}") for digest in digests)
+    records, _ = read(tmp_path / "a", data, check_digests=True)
+    assert [record.flaw is None for record in records] == [True, True, False]
+
+
+def test_a_page_of_which_not_all_came_says_so() -> None:
+    found = parse_response(response(b"Content-Length: %d" % (len(PAGE) + 9)))
+    assert found is not None
+    assert found.problem == f"http-length: {len(PAGE)} of {len(PAGE) + 9} bytes of the page came"
+    for length in (
+        len(PAGE),
+        3,
+    ):  # crawlers that unpack a body keep the length that it had when it was packed
+        found = parse_response(response(b"Content-Length: %d" % length))
+        assert found is not None
+        assert found.problem is None
 
 
 # -- ARC --------------------------------------------------------------------------------------------------
