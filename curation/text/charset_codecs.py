@@ -18,6 +18,8 @@ from functools import cache
 REPLACEMENT = "\ufffd"
 
 _MULTI_BYTE = frozenset(("cp949", "gb18030", "big5hkscs", "euc_jp", "cp932"))
+# Decoders for which bytes below 80 may be something else than ASCII.
+_NOT_ASCII = ("iso2022", "hz", "johab", "replacement")
 # Single bytes for which Python has another character, or none.
 _SINGLE_BYTE = {
     "koi8-u": {0xAE: "\u045e", 0xBE: "\u040e"},
@@ -60,6 +62,8 @@ def decode_tolerantly(data: bytes, codec: str) -> str:
     """
     if codec in ("utf-8", "utf-16-le", "utf-16-be"):
         return data.decode(codec, "replace")
+    if data.isascii() and not codec.startswith(_NOT_ASCII):
+        return data.decode("ascii")
     if codec in _MULTI_BYTE:
         return _other_characters(data.decode(codec, _STANDARD + codec), codec)
     if codec == "replacement":

@@ -8,7 +8,6 @@ among the 2,350 of KS X 1001, of which a hundred make up half of any text.
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from hanji.curation.text.charset_codecs import REPLACEMENT, decode_tolerantly
 
@@ -26,10 +25,9 @@ FREQUENT = frozenset(
     "면동연오관요조장안비니음우공경물및적유신소용미분스위모중생발명거선방실업문회등입금습년세내했까것"
 )
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
-_FOREIGN = re.compile("[^\x00-\x7f]+")
+_ASCII_RUN, _HANGUL_RUN = re.compile("[\x00-\x7f]+"), re.compile("[가-힣]+")
 _USUAL_RUN = re.compile(f"[{''.join(sorted(USUAL))}]+")
-_FREQUENT_ONE = re.compile(f"[{''.join(sorted(FREQUENT))}]")
-_FIRST_SYLLABLE, _LAST_SYLLABLE = "가", "힣"
+_FREQUENT_RUN = re.compile(f"[{''.join(sorted(FREQUENT))}]+")
 _KANA = re.compile("[\u3041-\u30ff]")
 # Control characters, private use and what could not be read: text has none of them.
 _MISFITS = re.compile("[\u0080-\u009f\ue000-\uf8ff\ufffd]")
@@ -57,7 +55,7 @@ def usual_count(text: str) -> int:
 
 def has_frequent(text: str) -> bool:
     """Whether a text has a syllable that Korean texts are full of."""
-    return _FREQUENT_ONE.search(text) is not None
+    return _FREQUENT_RUN.search(text) is not None
 
 
 def misfit_share(text: str) -> float:
@@ -83,17 +81,16 @@ def looks_korean(data: bytes, codec: str = "cp949") -> bool:
 
 def is_korean(text: str) -> bool:
     """Whether what is not ASCII in a text is mostly Hangul, of the usual syllables; False if there is none."""
-    foreign = Counter("".join(_FOREIGN.findall(text[: 4 * _JUDGED_CHARACTERS]))[:_JUDGED_CHARACTERS])
-    total = foreign.total()
-    hangul = {char: n for char, n in foreign.items() if _FIRST_SYLLABLE <= char <= _LAST_SYLLABLE}
-    syllables = sum(hangul.values())
-    if syllables == 0 or foreign[REPLACEMENT] > 0.02 * total + 1:
+    foreign = _ASCII_RUN.sub("", text[: 4 * _JUDGED_CHARACTERS])[:_JUDGED_CHARACTERS]
+    total = len(foreign)
+    syllables = total - len(_HANGUL_RUN.sub("", foreign))
+    if syllables == 0 or foreign.count(REPLACEMENT) > 0.02 * total + 1:
         return False
-    if sum(n for char, n in hangul.items() if char in USUAL) < 0.8 * syllables:
+    if usual_count(foreign) < 0.8 * syllables:
         return False
     if syllables < 8:  # too few to count frequencies
         return syllables >= 0.8 * total
-    frequent = sum(n for char, n in hangul.items() if char in FREQUENT)
+    frequent = total - len(_FREQUENT_RUN.sub("", foreign))
     return syllables >= 0.5 * total and frequent >= 0.25 * syllables
 
 

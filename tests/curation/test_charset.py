@@ -337,7 +337,8 @@ def test_a_broken_byte_touches_nothing_beyond_its_word(
     found = decode(data[:position] + (b"" if fault == "lost" else bytes((byte,))) + data[kept:])
     before, after = data[:position].rpartition(b" ")[0], data[position:].partition(b" ")[2]
     assert found.text.startswith(before.decode(encoding)) and found.text.endswith(after.decode(encoding))
-    assert found.replaced <= 3 and found.mixed == 0
+    # As many as the standard has for a sequence of UTF-8 with a foreign byte in it.
+    assert found.replaced <= 4 and found.mixed == 0
 
 
 @pytest.mark.parametrize(
