@@ -27,6 +27,7 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "tldextract",
         "brotli",
         "fasteners",
+        "pyahocorasick==2.3.1",
         "pyarrow",
         "requests",
         "aiohttp",

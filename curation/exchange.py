@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,20 +60,39 @@ def send(attempt: Attempt, channel: str, table: pa.Table, partition: np.ndarray)
 
     The order of rows within a partition is kept. ``partition`` is an int64 array, one number a row.
     """
-    order = np.argsort(partition, kind="stable")
-    sorted_partition = partition[order]
-    table = table.take(pa.array(order)).combine_chunks() if table.num_rows else table
-    present, starts = np.unique(sorted_partition, return_index=True)
-    ends = np.append(starts[1:], len(sorted_partition))[: len(starts)]
-    index: list[list[Any]] = []
-    buffer = io.BytesIO()
-    for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        data = _encode(table.slice(start, end - start))
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        index.append([number, buffer.tell(), len(data), end - start, digest])
-        buffer.write(data)
-    attempt.write_bytes(channel, f"exchange/{attempt.step}.{channel}", ".arrows", buffer.getvalue())
-    return index
+    with sending(attempt, channel) as sender:
+        sender.add(table, partition)
+    return sender.index
+
+
+class Sender:
+    """An exchange file that is written piece by piece; a partition has a stretch of each piece it has rows in."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._written = 0
+        self.index: list[list[Any]] = []
+
+    def add(self, table: pa.Table, partition: np.ndarray) -> None:
+        """Append rows; as in :func:`send`."""
+        order = np.argsort(partition, kind="stable")
+        sorted_partition = partition[order]
+        table = table.take(pa.array(order)).combine_chunks() if table.num_rows else table
+        present, starts = np.unique(sorted_partition, return_index=True)
+        ends = np.append(starts[1:], len(sorted_partition))[: len(starts)]
+        for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            data = _encode(table.slice(start, end - start))
+            digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+            self.index.append([number, self._written, len(data), end - start, digest])
+            self._file.write(data)
+            self._written += len(data)
+
+
+@contextmanager
+def sending(attempt: Attempt, channel: str) -> Iterator[Sender]:
+    """A sender whose index belongs into ``Outcome.info[channel]`` when the block has ended."""
+    with attempt.file_writer(channel, f"exchange/{attempt.step}.{channel}", ".arrows") as file:
+        yield Sender(file)
 
 
 def stretches(commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch]]:

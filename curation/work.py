@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -25,7 +25,7 @@ from hanji.curation.engines.base import Engine, Resources
 from hanji.errors import ConservationError, InputError
 from hanji.fingerprint import fingerprint, library_versions
 from hanji.progress import Progress
-from hanji.storage import Storage, TableWriter, Written
+from hanji.storage import HashingWriter, Storage, TableWriter, Written
 
 COUNTS = ("kept", "dropped", "failed")
 REQUESTS_AT_ONCE = 16
@@ -95,6 +95,15 @@ class Attempt:
         with self.run.table_writer(self.name(directory, ".parquet"), schema) as writer:
             yield writer
         self.files[logical] = writer.written
+
+    @contextmanager
+    def file_writer(self, logical: str, directory: str, suffix: str) -> Iterator[IO[bytes]]:
+        """Write a file piece by piece; it is booked when the block has ended."""
+        path = self.name(directory, suffix)
+        with self.run.create_file(path) as file:
+            hashing = HashingWriter(file)
+            yield hashing  # type: ignore[misc]
+        self.files[logical] = Written(path, hashing.bytes, hashing.sha256())
 
     def write_bytes(self, logical: str, directory: str, suffix: str, data: bytes) -> Written:
         written = self.run.write_bytes(self.name(directory, suffix), data)

@@ -261,10 +261,11 @@ class Storage:
                 yield target
             target.written = Written(path, hashing.bytes, hashing.sha256(), target.rows)
 
-    def row_groups(self, path: str) -> int:
-        """How many row groups a Parquet file has."""
+    def table_groups(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The row groups of a Parquet file one after another, with strings as ``large_string``."""
         with self.open(path) as stream, pq.ParquetFile(stream) as file:
-            return int(file.num_row_groups)
+            for group in range(file.num_row_groups):
+                yield _read(file, columns, [group])
 
     def read_table(
         self, path: str, columns: list[str] | None = None, row_groups: list[int] | None = None

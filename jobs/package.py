@@ -105,12 +105,17 @@ def _localise_curation(
     for source in recipe["sources"]:
         field = f"sources.{source['name']}.paths"
         source["paths"] = [_visible(path, field, shared, refused) for path in source["paths"]]
+    urls = recipe["urls"]
+    for place, one in enumerate([*urls["block"], *urls["allow"]]):
+        one["path"] = _visible(one["path"], f"urls: list {place + 1}", shared, refused)
     _refuse(origin, refused)
     recipe["engine"] |= {"name": "ray", "address": "auto"}
-    holders: list[tuple[dict[str, Any], str]] = [
+    holders: list[tuple[Any, Any]] = [
         *((recipe["quality"], language) for language in recipe["quality"]),
         (recipe["shards"]["tokenizer"], "file"),
         (recipe["language"], "glotlid"),
+        *((urls["word_files"], place) for place in range(len(urls["word_files"]))),
+        *((block, "model") for block in recipe["blocks"] if block["model"] not in (None, "auto")),
     ]
     if recipe["language"]["model"] != "auto":
         holders.append((recipe["language"], "model"))

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 from hanji.curation.blocks.chain import Answer, Chain, Question
 from hanji.curation.blocks.resolve import resolve
 from hanji.curation.recipe import Block, Language
-from hanji.curation.records import Edit, edits_table
-from hanji.curation.steps.texts import SplitWork, read_documents, split_edits, split_verdicts
-from hanji.curation.verdicts import verdicts_table
+from hanji.curation.records import EDITS, Edit, edits_table
+from hanji.curation.steps.texts import SplitWork, groups, split_verdicts
+from hanji.curation.verdicts import Verdict, verdicts_table
 from hanji.curation.work import Attempt, Outcome
 from hanji.recipe import Settings
 
 VERSION = 1
-_COLUMNS = ("id", "status", "language", "text", *("source", "url", "date", "title", "domain", "path"))
+_COLUMNS = ("source", "url", "date", "title", "domain", "path", "language_score")
 
 
 class BlockSettings(Settings):
@@ -36,22 +36,30 @@ class BlockSettings(Settings):
 
 def block_split(attempt: Attempt, work: SplitWork, settings: BlockSettings) -> Outcome:
     """Write edits and verdicts of one split; keeps books of the documents that had no verdict before."""
-    run = attempt.run
-    documents = read_documents(run, work.read, [*_COLUMNS, "language_score"])
-    documents = documents.filter(pc.equal(documents["status"], "read"))
-    before, edits = split_verdicts(run, work), split_edits(run, work)
-    questions: dict[str, Question] = {}
-    ids = [identity for identity in documents["id"].to_pylist() if identity not in before]
-    for row in documents.to_pylist():
-        if row["id"] not in before and row["id"] not in questions:
-            questions[row["id"]] = _question(row, edits.get(row["id"], []))
+    before = split_verdicts(attempt.run, work)
     chain = _chain(settings.model_dump_json())
-    answers = dict(zip(questions, chain.ask(list(questions.values())), strict=True))
-    rows = [(identity, edit) for identity, answer in answers.items() for edit in answer.edits]
-    verdicts = [(i, answer.verdict) for i, answer in answers.items() if answer.verdict is not None]
-    attempt.write_table("edits", "edits", edits_table(rows))
-    attempt.write_table("verdicts", "verdicts", verdicts_table(verdicts))
-    return _outcome(ids, answers, work.read.info["source"])
+    tally = _Tally()
+    verdicts: dict[str, Verdict] = {}
+    sizes: list[int] = []
+    with attempt.table_writer("edits", "edits", EDITS) as writer:
+        for place, group in enumerate(groups(attempt.run, work, _COLUMNS)):
+            read = group.documents.filter(pc.equal(group.documents["status"], "read"))
+            rows = [row for row in read.to_pylist() if row["id"] not in before]
+            questions: dict[str, Question] = {}
+            for row in rows:
+                if row["id"] not in questions:
+                    questions[row["id"]] = _question(row, group.edits.get(row["id"], []))
+            answers = dict(zip(questions, chain.ask(list(questions.values()), again=place == 0), strict=True))
+            made = [(identity, edit) for identity, answer in answers.items() for edit in answer.edits]
+            for identity, answer in answers.items():
+                if answer.verdict is not None:
+                    verdicts.setdefault(identity, answer.verdict)
+            tally.add([row["id"] for row in rows], answers)
+            sizes.append(len(made))
+            writer.write(edits_table(made))
+    attempt.write_table("verdicts", "verdicts", verdicts_table(verdicts.items()))
+    info = {"source": work.read.info["source"], "failures": tally.failures, "groups": sizes}
+    return Outcome(tally.counts, info)
 
 
 def _question(row: dict[str, Any], edits: Sequence[Edit]) -> Question:
@@ -72,12 +80,17 @@ def _chain(settings: str) -> Chain:
     return Chain(resolve(parsed.blocks, parsed.languages, parsed.lid, prepared=True))
 
 
-def _outcome(ids: Sequence[str], answers: dict[str, Answer], source: str) -> Outcome:
-    counts = {"in": len(ids), "kept": 0, "dropped": 0, "failed": 0}
-    failures: dict[str, int] = {}
-    for identity in ids:
-        verdict = answers[identity].verdict
-        counts["kept" if verdict is None else verdict.status] += 1
-        if verdict is not None and verdict.status == "failed":
-            failures[verdict.rule] = failures.get(verdict.rule, 0) + 1
-    return Outcome(counts, {"source": source, "failures": failures})
+class _Tally:
+    """The books of a split."""
+
+    def __init__(self) -> None:
+        self.counts = {"in": 0, "kept": 0, "dropped": 0, "failed": 0}
+        self.failures: dict[str, int] = {}
+
+    def add(self, ids: Sequence[str], answers: dict[str, Answer]) -> None:
+        self.counts["in"] += len(ids)
+        for identity in ids:
+            verdict = answers[identity].verdict
+            self.counts["kept" if verdict is None else verdict.status] += 1
+            if verdict is not None and verdict.status == "failed":
+                self.failures[verdict.rule] = self.failures.get(verdict.rule, 0) + 1

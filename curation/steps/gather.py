@@ -7,20 +7,25 @@ splits. Records with the same source, key and payload have the same id: they bec
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hanji.curation.columns import run_lengths, run_starts
-from hanji.curation.exchange import Stretch, id_partition, receive, send
+from hanji.curation.columns import flat, run_lengths, run_starts
+from hanji.curation.exchange import Sender, Stretch, id_partition, receive, sending
 from hanji.curation.records import DOCUMENTS, TEXT
 from hanji.curation.signals.text import SIGNALS
-from hanji.curation.steps.texts import SplitWork, edited_texts, read_documents, split_verdicts
+from hanji.curation.steps.measure import SCORES, SIGNAL_ROWS
+from hanji.curation.steps.texts import Group, Rows, SplitWork, groups, split_verdicts
 from hanji.curation.verdicts import VERDICT_FACTS, verdict_facts
 from hanji.curation.work import Attempt, Outcome
 from hanji.errors import RunError
 
 VERSION = 3
+SEND_BYTES = 128_000_000
+SEND_ROWS = 100_000
 
 FACTS = pa.schema(
     [column for column in DOCUMENTS if column.name != "text"]
@@ -33,33 +38,70 @@ _LOCATORS = [("id", "ascending"), ("path", "ascending"), ("offset", "ascending")
 
 
 def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
-    """Send the facts of every document of a split, and the edited text of those that were read."""
+    """Send the facts of every document of a split, and the edited text of those that were read.
+
+    Texts go out whenever SEND_BYTES of them are there, and the facts when they are as many as SEND_ROWS.
+    """
     run = attempt.run
-    columns = [name for name in DOCUMENTS.names if name != "text"]
-    documents = read_documents(run, work.read, columns)
-    texts = edited_texts(run, work)
-    measured = pa.table({"id": texts.ids, "edited_bytes": pc.binary_length(texts.texts).cast(pa.int64())})
     assert work.signals is not None
-    signals = run.read_table(work.signals.files["signals"].path)
-    _check_aligned(signals["id"], texts.ids, work.read.unit, "signals/text")
+    signals = Rows(run, work.signals.files["signals"].path, SIGNAL_ROWS)
+    scores = Rows(run, work.score.files["score"].path, SCORES) if work.score else None
+    verdicts = split_verdicts(run, work)
+    columns = [name for name in DOCUMENTS.names if name != "text"]
+    with sending(attempt, "facts") as facts, sending(attempt, "text") as texts:
+        some_facts, some_texts = _Buffer(facts, partitions), _Buffer(texts, partitions)
+        for group in groups(run, work, columns):
+            score = pa.nulls(len(group), pa.float64())
+            if scores is not None:
+                score = _aligned(scores.take(len(group)), group, work, "signals/quality")["score"]
+            measured = _measured(
+                group, _aligned(signals.take(len(group)), group, work, "signals/text"), score
+            )
+            some_facts.add(_facts(group, measured, verdicts))
+            some_texts.add(pa.table({"id": group.ids, "text": group.texts}))
+        some_facts.send()
+        some_texts.send()
+    return Outcome(info={"facts": facts.index, "text": texts.index})
+
+
+class _Buffer:
+    """Rows that wait until sending them is worth a stretch a partition."""
+
+    def __init__(self, sender: Sender, partitions: int) -> None:
+        self._sender = sender
+        self._partitions = partitions
+        self._tables: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        if sum(t.nbytes for t in self._tables) >= SEND_BYTES or sum(map(len, self._tables)) >= SEND_ROWS:
+            self.send()
+
+    def send(self) -> None:
+        if self._tables:
+            table = pa.concat_tables(self._tables)
+            self._sender.add(table, id_partition(table["id"], self._partitions))
+            self._tables = []
+
+
+def _measured(group: Group, signals: pa.Table, score: pa.Array | pa.ChunkedArray) -> pa.Table:
+    measured = pa.table({"id": group.ids, "edited_bytes": pc.binary_length(group.texts).cast(pa.int64())})
     for name in SIGNALS:
         # Signals whose name a document column has already (characters) are the text pass's, after edits.
         measured = measured.append_column(name, signals[name].cast(pa.int64()))
-    score = pa.nulls(len(texts), pa.float64())
-    if work.score is not None:
-        scores = run.read_table(work.score.files["score"].path)
-        _check_aligned(scores["id"], texts.ids, work.read.unit, "signals/quality")
-        score = scores["score"]
-    measured = measured.append_column("score", score)
-    verdicts = verdict_facts(texts.ids.to_pylist(), split_verdicts(run, work))
-    for name in verdicts.column_names:
-        measured = measured.append_column(name, verdicts[name])
+    return measured.append_column("score", score)
 
-    read = pc.equal(documents["status"], "read").to_numpy(zero_copy_only=False)
-    place = np.full(len(documents), -1)
-    place[read] = np.arange(len(texts))
+
+def _facts(group: Group, measured: pa.Table, verdicts: dict[str, dict[str, Any]]) -> pa.Table:
+    """Facts of all documents of a group: what was measured is null for those that were not read."""
+    of_verdicts = verdict_facts(group.ids.to_pylist(), verdicts)
+    for name in of_verdicts.column_names:
+        measured = measured.append_column(name, of_verdicts[name])
+    facts = group.documents.drop_columns("text")
+    read = pc.equal(facts["status"], "read").to_numpy(zero_copy_only=False)
+    place = np.full(len(facts), -1)
+    place[read] = np.arange(len(group))
     index = pa.array(place, mask=~read)
-    facts = documents
     for name in measured.column_names[1:]:
         column = measured[name].take(index)
         position = facts.schema.get_field_index(name)
@@ -68,14 +110,7 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
             facts = facts.set_column(position, name, kept)
         else:
             facts = facts.append_column(name, column)
-    facts = facts.select(FACTS.names).cast(FACTS)
-    text_table = pa.table({"id": texts.ids, "text": texts.texts})
-    return Outcome(
-        info={
-            "facts": send(attempt, "facts", facts, id_partition(facts["id"], partitions)),
-            "text": send(attempt, "text", text_table, id_partition(texts.ids, partitions)),
-        }
-    )
+    return facts.select(FACTS.names).cast(FACTS)
 
 
 def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]]) -> Outcome:
@@ -99,8 +134,9 @@ def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Str
     return Outcome(info={"records": rows_in, "documents": len(first)})
 
 
-def _check_aligned(got: pa.ChunkedArray, expected: pa.Array, unit: str, what: str) -> None:
-    if not got.combine_chunks().equals(expected):
-        raise RunError(
-            f"{what} of split {unit} does not line up with its documents; remove its commit records"
-        )
+def _aligned(table: pa.Table, group: Group, work: SplitWork, what: str) -> pa.Table:
+    if len(table) == len(group) and (not len(group) or flat(table["id"]).equals(group.ids)):
+        return table
+    raise RunError(
+        f"{what} of split {work.read.unit} does not line up with its documents; remove its commit records"
+    )

@@ -7,31 +7,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.classifiers.quality import QualityScorer
-from hanji.curation.signals.text import measure
-from hanji.curation.steps.texts import SplitWork, edited_texts
+from hanji.curation.records import TEXT
+from hanji.curation.signals.text import SIGNALS, measure
+from hanji.curation.steps.texts import SplitWork, groups
 from hanji.curation.work import Attempt, Outcome
 
 VERSION = 1
+SIGNAL_ROWS = pa.schema([("id", TEXT), *((name, pa.int64()) for name in SIGNALS)])
+SCORES = pa.schema([("id", TEXT), ("score", pa.float64())])
 
 
 def measure_split(attempt: Attempt, work: SplitWork) -> Outcome:
     """Write signals/text: id and one integer column a signal, for the documents that were read."""
-    texts = edited_texts(attempt.run, work)
-    signals = measure(texts.texts, texts.languages)
-    table = signals.add_column(0, "id", texts.ids)
-    attempt.write_table("signals", "signals/text", table)
-    return Outcome(info={"documents": len(texts)})
+    documents = 0
+    with attempt.table_writer("signals", "signals/text", SIGNAL_ROWS) as writer:
+        for group in groups(attempt.run, work):
+            signals = measure(group.texts, group.languages)
+            writer.write(signals.add_column(0, "id", group.ids).cast(SIGNAL_ROWS))
+            documents += len(group)
+    return Outcome(info={"documents": documents})
 
 
 def score_split(attempt: Attempt, work: SplitWork, models: dict[str, str]) -> Outcome:
     """Write signals/quality: id and ``score`` (float64 in [0, 1], null without a model of the language)."""
-    texts = edited_texts(attempt.run, work)
-    scores = np.full(len(texts), np.nan)
-    for language, path in sorted(models.items()):
-        rows = np.flatnonzero(pc.equal(texts.languages, language).to_numpy(zero_copy_only=False))
-        if len(rows):
-            scorer = QualityScorer(path)
-            scores[rows] = scorer.score(texts.texts.take(pa.array(rows)).to_pylist())
-    column = pa.array(scores, pa.float64(), mask=np.isnan(scores))
-    attempt.write_table("score", "signals/quality", pa.table({"id": texts.ids, "score": column}))
-    return Outcome(info={"documents": len(texts)})
+    documents = 0
+    with attempt.table_writer("score", "signals/quality", SCORES) as writer:
+        for group in groups(attempt.run, work):
+            scores = np.full(len(group), np.nan)
+            for language, path in sorted(models.items()):
+                rows = np.flatnonzero(pc.equal(group.languages, language).to_numpy(zero_copy_only=False))
+                if len(rows):
+                    scores[rows] = QualityScorer(path).score(group.texts.take(pa.array(rows)).to_pylist())
+            column = pa.array(scores, pa.float64(), mask=np.isnan(scores))
+            writer.write(pa.table({"id": group.ids, "score": column}))
+            documents += len(group)
+    return Outcome(info={"documents": documents})

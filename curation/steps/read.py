@@ -204,7 +204,9 @@ def _with_text(row: Document, made: Made, floor: Floor) -> Document:
 
 
 def _with_language(row: Document, guess: LanguageGuess, floor: Floor) -> Document:
-    row = dataclasses.replace(row, language=guess.language, language_score=guess.score)
+    row = dataclasses.replace(
+        row, language=guess.language, language_score=guess.score, language_detail=guess.detail
+    )
     if guess.language not in floor.languages:
         return dataclasses.replace(
             row, status="dropped", rule="floor.languages", detail=f"language {guess.language}"

@@ -1,17 +1,25 @@
-"""Texts of a split after the edits of the measuring pass, in the row order of its documents."""
+"""Texts of a split after the edits of the measuring pass, group by group, in the row order of its documents.
+
+A group is a row group of documents/: what a step holds in memory at a time, however large the split. Tables
+that later steps write beside it have the same rows in the same order; edits/ says in its commit record how
+many rows each group has.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hanji.curation.records import Edit, apply_edits
+from hanji.curation.records import EDITS, Edit, apply_edits
 from hanji.curation.verdicts import first_verdicts
 from hanji.curation.work import Commit
 from hanji.storage import Storage
+
+_NEEDED = ("id", "status", "language", "text")
 
 
 @dataclass(frozen=True)
@@ -26,45 +34,74 @@ class SplitWork:
 
 
 @dataclass(frozen=True)
-class Texts:
-    """Aligned columns of the documents of a split that were read: id, language and edited text."""
+class Group:
+    """Some documents of a split, every status, and aligned columns of those of them that were read.
 
+    ``texts`` are after edits, ``edits`` those that they got, by document id.
+    """
+
+    documents: pa.Table
     ids: pa.Array
     languages: pa.Array
     texts: pa.Array
+    edits: dict[str, list[Edit]]
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
-def read_documents(run: Storage, read: Commit, columns: list[str] | None = None) -> pa.Table:
-    """The documents of a split, every status, in the order in which they were read."""
-    return run.read_table(read.files["documents"].path, columns)
+def groups(run: Storage, work: SplitWork, columns: Sequence[str] = ()) -> Iterator[Group]:
+    """The documents of a split, with these columns, and their texts after the edits of the steps so far."""
+    names = [*_NEEDED, *(name for name in columns if name not in _NEEDED)]
+    made = [
+        (Rows(run, commit.files["edits"].path, EDITS), commit.info["groups"])
+        for commit in (work.edit, work.blocks)
+        if commit is not None
+    ]
+    for place, documents in enumerate(run.table_groups(work.read.files["documents"].path, names)):
+        read = documents.filter(pc.equal(documents["status"], "read")).combine_chunks()
+        edits = (
+            edits_by_id(pa.concat_tables([rows.take(counts[place]) for rows, counts in made])) if made else {}
+        )
+        ids: list[str] = read["id"].to_pylist()
+        texts: list[str] = read["text"].to_pylist()
+        if edits:
+            texts = [
+                apply_edits(text, edits[identity]) if identity in edits else text
+                for identity, text in zip(ids, texts, strict=True)
+            ]
+        yield Group(
+            documents,
+            pa.array(ids, pa.large_string()),
+            pa.array(read["language"].to_pylist(), pa.large_string()),
+            pa.array(texts, pa.large_string()),
+            edits,
+        )
 
 
-def edited_texts(run: Storage, work: SplitWork) -> Texts:
-    """The documents with status "read" and their texts after the edits of the steps that have run."""
-    table = read_documents(run, work.read, ["id", "status", "language", "text"])
-    table = table.filter(pc.equal(table["status"], "read")).combine_chunks()
-    texts: list[str] = table["text"].to_pylist()
-    ids: list[str] = table["id"].to_pylist()
-    edits = split_edits(run, work)
-    if edits:
-        texts = [
-            apply_edits(text, edits[identity]) if identity in edits else text
-            for identity, text in zip(ids, texts, strict=True)
-        ]
-    return Texts(
-        pa.array(ids, pa.large_string()),
-        pa.array(table["language"].to_pylist(), pa.large_string()),
-        pa.array(texts, pa.large_string()),
-    )
+class Rows:
+    """The rows of a table one stretch after another, of which only a row group or two are in memory.
 
+    ``empty`` is what is given out of a table without rows.
+    """
 
-def split_edits(run: Storage, work: SplitWork) -> dict[str, list[Edit]]:
-    """The edits of a split by document, of all steps that have run."""
-    tables = [run.read_table(c.files["edits"].path) for c in (work.edit, work.blocks) if c is not None]
-    return edits_by_id(pa.concat_tables(tables)) if tables else {}
+    def __init__(self, run: Storage, path: str, empty: pa.Schema) -> None:
+        self._groups = run.table_groups(path)
+        self._rest: pa.Table | None = None
+        self._empty = empty.empty_table()
+
+    def take(self, count: int) -> pa.Table:
+        """The next ``count`` rows; fewer where the table ends."""
+        while self._rest is None or len(self._rest) < count:
+            more = next(self._groups, None)
+            if more is None:
+                break
+            self._rest = more if self._rest is None else pa.concat_tables([self._rest, more])
+        if self._rest is None:
+            return self._empty
+        taken = self._rest.slice(0, count)
+        self._rest = self._rest.slice(count)
+        return taken
 
 
 def split_verdicts(run: Storage, work: SplitWork) -> dict[str, dict[str, Any]]:

@@ -107,9 +107,11 @@ class Sandbox:
         except (EOFError, ConnectionError, BrokenPipeError):
             ready = False
         if not ready:
-            status = self._child.poll()
+            status: int | str = "none: it was too slow"
+            with suppress(subprocess.TimeoutExpired):
+                status = self._child.wait(1)
             self.close()
-            raise OSError(f"the extraction process did not start (status {status})")
+            raise OSError(f"the extraction process did not start (exit status {status}; see its error above)")
         return ours
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, write_rows
 
@@ -25,6 +26,7 @@ from hanji.curation.recipe import CurationRecipe
 from hanji.curation.records import apply_edits
 from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
+from hanji.curation.steps import gather, read
 from hanji.curation.steps.texts import edits_by_id
 from hanji.curation.summary import CurationSummary
 from hanji.curation.text.making import Made, Raw
@@ -347,3 +349,15 @@ def test_of_one_record_read_twice_the_reading_that_succeeded_stands(
     recipe = make_recipe(tmp_path / "run", paths, max_failed_share=0.5)
     summary = curate(recipe, LocalEngine(1))
     assert (summary.records, summary.documents, summary.kept, summary.failed) == (7, 6, 6, 0)
+
+
+def test_groups_of_any_size_give_the_same_shards(
+    finished: tuple[Path, CurationSummary], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "GROUP_ROWS", 7)
+    monkeypatch.setattr(gather, "SEND_ROWS", 10)
+    run = tmp_path / "run"
+    curate(make_recipe(run, [write_rows(tmp_path / "rows.jsonl", corpus_rows())]), LocalEngine(1))
+    assert shard_hashes(run) == shard_hashes(finished[0])
+    with pq.ParquetFile(next((run / "documents").glob("*.parquet"))) as file:
+        assert file.num_row_groups > 1
