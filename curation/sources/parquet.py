@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from hanji.curation.recipe import Source
 from hanji.curation.records import Record
 from hanji.curation.sources.rows import fields_of, row_record
-from hanji.curation.sources.splits import Split
+from hanji.curation.sources.splits import Split, is_of_machine
 
 BATCH = 1024
 
@@ -25,7 +25,9 @@ def read_rows(split: Split, source: Source) -> Iterator[Record]:
     with fsspec.open(path, "rb") as stream:
         try:
             file = pq.ParquetFile(stream)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
+            if is_of_machine(error):
+                raise
             what = f"parquet-invalid: {error}" if split.size else "empty-file: 0 bytes"
             yield Record(key="", path=path, offset=0, error=what)
             return
@@ -35,8 +37,8 @@ def read_rows(split: Split, source: Source) -> Iterator[Record]:
             rows = file.metadata.row_group(group).num_rows
             try:
                 yield from _group(file, group, columns, source, path, first)
-            except (pa.ArrowInvalid, OSError) as error:
-                if isinstance(error, OSError) and error.errno is not None:
+            except (pa.ArrowException, OSError) as error:
+                if is_of_machine(error):
                     raise
                 message = f"parquet-invalid: row group {group} ({rows} rows): {error}"
                 yield Record(key="", path=path, offset=first, error=message)

@@ -57,7 +57,7 @@ def at(row: Mapping[str, Any], name: str) -> Any:
         if isinstance(value, str):
             try:
                 value = json.loads(value)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
         elif isinstance(value, list):
             value = dict(pair for pair in value if isinstance(pair, tuple) and len(pair) == 2)

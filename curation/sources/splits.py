@@ -129,7 +129,9 @@ def _row_groups(file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
     try:
         with fsspec.open(file.path, "rb") as stream:
             metadata = pq.ParquetFile(stream).metadata
-    except pa.ArrowInvalid:
+    except (pa.ArrowException, OSError) as error:
+        if is_of_machine(error):
+            raise
         # Not what it claims to be: planned whole, so that reading it gives an error record.
         return [(0, 0, file.size)]
     ranges: list[tuple[int, int, int]] = []
@@ -140,6 +142,11 @@ def _row_groups(file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
             ranges.append((start, group + 1, size))
             start, size = group + 1, 0
     return ranges
+
+
+def is_of_machine(error: Exception) -> bool:
+    """Whether an error of Arrow's reader is the machine's trouble, not the file's: it has a number then."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) is not None
 
 
 def _batches(source: Source, files: list[_File], split_bytes: int) -> Iterator[Split]:

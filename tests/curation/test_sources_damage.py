@@ -189,6 +189,23 @@ def test_a_broken_row_group_is_one_failure_and_the_others_are_read(tmp_path: Pat
     assert [e.partition(":")[0] for e in errors if e is not None] == ["parquet-invalid"]
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 5_000), st.binary(min_size=1, max_size=40))
+def test_no_mutation_of_a_parquet_file_raises(
+    tmp_path_factory: pytest.TempPathFactory, place: int, junk: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("parquet") / "a.parquet"
+    rows = [{"text": f"row {i}", "id": str(i), "metadata": {"url": f"u{i}"}} for i in range(90)]
+    pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=30)
+    data = bytearray(path.read_bytes())
+    place %= len(data)
+    data[place : place + len(junk)] = junk
+    path.write_bytes(data)
+    records = read_rows(path, "parquet")
+    assert records
+    assert all(record.error or record.text is not None for record in records)
+
+
 @pytest.mark.parametrize("data", [b"", b"PAR1" + b"x" * 100])
 def test_a_file_that_is_no_parquet_is_one_failed_record(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.parquet"
