@@ -588,5 +588,5 @@ def _rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    names = ("pyarrow", "numpy", "numba", "fastwarc", "resiliparse", "trafilatura", "fasttext", "tokenizers")
+    names = ("pyarrow", "numpy", "numba", "isal", "resiliparse", "trafilatura", "fasttext", "tokenizers")
     return {"hanji": __version__} | library_versions(*names, "gigatoken", "ray")

@@ -27,7 +27,7 @@ class Finding:
 
 
 REQUIRED = (
-    *("numpy", "pyarrow", "pydantic", "numba", "fastwarc", "resiliparse", "trafilatura"),
+    *("numpy", "pyarrow", "pydantic", "numba", "isal", "resiliparse", "trafilatura"),
     *("tokenizers", "gigatoken", "ray", "fsspec"),
 )
 OPTIONAL = (

@@ -28,8 +28,8 @@ Kind = Literal["curation", "training"]
 Versions = Literal["exact", "cluster"]
 
 CURATION_LIBRARIES = (
-    *("ray", "numpy", "numba", "pyarrow", "fastwarc", "resiliparse", "trafilatura"),
-    *("fasttext", "tokenizers", "gigatoken", "pydantic"),
+    *("ray", "numpy", "numba", "pyarrow", "isal", "resiliparse", "trafilatura", "ftfy"),
+    *("ahocorasick_rs", "fasttext", "tokenizers", "gigatoken", "pydantic"),
 )
 TRAINING_LIBRARIES = ("torch", "megatron-core", "numpy", "pyarrow", "pydantic")
 MOST_REFUSED = 8
@@ -178,7 +178,7 @@ def _refuse(origin: str, refused: list[str]) -> None:
         )
 
 
-def _setter(holder: dict[str, Any], key: str) -> Callable[[str], None]:
+def _setter(holder: Any, key: Any) -> Callable[[str], None]:
     def put(path: str) -> None:
         holder[key] = path
 
