@@ -192,7 +192,7 @@ def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
                 if nodes[inner, TAG] == _MATH:
                     drop = False
         elif (
-            (hints & RENDERED and not kind & SECTION)
+            (hints & RENDERED and not kind & BLOCK)
             or (hints & GUTTER and width > 0 and nodes[node, DIGITS] == width)
             or (
                 (tag == _FIGCAPTION or hints & CAPTION)
@@ -395,7 +395,8 @@ def _trim(nodes: np.ndarray, dropped: np.ndarray, root: int, value: np.ndarray) 
             if child != best and not dropped[child] and nodes[child, TAG] != words.TEXT and direct == 0.0:
                 width, linked = sums[child, 0], sums[child, 1]
                 before = child < best and value[child] >= 30 and linked * 4 <= width
-                if value[child] < _BESIDE * value[root] and not before:
+                part = nodes[child, HINTS] & BODY and value[child] > 0
+                if value[child] < _BESIDE * value[root] and not before and not part:
                     dropped[child] = True
             child = nodes[child, END]
         core = best

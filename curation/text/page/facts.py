@@ -134,7 +134,7 @@ class Page:
             return line[cuts[0].end() :]
         rest = line[: cuts[-1].start()]
         # Without a name to compare with, only a title element has one, and it is the short end.
-        if certain and cuts[-1].group().strip() != ":" and len(last) <= 30 and len(rest) > len(last):
+        if certain and cuts[-1].group().strip() != ":" and len(last) <= 30 and 3 * len(rest) > len(last):
             return rest
         return line
 

@@ -34,11 +34,28 @@ _BR, _HR, _IMG, _LI, _OL, _TABLE, _MATH, _ANNOTATION, _SCRIPT, _DIV, _TR, _P = (
 )
 _H1, _CODE, _PRE, _DD, _DT = (words.TAG[name] for name in ("h1", "code", "pre", "dd", "dt"))
 _TIGHT = np.zeros(len(KIND), np.bool_)
-for _name in ("div", "li", "tr", "dd", "dt", "figcaption", "caption", "center", "dir", "summary", "address"):
+for _name in (
+    "div",
+    "li",
+    "tr",
+    "dd",
+    "dt",
+    "figcaption",
+    "caption",
+    "center",
+    "dir",
+    "summary",
+    "address",
+    "thead",
+    "tbody",
+    "tfoot",
+):
     _TIGHT[words.TAG[_name]] = True
 
 # State of the writer.
-_POS, _OWED, _SPACE, _MARK, _NUMBER, _QUOTES, _LISTS, _PRE_DEPTH, _MARKS, _CELLS, _PRE_START = range(11)
+_POS, _OWED, _SPACE, _MARK, _NUMBER, _QUOTES, _LISTS, _PRE_DEPTH, _MARKS, _CELLS, _PRE_START, _LINE_QUOTES = (
+    range(12)
+)
 _MAX_QUOTES, _MAX_LISTS = 3, 6
 _NO_MARK, _BULLET, _ORDERED = 0, -1, -2
 _FENCE = 96
@@ -93,6 +110,7 @@ def _prefix(out: np.ndarray, state: np.ndarray) -> None:
             out[pos] = 32
             pos += 1
     state[_MARK] = _NO_MARK
+    state[_LINE_QUOTES] = state[_QUOTES]
     state[_POS] = pos
 
 
@@ -105,7 +123,7 @@ def _pay(out: np.ndarray, state: np.ndarray) -> None:
         for k in range(state[_OWED]):
             out[state[_POS]] = 10
             state[_POS] += 1
-            if k + 1 < state[_OWED] and state[_MARKS] and state[_QUOTES] > 0 and state[_MARK] == _NO_MARK:
+            if k + 1 < state[_OWED] and state[_MARKS] and min(state[_QUOTES], state[_LINE_QUOTES]) > 0:
                 # A blank line within a quote carries its mark.
                 out[state[_POS]] = 62
                 state[_POS] += 1
@@ -132,12 +150,10 @@ def _break(state: np.ndarray, lines: int) -> None:
 
 
 @kernel
-def _newline(out: np.ndarray, state: np.ndarray) -> None:
-    """A line break within code; none before its first line."""
+def _newline(state: np.ndarray) -> None:
+    """Owe a line break within code; none before its first line, and none is left behind its last."""
     if state[_POS] > state[_PRE_START]:
-        out[state[_POS]] = 10
-        state[_POS] += 1
-        _prefix(out, state)
+        state[_OWED] += 1
 
 
 @kernel
@@ -173,12 +189,16 @@ def _write(data: np.ndarray, start: int, stop: int, raw: bool, out: np.ndarray, 
         i += taken
         if code:
             if c == 10:
-                _newline(out, state)
+                _newline(state)
             elif c != 13 and c != 12:
                 if state[_POS] == state[_PRE_START]:
-                    state[_OWED] = 0
                     _prefix(out, state)
                     state[_PRE_START] = -1
+                while state[_OWED] > 0:
+                    out[state[_POS]] = 10
+                    state[_POS] += 1
+                    state[_OWED] -= 1
+                    _prefix(out, state)
                 out[state[_POS]] = c
                 state[_POS] += 1
             continue
@@ -355,9 +375,10 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
                 if state[_PRE_DEPTH] == 0:
                     pos = state[_POS]
                     begin = saved[height]
-                    while pos > begin and (out[pos - 1] == 10 or out[pos - 1] == 32 or out[pos - 1] == 62):
+                    while pos > begin and out[pos - 1] == 32:
                         pos -= 1
                     state[_POS] = pos
+                    state[_OWED] = 0
                     if marks and state[_CELLS] == 0:
                         out[state[_POS]] = 10
                         state[_POS] += 1
@@ -394,8 +415,8 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
                 state[_MARK] = _NO_MARK
             if kind & BLOCK:
                 if state[_PRE_DEPTH] > 0:
-                    if state[_POS] > state[_PRE_START] and out[state[_POS] - 1] != 10:
-                        _newline(out, state)
+                    if state[_OWED] == 0:
+                        _newline(state)
                 else:
                     nested = kind & LIST and state[_LISTS] > 0
                     _break(state, 1 if _TIGHT[tag] or nested else 2)
@@ -413,7 +434,7 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
         kind = KIND[tag]
         if tag == _BR:
             if state[_PRE_DEPTH] > 0:
-                _newline(out, state)
+                _newline(state)
             elif state[_CELLS] > 0 or state[_MARK] > 0:
                 state[_SPACE] = 1
             elif state[_POS] > 0:
@@ -489,8 +510,8 @@ def render(data: np.ndarray, nodes: np.ndarray, dropped: np.ndarray, root: int, 
                 saved[height] = state[_POS]
             state[_PRE_DEPTH] += 1
         elif state[_PRE_DEPTH] > 0:
-            if kind & BLOCK and state[_POS] > state[_PRE_START] and out[state[_POS] - 1] != 10:
-                _newline(out, state)
+            if kind & BLOCK and state[_OWED] == 0:
+                _newline(state)
         elif tag == _TABLE:
             _break(state, 2)
             k = node - root

@@ -40,7 +40,7 @@ _KINDS = {
     DROP: "script style template iframe noembed noframes select option textarea input button canvas audio "
     "video object embed head map datalist svg applet frameset meter progress dialog",
     HEADING: "h1 h2 h3 h4 h5 h6",
-    LIST: "ul ol dl menu dir",
+    LIST: "ul ol menu dir",
     ITEM: "li dd dt",
     CELL: "td th",
     ROW: "tr",
