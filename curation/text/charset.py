@@ -31,7 +31,13 @@ from hanji.curation.text.charset_judges import (
     misfit_share,
 )
 from hanji.curation.text.charset_labels import codec_for
-from hanji.curation.text.charset_mixed import has_utf8_hangul, is_mixed, read_in_step, read_mixed
+from hanji.curation.text.charset_mixed import (
+    has_utf8_hangul,
+    is_mixed,
+    read_in_step,
+    read_mixed,
+    with_western_marks,
+)
 from hanji.curation.text.prescan import prescan, stated_codec
 
 VERSION = 2
@@ -50,7 +56,8 @@ class Decoded:
     ``charset``: the decoder (a Python codec's name, see ``charset_labels``). ``source``: "bom", "http", "meta",
     "detected", "given" (the characters came as such), or "mislabelled-bom", "-http", "-meta" where that label was
     overruled. ``replaced``: U+FFFD in the text. ``declared``: the label as first stated, whatever came of it.
-    ``mixed``: characters read in the page's other charset (CP949 in UTF-8 or the reverse), without ASCII.
+    ``mixed``: characters read in the page's other charset (CP949 in UTF-8 or the reverse, or marks of windows-1252
+    in UTF-8), without ASCII.
     """
 
     text: str
@@ -219,6 +226,9 @@ def _decoded(data: bytes, codec: str, source: str, declared: str | None) -> Deco
     mixed = 0
     if (codec == "utf-8" and replaced) or (codec == "cp949" and has_utf8_hangul(data)):
         text, mixed = read_mixed(data, codec)
+        if codec == "utf-8" and not mixed:
+            data, mixed = with_western_marks(data)
+            text = decode_tolerantly(data, codec) if mixed else text
     elif codec == "cp949" and 0 < replaced <= _REPAIRED_SHARE * foreign_count(text) + 1:
         text = read_in_step(data)
     return Decoded(text, codec, source, text.count(REPLACEMENT), declared, mixed)

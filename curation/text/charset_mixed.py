@@ -1,4 +1,4 @@
-"""Pages in two charsets, and CP949 that lost its step.
+"""Pages in two charsets, marks of Windows in UTF-8, and CP949 that lost its step.
 
 Old Korean boards put what their users wrote in CP949 into a template in UTF-8, or the reverse. The bytes
 between tags are then read in the other charset, stretch by stretch, where that is certain: a stretch that is
@@ -33,6 +33,9 @@ _HANGUL = re.compile("[가-힣]")
 _THREE_BYTES = re.compile("[\u0800-\ud7ff\uf900-\uffef]")
 # Characters certainly in the other charset from which on a page is one of both.
 _EVIDENCE = 12
+_LONE_MARK = re.compile(
+    rb"(?<=[\t\n\r -~])[\x85\x91-\x97](?=[\t\n\r -~])|(?<=[A-Za-z])[\xc0-\xd6\xd8-\xf6\xf8-\xff](?=[A-Za-z])"
+)
 _LONGEST_RUN = 512
 _MOST_RUNS = 5_000
 
@@ -136,6 +139,16 @@ def _is_usual(text: str, least: int, frequent: bool = True) -> bool:
     """Whether at least so many usual syllables are nine tenths of what is not ASCII, a frequent one among them."""
     enough = usual_count(text) >= max(least, 0.9 * foreign_count(text))
     return enough and (not frequent or has_frequent(text))
+
+
+def with_western_marks(data: bytes) -> tuple[bytes, int]:
+    """(bytes with lone marks of windows-1252 in UTF-8, how many there were) of a page that is otherwise UTF-8.
+
+    It is what is pasted into English pages: a quotation mark or dash between two ASCII characters, or a letter
+    between two letters. A lone byte is never UTF-8, and what is left of a Korean character that was cut off
+    stands beside other Korean.
+    """
+    return _LONE_MARK.subn(lambda found: found.group().decode("cp1252").encode(), data)
 
 
 def read_in_step(data: bytes) -> str:

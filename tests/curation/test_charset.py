@@ -223,6 +223,15 @@ def test_a_title_cut_off_in_the_middle_of_a_character_stays_utf8() -> None:
     assert (found.replaced, found.mixed) == (1, 0)
 
 
+def test_quotation_marks_of_windows_pasted_into_a_page_in_utf8_are_read() -> None:
+    page = "<p>© 2009 — “Title”</p>".encode() + b"<p>It\x92s a \x93na\xefve\x94 page \x96 isn\x92t it</p>"
+    found = decode(page, "utf-8")
+    assert found.text == "<p>© 2009 — “Title”</p><p>It’s a “naïve” page – isn’t it</p>"
+    assert (found.charset, found.mixed, found.replaced) == ("utf-8", 6, 0)
+    cut = decode("<p>제목 abc 글".encode()[:-1] + b"...</p><p>" + KOREAN.encode(), "utf-8")
+    assert (cut.mixed, cut.replaced) == (0, 1)
+
+
 def test_a_broken_byte_costs_one_character_of_utf8() -> None:
     data = KOREAN.encode()
     for place in (7, 12):
