@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any, Literal
 
 import pyarrow as pa
@@ -133,7 +133,8 @@ def export(
     finally:
         engine.close()
     if not files:
-        raise InputError(f"{run}: no kept document is {selection}; see its report for what there is")
+        asked = ", ".join(f"{name} {value}" for name, value in asdict(selection).items() if value is not None)
+        raise InputError(f"{run}: no kept document has {asked or 'a text'}; its report says what there is")
     return Exported(output, files, dict(sorted(documents.items())), dict(sorted(text_bytes.items())))
 
 
