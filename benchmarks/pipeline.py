@@ -67,6 +67,7 @@ def main() -> None:
         count = len(found) * arguments.copies
         say(f"{count} pages, {size / 1e6:.0f} MB of HTML, in {WORKERS} WARC files")
         assets = _assets(Path(scratch) / "assets")
+        _ours(few)  # a machine's first run compiles the kernels
         taken = interleaved(
             {
                 "peer start": lambda: _peer(interpreter, few, assets),
