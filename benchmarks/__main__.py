@@ -14,10 +14,13 @@ ALL = (
     "extraction",
     "pipeline",
     "charset",
+    "characters",
     "byte_guess",
     "language",
     "pii",
     "lines",
+    "urls",
+    "blocks",
     "warc_reading",
     "memory",
 )
