@@ -51,9 +51,9 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     or "plain", used by hanji. Raises ValueError for other names and for a page of more than 64 MiB, and
     whatever a library raises; runs in the sandbox. The same page gives the same answer.
 
-    hanji has failed on a page if its text is under 100 columns while the page's prose is over 400, or under a
-    tenth of the prose while that is over 600. Then trafilatura's text is taken if it is longer than twice ours
-    and 100 characters.
+    hanji has failed on a page if its text is under 100 characters while the page's prose is over 400 columns, or
+    under a tenth of the prose while that is over 600. Then it chooses again without minding names and captions.
+    If that fails too, trafilatura's text is taken, provided it is longer than twice ours and 100 characters.
     """
     if extractor not in ("hanji", "resiliparse", "trafilatura") or structure not in ("markdown", "plain"):
         raise ValueError(f"no extractor {extractor!r} with structure {structure!r}")
@@ -72,15 +72,28 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     if extractor == "resiliparse":
         text = _by_resiliparse(html)
         return Extracted(text, title, published, extractor, _signal(text, prose))
-    dropped, root = choose(data, nodes)
-    text = render(data, nodes, dropped, root, structure == "markdown").tobytes().decode("utf-8", "replace")
+    text = _by_hanji(data, nodes, structure, lenient=False)
+    if _suspect(text, prose):
+        lenient = _by_hanji(data, nodes, structure, lenient=True)
+        text = lenient if len(lenient) > 2 * len(text) else text
     signal = _signal(text, prose)
-    suspect = (len(text) < LITTLE_TEXT and prose > SOME_TEXT) or (signal < LITTLE_SHARE and prose > MUCH_TEXT)
-    if suspect and len(page) <= FALLBACK_BYTES and depth <= FALLBACK_DEPTH:
+    if _suspect(text, prose) and len(page) <= FALLBACK_BYTES and depth <= FALLBACK_DEPTH:
         other = _by_trafilatura(html)
         if len(other) > 2 * len(text) + LITTLE_TEXT:
             return Extracted(other, title, published, "trafilatura", signal)
     return Extracted(text, title, published, "hanji", signal)
+
+
+def _by_hanji(data: np.ndarray, nodes: np.ndarray, structure: str, *, lenient: bool) -> str:
+    dropped, root = choose(data, nodes, lenient)
+    return render(data, nodes, dropped, root, structure == "markdown").tobytes().decode("utf-8", "replace")
+
+
+def _suspect(text: str, prose: int) -> bool:
+    """Whether a text is next to nothing beside the page's prose (display columns)."""
+    return (len(text) < LITTLE_TEXT and prose > SOME_TEXT) or (
+        len(text) < LITTLE_SHARE * prose and prose > MUCH_TEXT
+    )
 
 
 def _signal(text: str, prose: int) -> float:

@@ -227,14 +227,30 @@ def test_a_page_of_scripts_gives_what_stands_without_them() -> None:
     assert "도서관에서" not in hanji(f"<body>{prose(3, ENGLISH)}<noscript>{prose(1)}</noscript>")
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<div class=tags><p>{}</p></div>",
+        "<figure><img src=a.png><figcaption>{}</figcaption></figure>",
+        "<div class=caption><p>{}</p></div>",
+        "<div class=widget><span>{}</span></div>",
+    ],
+)
+def test_a_page_of_nothing_but_suspects_keeps_them(part: str) -> None:
+    found = extract("<body>" + "".join(part.format(f"{KOREAN} {n}") for n in range(8)), "hanji")
+    assert found.text.count("도서관에서") == 8 and found.extractor == "hanji" and found.signal > 0.5
+
+
 def test_where_the_choice_fails_trafilatura_is_asked() -> None:
-    # One paragraph within a page of list items without an end: nothing of it looks like an article.
-    items = "".join(f"<li class='widget'><span>{KOREAN}</span></li>" for _ in range(20))
-    found = extract(f"<body><div class='sidebar'><ul>{items}</ul></div><p>{'짧다 ' * 20}</p></body>", "hanji")
-    assert found.extractor in ("hanji", "trafilatura")
-    assert found.signal <= 1.0
-    if found.extractor == "trafilatura":
-        assert len(found.text) > 100
+    page = "".join(f"<div hidden><p>{KOREAN} {number}</p></div>" for number in range(8))
+    found = extract(page, "hanji")
+    assert found.extractor == "trafilatura" and found.signal == 0.0
+    assert found.text == extract(page, "trafilatura").text and len(found.text) > 100
+
+
+def test_a_page_too_deep_for_trafilatura_is_not_given_to_it() -> None:
+    page = "<div>" * 1000 + "".join(f"<div hidden><p>{KOREAN} {number}</p></div>" for number in range(8))
+    assert extract(page, "hanji") == Extracted("", None, None, "hanji", 0.0)
 
 
 @pytest.mark.parametrize("arguments", [("lynx", "markdown"), ("hanji", "rtf")])

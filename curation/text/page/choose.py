@@ -6,36 +6,22 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.text.page import words
-from hanji.curation.text.page.scan import DIGITS, END, HINTS, LINKED, NAME, PARENT, START, STOP, TAG, WIDTH
+from hanji.curation.text.page.boilerplate import drop_boilerplate, drop_never
+from hanji.curation.text.page.scan import END, HINTS, NAME, PARENT, START, STOP, TAG, WIDTH
 from hanji.curation.text.page.words import (
-    ANCHOR,
-    ARIA,
-    ASIDE,
-    BAD,
     BLOCK,
     BODY,
-    CAPTION,
-    CELL,
-    CODE,
-    COMMENT,
-    DROP,
     GOOD,
-    GUTTER,
     HEADING,
-    HIDDEN,
     ITEM,
     KIND,
     LIST,
     MAIN,
-    META,
-    PARAGRAPH,
     PREFORMATTED,
-    RAWTEXT,
-    RENDERED,
     SECTION,
-    TEX,
-    TOC,
 )
+from hanji.curation.text.page.worth import link_marks, values
+from hanji.curation.text.page.worth import sums as sums_of
 
 _HTML, _BODY, _MAIN, _ARTICLE, _HEADER, _MATH, _SCRIPT, _NOSCRIPT, _A = (
     words.TAG[name]
@@ -45,230 +31,16 @@ _FORM, _TABLE, _FIGCAPTION, _TITLE = (words.TAG[name] for name in ("form", "tabl
 _LI, _P, _UL, _OL, _H1, _IMG = (words.TAG[name] for name in ("li", "p", "ul", "ol", "h1", "img"))
 
 
-_ALONE = 0.5
-_TEASER = 0.1
-_LONG_TITLE = 1000
-_HEADINGS = 20
-_NOTHING = 100
-"""A page with less text than this without scripts has its text in ``noscript``."""
-_CORE = 0.6
-_BESIDE = 0.1
 _SHARE = 0.87
 """Of what is good within an element, the share that one child must hold to be the container instead."""
-
-
-@kernel
-def _sums(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """Width, links, marks, digits of every subtree without what is dropped: int64[nodes, 4]."""
-    count = len(nodes)
-    sums = np.zeros((count, 4), np.int64)
-    node = 0
-    while node < count:
-        if dropped[node]:
-            node = nodes[node, END]
-            continue
-        if nodes[node, TAG] == words.TEXT:
-            for column in range(4):
-                sums[node, column] = nodes[node, WIDTH + column]
-        node += 1
-    for node in range(count - 1, 0, -1):
-        for column in range(4):
-            sums[nodes[node, PARENT], column] += sums[node, column]
-    return sums
-
-
-@kernel
-def _link_marks(nodes: np.ndarray, first: int, last: int) -> np.ndarray:
-    """How many headings and pictures that are links stand before each row: int32[last - first + 1]."""
-    marks = np.zeros(last - first + 1, np.int32)
-    link_until = 0
-    for node in range(first, last):
-        tag = nodes[node, TAG]
-        if tag == _A:
-            link_until = nodes[node, END]
-        heading = KIND[tag] & HEADING != 0 and nodes[node, LINKED] * 2 > nodes[node, WIDTH]
-        marks[node - first + 1] = marks[node - first] + (heading or (tag == _IMG and node < link_until))
-    return marks
-
-
-@kernel
-def _is_teaser(nodes: np.ndarray, marks: np.ndarray, node: int) -> bool:
-    """Whether a small container right above a block links a heading or a picture."""
-    for _ in range(3):
-        node = nodes[node, PARENT]
-        if node <= 0 or nodes[node, END] - node > 40 or nodes[node, WIDTH] > 500:
-            return False
-        if marks[nodes[node, END]] > marks[node]:
-            return True
-    return False
-
-
-@kernel
-def _values(nodes: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """How much each subtree is worth as content: float64[nodes]."""
-    count = len(nodes)
-    block = np.zeros(count, np.int32)
-    code = np.zeros(count, np.bool_)
-    own = np.zeros((count, 3), np.int64)
-    node = 0
-    value = np.zeros(count)
-    while node < count:
-        if dropped[node]:
-            node = nodes[node, END]
-            continue
-        parent = max(nodes[node, PARENT], 0)
-        tag = nodes[node, TAG]
-        if tag == words.TEXT:
-            for column in range(3):
-                own[block[parent], column] += nodes[node, WIDTH + column]
-        else:
-            block[node] = node if KIND[tag] & BLOCK else block[parent]
-            code[node] = code[parent] or KIND[tag] & PREFORMATTED != 0
-        node += 1
-    # A paragraph among its like counts in full, one that stands alone in its container less, and least where a
-    # heading or picture that is a link makes it a teaser.
-    company = np.zeros(count, np.int32)
-    lures = _link_marks(nodes, 0, count)
-    for node in range(1, count):
-        if own[node, 0] - own[node, 1] >= 60:
-            company[nodes[node, PARENT]] += 1
-    for node in range(count - 1, -1, -1):
-        width, linked, marks = own[node, 0], own[node, 1], own[node, 2]
-        if width > 0:
-            text = width - linked
-            kind = KIND[nodes[node, TAG]]
-            if code[node]:
-                value[node] += min(text, 1000) * 0.7
-            elif kind & HEADING:
-                value[node] += 0 if linked * 2 <= width else -5.0
-            elif linked * 2 > width:
-                value[node] += -10 - 0.5 * linked
-            elif text >= 60 or (text >= 25 and marks > 0):
-                share = 1 - linked / width
-                if node > 0 and text < 400 and company[nodes[node, PARENT]] < 2:
-                    share *= _TEASER if _is_teaser(nodes, lures, node) else _ALONE
-                value[node] += text * share
-            elif kind & ITEM:
-                value[node] += -3
-            else:
-                value[node] += -8 - 0.5 * linked
-        if node > 0:
-            value[nodes[node, PARENT]] += max(value[node], 0.0)
-    return value
-
-
-@kernel
-def _drop_never(nodes: np.ndarray, dropped: np.ndarray) -> None:
-    """Drop what is never text: scripts, controls, what is not shown, drawn formulas, line numbers."""
-    node = 0
-    count = len(nodes)
-    total = nodes[0, WIDTH]
-    code_until = 0
-    scripted = 0
-    for row in range(count):
-        if nodes[row, TAG] == _NOSCRIPT:
-            scripted += nodes[row, WIDTH]
-    while node < count:
-        tag = nodes[node, TAG]
-        hints = nodes[node, HINTS]
-        kind = KIND[tag]
-        width = nodes[node, WIDTH]
-        drop = False
-        if node < code_until:
-            # The classes within code colour it (comment, meta, tag): they are no hints.
-            hints &= GUTTER | ANCHOR | RAWTEXT
-            nodes[node, HINTS] = hints
-        elif kind & PREFORMATTED:
-            code_until = nodes[node, END]
-        if tag == words.TEXT or tag in (_HTML, _BODY):
-            pass
-        elif kind & DROP:
-            drop = not (tag == _SCRIPT and hints & TEX)
-        elif tag == _NOSCRIPT:
-            drop = total - scripted >= _NOTHING
-        elif (hints & HIDDEN and width * 4 < total * 3) or (hints & ARIA and width * 10 < total * 3):
-            drop = True
-            for inner in range(node + 1, min(nodes[node, END], node + 40)):
-                if nodes[inner, TAG] == _MATH:
-                    drop = False
-        elif (
-            (hints & RENDERED and not kind & BLOCK)
-            or (hints & GUTTER and width > 0 and nodes[node, DIGITS] == width)
-            or (
-                (tag == _FIGCAPTION or hints & CAPTION)
-                and width < 600
-                and not nodes[nodes[node, PARENT], HINTS] & CODE
-            )
-            or (hints & ANCHOR and width < 12 and not kind & HEADING)
-        ):
-            drop = True
-        if drop:
-            dropped[node] = True
-            node = nodes[node, END]
-        else:
-            node += 1
-
-
-@kernel
-def _named_boilerplate(nodes: np.ndarray, node: int, text: int) -> bool:
-    """Whether an element's name says that it is no content. Names of inline elements within prose do not count."""
-    tag = nodes[node, TAG]
-    kind = KIND[tag]
-    hints = nodes[node, HINTS]
-    if tag == words.TEXT or tag in (_HTML, _BODY, _MAIN) or kind & HEADING:
-        return False
-    if not kind & BLOCK and KIND[nodes[nodes[node, PARENT], TAG]] & (PARAGRAPH | HEADING | ITEM | CELL):
-        return False
-    if kind & ASIDE or tag in (_HEADER, _FORM):
-        return True
-    if hints & BAD or (hints & (COMMENT | TOC) and not hints & BODY):
-        return True
-    return hints & META != 0 and not hints & BODY and text < 150
-
-
-@kernel
-def _drop_boilerplate(nodes: np.ndarray, dropped: np.ndarray) -> None:
-    """Drop what is named as boilerplate, unless it holds what is good on the page."""
-    sums = _sums(nodes, dropped)
-    value = _values(nodes, dropped)
-    count = len(nodes)
-    total = max(sums[0, 0] - sums[0, 1], 1)
-    body = np.zeros(count, np.bool_)  # holds an article's body
-    for node in range(count - 1, 0, -1):
-        if dropped[node]:
-            body[node] = False
-            continue
-        if nodes[node, TAG] == _MAIN or nodes[node, TAG] == _ARTICLE or nodes[node, HINTS] & (BODY | MAIN):
-            body[node] = sums[node, 0] - sums[node, 1] > total // 4
-        body[nodes[node, PARENT]] |= body[node]
-    named = np.zeros(count, np.bool_)
-    for bold in (True, False):
-        left = value[0]
-        node = 1
-        while node < count:
-            if dropped[node]:
-                node = nodes[node, END]
-                continue
-            text = sums[node, 0] - sums[node, 1]
-            named[node] = (
-                not body[node]
-                and _named_boilerplate(nodes, node, text)
-                and (value[node] * 10 < value[0] * 8 if bold else text * 5 < total * 2)
-            )
-            if named[node]:
-                left -= max(value[node], 0.0)
-                node = nodes[node, END]
-            else:
-                node += 1
-        if left >= 60 and left * 8 >= value[0]:
-            break
-    node = 1
-    while node < count:
-        if named[node] and not dropped[node]:
-            dropped[node] = True
-            node = nodes[node, END]
-        else:
-            node += 1
+_CORE = 0.6
+"""The share that makes a child the core of the content."""
+_BESIDE = 0.1
+"""What is worth less than this share of all, beside the core, goes."""
+_LONG_TITLE = 1000
+"""A longer title (bytes) is not compared with headings."""
+_HEADINGS = 20
+"""So many headings are compared with the title."""
 
 
 @kernel
@@ -336,9 +108,9 @@ def _container(nodes: np.ndarray, dropped: np.ndarray, value: np.ndarray) -> int
 @kernel
 def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
     """Drop rows of teasers within the content: siblings of few words with a linked heading or picture."""
-    sums = _sums(nodes, dropped)
+    sums = sums_of(nodes, dropped)
     first, last = root, nodes[root, END]
-    marks = _link_marks(nodes, first, last)
+    marks = link_marks(nodes, first, last)
     for parent in range(first, last):
         if nodes[parent, TAG] == words.TEXT or dropped[parent] or nodes[parent, END] < parent + 6:
             continue
@@ -374,7 +146,7 @@ def _drop_cards(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
 @kernel
 def _trim(nodes: np.ndarray, dropped: np.ndarray, root: int, value: np.ndarray) -> None:
     """Drop what stands around the core of the content and is worth little beside it."""
-    sums = _sums(nodes, dropped)
+    sums = sums_of(nodes, dropped)
     core = root
     while True:
         best, direct = -1, 0.0
@@ -405,7 +177,7 @@ def _trim(nodes: np.ndarray, dropped: np.ndarray, root: int, value: np.ndarray) 
 @kernel
 def _clean(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
     """Drop what is link-dense within the content."""
-    sums = _sums(nodes, dropped)
+    sums = sums_of(nodes, dropped)
     node = root + 1
     while node < nodes[root, END]:
         if dropped[node]:
@@ -477,12 +249,15 @@ def _within(data: np.ndarray, nodes: np.ndarray, text: int, title: int) -> bool:
 
 
 @kernel
-def choose(data: np.ndarray, nodes: np.ndarray) -> tuple[np.ndarray, int]:
-    """(dropped bool[nodes], root): the content is the subtree of ``root`` without dropped subtrees."""
+def choose(data: np.ndarray, nodes: np.ndarray, lenient: bool) -> tuple[np.ndarray, int]:
+    """(dropped bool[nodes], root): the content is the subtree of ``root`` without dropped subtrees.
+
+    data, nodes: as in scan; lenient: captions and what is boilerplate by name stay, for pages of nothing else.
+    """
     dropped = np.zeros(len(nodes), np.bool_)
-    _drop_never(nodes, dropped)
-    _drop_boilerplate(nodes, dropped)
-    value = _values(nodes, dropped)
+    drop_never(nodes, dropped, not lenient)
+    drop_boilerplate(nodes, dropped, lenient)
+    value = values(nodes, dropped)
     root = _container(nodes, dropped, value)
     _drop_cards(nodes, dropped, root)
     _trim(nodes, dropped, root, value)

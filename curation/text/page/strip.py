@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.compiled import kernel
-from hanji.curation.text.page.scan import hash_letters, look_up
+from hanji.curation.text.page.names import hash_letters, look_up
 from hanji.curation.text.page.words import fnv, table
 
 _SCRIPT, _STYLE, _PLAINTEXT = (np.uint64(fnv(name)) for name in ("script", "style", "plaintext"))
