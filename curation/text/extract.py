@@ -52,8 +52,9 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     whatever a library raises; runs in the sandbox. The same page gives the same answer.
 
     hanji has failed on a page if its text is under 100 characters while the page's prose is over 400 columns, or
-    under a tenth of the prose while that is over 600. Then it chooses again without minding names and captions.
-    If that fails too, trafilatura's text is taken, provided it is longer than twice ours and 100 characters.
+    under a tenth of the prose while that is over 600. In the first case it chooses again without minding names
+    and captions. If the text has failed still, trafilatura's is taken, provided it is longer than twice ours and
+    100 characters.
     """
     if extractor not in ("hanji", "resiliparse", "trafilatura") or structure not in ("markdown", "plain"):
         raise ValueError(f"no extractor {extractor!r} with structure {structure!r}")
@@ -73,7 +74,7 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
         text = _by_resiliparse(html)
         return Extracted(text, title, published, extractor, _signal(text, prose))
     text = _by_hanji(data, nodes, structure, lenient=False)
-    if _suspect(text, prose):
+    if len(text) < LITTLE_TEXT and _suspect(text, prose):
         lenient = _by_hanji(data, nodes, structure, lenient=True)
         text = lenient if len(lenient) > 2 * len(text) else text
     signal = _signal(text, prose)
