@@ -87,6 +87,15 @@ def test_rows_of_teasers_below_an_article_go() -> None:
     assert text.count("도서관에서") == 6 and "다른 기사" not in text
 
 
+def test_a_heading_goes_with_the_list_of_links_below_it() -> None:
+    links = "<ul><li><a href=/1>어떤 다른 글</a><li><a href=/2>또 다른 글</a></ul>"
+    page = (
+        f"<main><h1>머리</h1><h2>절</h2>{prose(3)}<h2>더 볼 글</h2>{links}<h2>둘째 절</h2>{prose(2)}</main>"
+    )
+    text = hanji(page)
+    assert "# 머리" in text and "## 절" in text and "## 둘째 절" in text and "더 볼 글" not in text
+
+
 def test_an_article_in_several_parts_stays_whole() -> None:
     parts = "".join(f"<div class=article-body>{prose(n)}</div><div class=ad>광고</div>" for n in (2, 5, 1))
     text = hanji(f"<article>{parts}</article>")

@@ -249,6 +249,31 @@ def _within(data: np.ndarray, nodes: np.ndarray, text: int, title: int) -> bool:
 
 
 @kernel
+def _drop_bare_headings(nodes: np.ndarray, dropped: np.ndarray, root: int) -> None:
+    """Drop headings of which nothing is left: what stood below them was dropped."""
+    heading, lost = -1, False
+    node = root + 1
+    stop = nodes[root, END]
+    while node <= stop:
+        tag = nodes[node, TAG] if node < stop else _H1
+        if node < stop and dropped[node]:
+            lost = lost or nodes[node, WIDTH] > 0
+            node = nodes[node, END]
+            continue
+        if node == stop or KIND[tag] & HEADING:
+            if heading > 0 and lost and tag <= nodes[heading, TAG]:
+                dropped[heading] = True
+            if node == stop:
+                break
+            heading, lost = node, False
+            node = nodes[node, END]
+            continue
+        if (tag == words.TEXT and nodes[node, WIDTH] > 0) or tag == _MATH:
+            heading = -1
+        node += 1
+
+
+@kernel
 def choose(data: np.ndarray, nodes: np.ndarray, lenient: bool) -> tuple[np.ndarray, int]:
     """(dropped bool[nodes], root): the content is the subtree of ``root`` without dropped subtrees.
 
@@ -263,4 +288,5 @@ def choose(data: np.ndarray, nodes: np.ndarray, lenient: bool) -> tuple[np.ndarr
     _trim(nodes, dropped, root, value)
     _clean(nodes, dropped, root)
     _drop_title(data, nodes, dropped, root)
+    _drop_bare_headings(nodes, dropped, root)
     return dropped, root
