@@ -14,7 +14,7 @@ from hanji.page import Markup, number, section, table, tag
 
 Reading = dict[str, dict[str, int]]
 # What is counted of each document, by the words that the page uses.
-_KINDS = ("charset", "extractor", "bytes", "repaired", "language", "flaw")
+_KINDS = ("charset", "extractor", "bytes", "repaired", "language")
 _NORMAL = {
     "surrogates": "lone surrogates replaced",
     "newlines": "line ends made \\n",
@@ -30,7 +30,10 @@ _NORMAL = {
 
 
 def tally(documents: Iterable[Document]) -> Reading:
-    """Counts of some documents, by kind and value; those of the normal form count documents and places."""
+    """Counts of some documents, by kind and value; those of the normal form count documents and places.
+
+    The flaws of records are counted where they are read (:class:`Reader`) and added as the kind "flaw".
+    """
     counts: dict[str, Counter[str]] = {kind: Counter() for kind in (*_KINDS, "changed", "places")}
     for document in documents:
         found = {
@@ -40,7 +43,6 @@ def tally(documents: Iterable[Document]) -> Reading:
             "repaired": document.mojibake
             and f"{document.mojibake}\t{'repaired' if document.repaired_characters else 'suspected'}",
             "language": document.language_detail and _kind_of_detail(document.language_detail),
-            "flaw": document.flaw and document.flaw.partition(":")[0],
         }
         for kind, value in found.items():
             if value:

@@ -68,6 +68,8 @@ def read_split(attempt: Attempt, work: tuple[Split, Source], settings: ReadSetti
                 if document.status == "failed":
                     reasons[document.rule or ""] += 1
     skipped.update(reader.skipped)
+    if reader.flaws:
+        add(reading, {"flaw": dict(reader.flaws)})
     info = {
         "source": source.name,
         "skipped": dict(skipped),
