@@ -64,7 +64,19 @@ class Floor(Settings):
 
 
 PiiKind = Literal[
-    "email", "phone", "rrn", "frn", "brn", "crn", "passport", "licence", "card", "account", "ip", "ssn", "itin"
+    "email",
+    "phone",
+    "rrn",
+    "frn",
+    "brn",
+    "crn",
+    "passport",
+    "licence",
+    "card",
+    "account",
+    "ip",
+    "ssn",
+    "itin",
 ]
 PiiAction = Literal["mask", "tag", "drop", "off"]
 
@@ -135,15 +147,20 @@ class UrlList(Settings):
 class Urls(Settings):
     """Rules on URLs, applied before anything is parsed. A record without a URL is not judged by them."""
 
-    block: list[UrlList] = Field(default=[], description="lists of hosts (with subdomains) and URLs not to read")
+    block: list[UrlList] = Field(
+        default=[], description="lists of hosts (with subdomains) and URLs not to read"
+    )
     blocked: list[str] = Field(default=[], description="further hosts and URLs not to read")
     allow: list[UrlList] = Field(default=[], description="lists whose hosts and URLs no block rule stops")
     allowed: list[str] = Field(default=[], description="further hosts and URLs that no block rule stops")
     only_allowed: bool = Field(False, description="read only what the allow-lists name")
     words: list[Literal["adult", "gambling", "spam"]] = Field(
-        default=["adult", "gambling", "spam"], description="word lists for hosts and paths, Korean and English"
+        default=["adult", "gambling", "spam"],
+        description="word lists for hosts and paths, Korean and English",
     )
-    word_files: list[str] = Field(default=[], description="word lists of your own, local files (docs/url-rules.md)")
+    word_files: list[str] = Field(
+        default=[], description="word lists of your own, local files (docs/url-rules.md)"
+    )
 
 
 class Text(Settings):

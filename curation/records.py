@@ -108,9 +108,11 @@ def apply_edits(text: str, edits: list[Edit]) -> str:
 Status = Literal["read", "dropped", "failed"]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Document:
     """A row of ``documents/``: a record after decoding, extraction, language and floors.
+
+    Not frozen: freezing makes an instance of so many fields four times as dear, and there is one a record.
 
     ``status`` "read" goes on to be measured; "dropped" fell to a floor rule and "failed" could not be read:
     both carry ``rule`` (and ``value``, ``threshold`` where there are numbers). The other fields that are

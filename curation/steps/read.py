@@ -8,11 +8,14 @@ becomes exactly one row: read, dropped by a floor, or failed.
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
+from typing import Any
 
 from hanji.classifiers.language import LanguageGuess, LanguageIdentifier
 from hanji.curation.recipe import Floor, LanguageModels, Source, Text, Urls
@@ -32,6 +35,8 @@ BATCH_BYTES = 32_000_000
 # A row group of documents/: what later steps hold in memory at a time.
 GROUP_ROWS = 4096
 GROUP_BYTES = 32_000_000
+# A document in the making: fields of Document by name.
+Row = dict[str, Any]
 _MADE = [field.name for field in dataclasses.fields(Made) if field.name != "error"]
 
 
@@ -95,6 +100,15 @@ class _Tools:
         self.urls = UrlRules(settings.urls)
         self.sandbox: Sandbox = sandbox_for(settings.text)
         self.identifier = LanguageIdentifier(settings.language)
+        _freeze()
+
+
+@cache
+def _freeze() -> None:
+    """Once a process: what is there now stays, so the collector need not look at it again and again."""
+    gc.freeze()
+    # Rows in the making are many and live long: looking for cycles among them finds none.
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _read_all(records: Iterator[Record], tools: _Tools, skipped: Counter[str]) -> Iterator[Document]:
@@ -133,92 +147,93 @@ def _groups(documents: Iterator[Document]) -> Iterator[list[Document]]:
 
 
 def _read_batch(chosen: list[tuple[str, Record]], tools: _Tools) -> list[Document]:
-    rows: list[Document] = []
+    rows: list[Row] = []
     to_make: list[int] = []
     for position, (identity, record) in enumerate(chosen):
-        row = Document(
-            id=identity,
-            source=tools.source.name,
-            domain=tools.source.domain,
-            key=record.key,
-            url=record.url,
-            date=record.date,
-            path=record.path,
-            offset=record.offset,
-            status="read",
-            payload_bytes=len(record.payload),
-            flaw=record.flaw,
-        )
-        row = _before_text(row, record, tools)
+        row: Row = {
+            "id": identity,
+            "source": tools.source.name,
+            "domain": tools.source.domain,
+            "key": record.key,
+            "url": record.url,
+            "date": record.date,
+            "path": record.path,
+            "offset": record.offset,
+            "status": "read",
+            "payload_bytes": len(record.payload),
+            "flaw": record.flaw,
+        }
+        _before_text(row, record, tools)
         rows.append(row)
-        if row.status == "read":
+        if row["status"] == "read":
             to_make.append(position)
     made = tools.sandbox.make([raw_of(chosen[position][1]) for position in to_make])
     for position, result in zip(to_make, made, strict=True):
-        rows[position] = _with_text(rows[position], result, tools.floor)
-    judged = [position for position in to_make if rows[position].status == "read"]
-    guesses = tools.identifier.identify([rows[position].text or "" for position in judged])
+        _with_text(rows[position], result, tools.floor)
+    judged = [position for position in to_make if rows[position]["status"] == "read"]
+    guesses = tools.identifier.identify([rows[position]["text"] or "" for position in judged])
     for position, guess in zip(judged, guesses, strict=True):
-        rows[position] = _with_language(rows[position], guess, tools.floor)
-    return rows
+        _with_language(rows[position], guess, tools.floor)
+    return [Document(**row) for row in rows]
 
 
-def _before_text(row: Document, record: Record, tools: _Tools) -> Document:
+def _before_text(row: Row, record: Record, tools: _Tools) -> None:
     floor = tools.floor
     if record.error is not None:
-        rule, _, detail = record.error.partition(":")
-        return dataclasses.replace(row, status="failed", rule=rule.strip(), detail=detail.strip() or None)
+        _failed(row, record.error)
+        return
     found = tools.urls.judge(record.url)
     if found is not None:
-        return dataclasses.replace(row, status="dropped", rule=found.rule, detail=found.detail)
-    if row.payload_bytes > floor.max_payload_bytes:
-        return _floor(row, "max_payload_bytes", row.payload_bytes, floor.max_payload_bytes)
+        row |= {"status": "dropped", "rule": found.rule, "detail": found.detail}
+        return
+    if row["payload_bytes"] > floor.max_payload_bytes:
+        _floor(row, "max_payload_bytes", row["payload_bytes"], floor.max_payload_bytes)
+        return
     if record.html is not None and floor.page_language:
         guess = guess_page(record.html, record.http_charset, record.url)
-        row = dataclasses.replace(row, page_language=guess.language)
+        row["page_language"] = guess.language
         # Only what is surely neither Korean nor English: which of the two it is, the text tells better.
         if guess.language == "other":
-            return dataclasses.replace(
-                row, status="dropped", rule="floor.page_language", detail=guess.evidence
-            )
-    return row
+            row |= {"status": "dropped", "rule": "floor.page_language", "detail": guess.evidence}
 
 
-def _with_text(row: Document, made: Made, floor: Floor) -> Document:
+def _with_text(row: Row, made: Made, floor: Floor) -> None:
     if made.error is not None:
-        rule, _, detail = made.error.partition(":")
-        return dataclasses.replace(row, status="failed", rule=rule.strip(), detail=detail.strip() or None)
+        _failed(row, made.error)
+        return
     text = made.text or ""
-    row = dataclasses.replace(
-        row,
-        text_bytes=len(text.encode()),
-        characters=len(text),
-        **{name: getattr(made, name) for name in _MADE},
-    )
-    if row.characters < floor.min_characters:
-        return _floor(row, "min_characters", row.characters, floor.min_characters)
-    if row.characters > floor.max_characters:
-        return _floor(row, "max_characters", row.characters, floor.max_characters)
-    replaced_share = row.replaced_characters / row.characters if row.characters else 0.0
-    if replaced_share > floor.max_replaced_share:
-        return _floor(row, "max_replaced_share", replaced_share, floor.max_replaced_share)
-    return row
+    characters = len(text)
+    row |= {name: getattr(made, name) for name in _MADE}
+    row |= {"text_bytes": len(text.encode()), "characters": characters}
+    if characters < floor.min_characters:
+        _floor(row, "min_characters", characters, floor.min_characters)
+    elif characters > floor.max_characters:
+        _floor(row, "max_characters", characters, floor.max_characters)
+    elif made.replaced_characters > floor.max_replaced_share * characters:
+        _floor(row, "max_replaced_share", made.replaced_characters / characters, floor.max_replaced_share)
 
 
-def _with_language(row: Document, guess: LanguageGuess, floor: Floor) -> Document:
-    row = dataclasses.replace(
-        row, language=guess.language, language_score=guess.score, language_detail=guess.detail
-    )
+def _with_language(row: Row, guess: LanguageGuess, floor: Floor) -> None:
+    row |= {
+        "language": guess.language,
+        "language_score": guess.score,
+        "language_detail": guess.detail,
+    }
     if guess.language not in floor.languages:
-        return dataclasses.replace(
-            row, status="dropped", rule="floor.languages", detail=f"language {guess.language}"
-        )
-    if guess.score < floor.min_language_score:
-        return _floor(row, "min_language_score", guess.score, floor.min_language_score)
-    return row
+        row |= {"status": "dropped", "rule": "floor.languages", "detail": f"language {guess.language}"}
+    elif guess.score < floor.min_language_score:
+        _floor(row, "min_language_score", guess.score, floor.min_language_score)
 
 
-def _floor(row: Document, rule: str, value: float, threshold: float) -> Document:
-    return dataclasses.replace(
-        row, status="dropped", rule=f"floor.{rule}", value=float(value), threshold=float(threshold)
-    )
+def _failed(row: Row, error: str) -> None:
+    rule, _, detail = error.partition(":")
+    row |= {"status": "failed", "rule": rule.strip(), "detail": detail.strip() or None}
+
+
+def _floor(row: Row, rule: str, value: float, threshold: float) -> None:
+    row |= {
+        "status": "dropped",
+        "rule": f"floor.{rule}",
+        "value": float(value),
+        "threshold": float(threshold),
+    }

@@ -44,8 +44,8 @@ class Extracted:
     signal: float = 1.0
 
 
-def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extracted:
-    """Main content of a page.
+def extract(html: str | bytes, extractor: str, *, structure: str = "markdown") -> Extracted:
+    """Main content of a page, given as characters or as sound UTF-8.
 
     extractor: "hanji" (with trafilatura where it fails), "resiliparse" or "trafilatura"; structure: "markdown"
     or "plain", used by hanji. Raises ValueError for other names and for a page of more than 64 MiB, and
@@ -58,7 +58,7 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     """
     if extractor not in ("hanji", "resiliparse", "trafilatura") or structure not in ("markdown", "plain"):
         raise ValueError(f"no extractor {extractor!r} with structure {structure!r}")
-    page = html.encode("utf-8", "replace")
+    page = html if isinstance(html, bytes) else html.encode("utf-8", "replace")
     if len(page) > MAX_BYTES:
         raise ValueError(f"the page has {len(page):,} bytes; more than {MAX_BYTES:,} are not extracted")
     serialised = _serialised(page)
@@ -66,20 +66,22 @@ def extract(html: str, extractor: str, *, structure: str = "markdown") -> Extrac
     nodes, depth = scan(data)
     facts = Page(page, serialised, nodes)
     title, published = facts.title(), facts.published()
-    prose = int(nodes[0, WIDTH] - nodes[0, LINKED])
+    prose, linked = int(nodes[0, WIDTH] - nodes[0, LINKED]), int(nodes[0, LINKED])
     if extractor == "trafilatura":
-        text = _by_trafilatura(html)
+        text = _by_trafilatura(page)
         return Extracted(text, title, published, extractor, _signal(text, prose))
     if extractor == "resiliparse":
-        text = _by_resiliparse(html)
+        text = _by_resiliparse(page)
         return Extracted(text, title, published, extractor, _signal(text, prose))
     text = _by_hanji(data, nodes, structure, lenient=False)
     if len(text) < LITTLE_TEXT and _suspect(text, prose):
         lenient = _by_hanji(data, nodes, structure, lenient=True)
         text = lenient if len(lenient) > 2 * len(text) else text
     signal = _signal(text, prose)
-    if _suspect(text, prose) and len(page) <= FALLBACK_BYTES and depth <= FALLBACK_DEPTH:
-        other = _by_trafilatura(html)
+    # A page of more links than prose is an index, and has no content that could have been missed.
+    asked = prose >= linked and len(page) <= FALLBACK_BYTES and depth <= FALLBACK_DEPTH
+    if asked and _suspect(text, prose):
+        other = _by_trafilatura(page)
         if len(other) > 2 * len(text) + LITTLE_TEXT:
             return Extracted(other, title, published, "trafilatura", signal)
     return Extracted(text, title, published, "hanji", signal)
@@ -103,19 +105,23 @@ def _signal(text: str, prose: int) -> float:
 
 def _serialised(page: bytes) -> bytes:
     """The page's DOM as well-formed HTML, without comments, scripts and styles."""
-    from resiliparse.parse.html import HTMLTree
+    from resiliparse.parse.html import HTMLParserException, HTMLTree
 
     lean = strip(np.frombuffer(page, np.uint8))
-    document = HTMLTree.parse_from_bytes(lean.tobytes(), "utf-8").document
+    try:
+        document = HTMLTree.parse_from_bytes(lean.tobytes(), "utf-8").document
+    except HTMLParserException as error:
+        # Any markup is HTML to lexbor: it fails only where it gets no memory.
+        raise MemoryError(str(error)) from None
     serialised: str = document.html if document is not None else ""
     return serialised.encode("utf-8", "replace")
 
 
-def _by_resiliparse(html: str) -> str:
+def _by_resiliparse(page: bytes) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
     text: str = extract_plain_text(
-        html,
+        page.decode("utf-8"),
         preserve_formatting=True,
         main_content=True,
         list_bullets=True,
@@ -127,10 +133,15 @@ def _by_resiliparse(html: str) -> str:
     return text
 
 
-def _by_trafilatura(html: str) -> str:
+def _by_trafilatura(page: bytes) -> str:
     import trafilatura
 
     text: str | None = trafilatura.extract(
-        html, favor_precision=True, include_comments=False, include_tables=True
+        # Fast: without its own second opinions, of which two libraries more would be asked.
+        page.decode("utf-8"),
+        fast=True,
+        favor_precision=True,
+        include_comments=False,
+        include_tables=True,
     )
     return text or ""

@@ -6,7 +6,8 @@ is given was written by strangers.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import codecs
+from dataclasses import dataclass, field
 
 from hanji.curation.recipe import Text
 from hanji.curation.records import Record
@@ -65,7 +66,7 @@ def make_text(raw: Raw, settings: Text) -> Made:
     text, title = decoded.text, None
     page = None
     if raw.markup:
-        page = extract.extract(decoded.text, settings.extractor, structure=settings.structure)
+        page = extract.extract(_utf8(raw, decoded), settings.extractor, structure=settings.structure)
         text, title = page.text, page.title
     repaired = mojibake.Repaired(text, None, 0, 0)
     if settings.repair_mojibake:
@@ -88,8 +89,16 @@ def make_text(raw: Raw, settings: Text) -> Made:
         mojibake_suspects=repaired.suspects,
         extractor=page.extractor if page else None,
         extracted_share=page.signal if page else None,
-        normalised=asdict(normal.counts),
+        normalised=dict(vars(normal.counts)),
     )
+
+
+def _utf8(raw: Raw, decoded: Decoded) -> str | bytes:
+    """The page for the extractor: its own bytes where they are what it wants."""
+    sound = decoded.charset == "utf-8" and not decoded.replaced and not decoded.mixed
+    if sound and isinstance(raw.data, bytes) and not raw.data.startswith(codecs.BOM_UTF8):
+        return raw.data
+    return decoded.text
 
 
 def _decode(raw: Raw) -> Decoded:

@@ -1,11 +1,12 @@
 """A process of its own for making texts: one poisonous page costs one page.
 
-The child gets a batch over a pipe and answers page by page. A page that takes too long, wants too much
-memory or kills the child is tried once more in a fresh child, since an old one may have been worn out by
-pages before it; if it fails again that is reported, and the batch goes on behind it. The time limit counts
-the child's processor time, so that a busy machine fails no page that a quiet one would read; the system ends
-the child when it is used up, whatever code it is in. A limit on wall-clock time, ten times as long, stands
-behind that. The child ends when its parent does: its pipe closes.
+The child gets a batch over a pipe and answers a few pages at a time. If it ends, at a page that takes too
+long, wants too much memory or crashes the parser, the pages that it had not answered are made once more by a
+fresh child, one answer at a time: so the page is known, and pages before it that wore the old child out are
+not held against it. If it ends the second child too, that is reported, and the batch goes on behind it. The
+time limit counts the child's processor time, so that a busy machine fails no page that a quiet one would
+read; the system ends the child when it is used up, whatever code it is in. A limit on wall-clock time, ten
+times as long, stands behind that. The child ends when its parent does: its pipe closes.
 
 This module is also the child's program. It is started as a fresh interpreter, because forking a process
 with threads (as Ray's workers are) can deadlock.
@@ -18,7 +19,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -30,7 +32,10 @@ from hanji.curation.text.making import Made, Raw, make_text
 START_SECONDS = 300.0
 # After so many pages a child is replaced, should a parser leak.
 PAGES_A_CHILD = 20_000
+# Answers travel together, but none waits for longer than this.
+ANSWERS, ANSWER_SECONDS = 16, 0.1
 _WALL_FACTOR, _WALL_EXTRA = 10.0, 10.0
+_OUT_OF_MEMORY = 77
 
 
 class Sandbox:
@@ -46,43 +51,46 @@ class Sandbox:
     def make(self, raws: Sequence[Raw]) -> list[Made]:
         """One result an input, in order. Raises OSError only if no child can be started."""
         made: list[Made] = []
+        careful = False
         while len(made) < len(raws):
-            made += self._batch(raws[len(made) :])
-            if made[-1].error is not None and self._child is None and self._served > 1:
-                # The child ended at a page, but had others before: a fresh one tells whose fault it is.
-                made[-1:] = self._batch(raws[len(made) - 1 : len(made)])
+            rest = raws[len(made) :]
+            batch = rest[:ANSWERS] if careful else rest
+            end = self._batch(batch, 1 if careful else ANSWERS, made)
+            if end is None:
+                careful = False
+            elif careful:
+                made.append(Made(error=end))
+            else:
+                careful = True
         return made
 
-    def _batch(self, raws: Sequence[Raw]) -> Iterator[Made]:
-        """Results until the inputs are at an end, or one of them fails; at least one."""
+    def _batch(self, raws: Sequence[Raw], together: int, made: list[Made]) -> str | None:
+        """Add results to ``made`` until the inputs or the child are at an end: then, what ended it."""
         pipe = self._started()
+        limit = _WALL_FACTOR * self._settings.timeout_seconds + _WALL_EXTRA
+        want = len(made) + len(raws)
         try:
-            pipe.send(list(raws))
-            for _ in raws:
-                self._served += 1
-                if not pipe.poll(_WALL_FACTOR * self._settings.timeout_seconds + _WALL_EXTRA):
+            pipe.send((together, list(raws)))
+            while len(made) < want:
+                if not pipe.poll(limit):
                     self.close()
-                    yield self._timed_out()
-                    return
-                made: Made = pipe.recv()
-                yield made
-                if made.error is not None and made.error.startswith("extract-memory"):
-                    self.close()
-                    return
+                    return self._too_long()
+                made += pipe.recv()
         except (EOFError, ConnectionError, BrokenPipeError):
             status = self._child.wait() if self._child else None
             self.close()
             if status == -signal.SIGPROF:
-                yield self._timed_out()
-            else:
-                yield Made(error=f"extract-crash: the parser died (status {status})")
-            return
+                return self._too_long()
+            if status == _OUT_OF_MEMORY:
+                return f"extract-memory: more than {self._settings.memory_bytes >> 20} MiB"
+            return f"extract-crash: the parser died (status {status})"
+        self._served += len(raws)
         if self._served >= PAGES_A_CHILD:
             self.close()
+        return None
 
-    def _timed_out(self) -> Made:
-        limit = self._settings.timeout_seconds
-        return Made(error=f"extract-timeout: more than {limit:g} seconds of processor time")
+    def _too_long(self) -> str:
+        return f"extract-timeout: more than {self._settings.timeout_seconds:g} seconds of processor time"
 
     def _started(self) -> Connection:
         if self._pipe is not None and self._child is not None and self._child.poll() is None:
@@ -93,7 +101,7 @@ class Sandbox:
         self._child = subprocess.Popen(
             [sys.executable, "-m", __name__, str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
-            env=environment,
+            env=environment | {"OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -138,32 +146,46 @@ def sandbox_for(settings: Text) -> Sandbox:
 
 
 def _serve(descriptor: int) -> None:
+    import gc
     import resource
+    from importlib import import_module
 
     pipe = Connection(descriptor)
     settings: Text = pipe.recv()
-    # Loads the libraries and the compiled code.
+    # Loads the libraries, trafilatura among them, which few pages need, and the compiled code.
     make_text(Raw(b"<p>warm up</p>", True), settings)
+    import_module("trafilatura")
+    # What is there now stays: the collector need not look at it for every page.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     pipe.send("ready")
+    together: int
+    raws: list[Raw]
     while True:
         try:
-            raws: list[Raw] = pipe.recv()
+            together, raws = pipe.recv()
         except EOFError:
             return
+        answers: list[Made] = []
+        sent = time.monotonic()
         for raw in raws:
             # No handler: the system ends the process, even in the middle of a parser written in C.
             signal.setitimer(signal.ITIMER_PROF, settings.timeout_seconds)
             try:
-                made = make_text(raw, settings)
+                answers.append(make_text(raw, settings))
             except MemoryError:
-                made = Made(error=f"extract-memory: more than {settings.memory_bytes >> 20} MiB")
+                os._exit(_OUT_OF_MEMORY)
             except Exception as error:  # whatever a parser raises for a page is that page's failure
-                made = Made(error=f"extract-error: {type(error).__name__}: {error}"[:300])
+                answers.append(Made(error=f"extract-error: {type(error).__name__}: {error}"[:300]))
             signal.setitimer(signal.ITIMER_PROF, 0)
-            pipe.send(made)
+            if len(answers) >= together or time.monotonic() - sent > ANSWER_SECONDS:
+                pipe.send(answers)
+                answers, sent = [], time.monotonic()
+        if answers:
+            pipe.send(answers)
 
 
 if __name__ == "__main__":

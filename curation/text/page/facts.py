@@ -39,7 +39,7 @@ _MONTH_DAY = re.compile(
 )
 _DAY_MONTH = re.compile(rf"\b(\d\d?)\s+({_MONTH})[a-z]*\.?,?\s+((?:19|20)\d\d)", re.IGNORECASE)
 _SEPARATOR = re.compile(r"\s+(?:[|·•»›–—:]|::|-|<|>)\s+|\s*(?:\||::|»)\s*")
-_WANTED = (b"og:", b"date", b"publish", b"created", b"issued")
+_WANTED = re.compile(rb"og:|date|publish|created|issued", re.IGNORECASE)
 _MARKUP = re.compile(rb"<[^>]*>")
 
 
@@ -93,8 +93,7 @@ class Page:
         metas: dict[bytes, bytes] = {}
         for start, stop in self._nodes[self._rows(_META)[:200]][:, [START, STOP]].tolist():
             said = self._data[start:stop]
-            lower = said.lower()
-            if not any(word in lower for word in _WANTED):
+            if _WANTED.search(said) is None:
                 continue
             found = dict(_ATTRIBUTE.findall(said))
             name = found.get(b"property") or found.get(b"name") or found.get(b"itemprop")
