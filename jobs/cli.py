@@ -6,6 +6,9 @@ wrong. 130: interrupted from the keyboard.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -85,7 +88,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    sys.exit(run())
+    """Run this process's command line and end with its code.
+
+    What libraries registered for the end is done, and then the process ends at once: destructors of the
+    libraries' C++ parts would come next, and under load pyarrow's or torch's now and then abort there ("terminate
+    called without an active exception"), which would make a code of 1 one of -6.
+    """
+    code = run()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
