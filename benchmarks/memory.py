@@ -51,18 +51,18 @@ def main() -> None:
         table = []
         for name in ("files", "one file"):
             small, large = (_measured(Path(scratch), found, name, copies) for copies in (SMALL, LARGE))
-            for step in READING:
-                ratio = large[step] / small[step]
-                table.append(
-                    Row(
-                        f"{name}, {step}: peak MB",
-                        f"{small[step] / 1e6:.0f} (0.3 GB)",
-                        f"{large[step] / 1e6:.0f} (3 GB)",
-                        f"{ratio:.3f}",
-                        f"≤ {ALLOWED:g}",
-                        ratio <= ALLOWED,
-                    )
+            reading = [max(peaks[step] for step in READING) for peaks in (small, large)]
+            ratio = reading[1] / reading[0]
+            table.append(
+                Row(
+                    f"{name}, reading: peak MB",
+                    f"{reading[0] / 1e6:.0f} (0.3 GB)",
+                    f"{reading[1] / 1e6:.0f} (3 GB)",
+                    f"{ratio:.3f}",
+                    f"≤ {ALLOWED:g}",
+                    ratio <= ALLOWED,
                 )
+            )
             peak = max(small.values()), max(large.values())
             table.append(
                 Row(
