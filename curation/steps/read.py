@@ -33,8 +33,8 @@ VERSION = 3
 BATCH_RECORDS = 128
 BATCH_BYTES = 32_000_000
 # A row group of documents/: what later steps hold in memory at a time.
-GROUP_ROWS = 4096
-GROUP_BYTES = 32_000_000
+GROUP_ROWS = 1024
+GROUP_BYTES = 8_000_000
 # A document in the making: fields of Document by name.
 Row = dict[str, Any]
 _MADE = [field.name for field in dataclasses.fields(Made) if field.name != "error"]
@@ -108,7 +108,7 @@ def _freeze() -> None:
     """Once a process: what is there now stays, so the collector need not look at it again and again."""
     gc.freeze()
     # Rows in the making are many and live long: looking for cycles among them finds none.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 10, 10)
 
 
 def _read_all(records: Iterator[Record], tools: _Tools, skipped: Counter[str]) -> Iterator[Document]:

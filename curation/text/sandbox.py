@@ -157,7 +157,7 @@ def _serve(descriptor: int) -> None:
     import_module("trafilatura")
     # What is there now stays: the collector need not look at it for every page.
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 10, 10)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
