@@ -91,8 +91,7 @@ def _tag_end(data: np.ndarray, i: int, link: bool, out: np.ndarray, state: np.nd
 def _copy(data: np.ndarray, stop: int, out: np.ndarray, state: np.ndarray) -> None:
     """Copy the page up to ``stop``."""
     start, filled = state[1], state[0]
-    for k in range(stop - start):
-        out[filled + k] = data[start + k]
+    out[filled : filled + stop - start] = data[start:stop]
     state[0] = filled + stop - start
     state[1] = stop
 
