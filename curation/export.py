@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.records import TEXT
-from hanji.curation.work import Commit
+from hanji.curation.work import Commit, newest_commits
 from hanji.errors import InputError
 from hanji.progress import Progress, SilentProgress
 from hanji.storage import Storage
@@ -144,13 +144,8 @@ def _partitions(run: Storage) -> list[tuple[Commit, Commit]]:
         raise InputError(f"{run.describe('run.json')}: not a run directory (it has no run.json)")
     if not json.loads(run.read_bytes("run.json"))["finished"]:
         raise InputError(f"{run.describe()}: the run has not finished; `hanji curate` goes on with it")
-    commits = [{commit.unit: commit for commit in _commits(run, step)} for step in ("ledger", "gather")]
+    commits = [{commit.unit: commit for commit in newest_commits(run, step)} for step in ("ledger", "gather")]
     return [(commits[0][unit], commits[1][unit]) for unit in sorted(commits[0])]
-
-
-def _commits(run: Storage, step: str) -> Iterator[Commit]:
-    for name in run.names(f"commits/{step}", ".json"):
-        yield Commit.from_json(run.read_bytes(f"commits/{step}/{name}"))
 
 
 def _export_partition(work: _Work) -> dict[str, tuple[int, int]]:

@@ -304,9 +304,7 @@ class _Pipeline:
         )
         edits = self.runner.map(edit_step, _split_units(works))
         for commit, edited in zip(reads, edits, strict=True):
-            of_source = self.edits.setdefault(commit.info["source"], {})
-            for reason, count in edited.info["edits"].items():
-                of_source[reason] = of_source.get(reason, 0) + count
+            add(self.edits, {commit.info["source"]: edited.info["edits"]})
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
         if self.blocks:
             works = self._ask_blocks(works)

@@ -157,7 +157,7 @@ class Document:
     """The kind of mis-decoding that was undone in the text, or parts of it."""
     repaired_characters: int = 0
     mojibake_suspects: int = 0
-    """Lines that look mis-decoded and could not be repaired with certainty."""
+    """Characters that look mis-decoded and could not be repaired with certainty."""
     extractor: str | None = None
     extracted_share: float | None = None
     """The share of a page's visible text that was taken."""

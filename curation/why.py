@@ -14,7 +14,7 @@ from hanji.curation.decisions.rules import load_rules
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.report.story import tell
 from hanji.curation.signals import ratios
-from hanji.curation.work import Commit
+from hanji.curation.work import Commit, newest_commits
 from hanji.errors import InputError
 from hanji.manifest import read_manifest
 from hanji.recipe import parse_recipe
@@ -52,7 +52,7 @@ def why(run: str, key: str) -> str:
 def _find(run: Storage, key: str) -> Iterator[tuple[dict[str, Any], str]]:
     """(document row, name of its split) of every row that the key names."""
     is_id = 8 <= len(key) <= 32 and all(c in "0123456789abcdef" for c in key)
-    for commit in _commits(run, "read"):
+    for commit in newest_commits(run, "read"):
         path = commit.files["documents"].path
         table = run.read_table(path, ["id", "url", "path"])
         hit = pc.fill_null(
@@ -64,19 +64,6 @@ def _find(run: Storage, key: str) -> Iterator[tuple[dict[str, Any], str]]:
         if len(rows):
             for row in run.read_table(path).take(rows).to_pylist():
                 yield row, commit.unit
-
-
-def _commits(run: Storage, step: str) -> Iterator[Commit]:
-    """The newest commit of each unit of a step: what the last run of it made."""
-    newest: dict[str, tuple[float, Commit]] = {}
-    for name in run.names(f"commits/{step}", ".json"):
-        path = f"commits/{step}/{name}"
-        commit = Commit.from_json(run.read_bytes(path))
-        stamp = (run.local / path).stat().st_mtime if run.local is not None else 0.0
-        if commit.unit not in newest or newest[commit.unit][0] <= stamp:
-            newest[commit.unit] = (stamp, commit)
-    for _, commit in sorted(newest.values(), key=lambda pair: pair[1].unit):
-        yield commit
 
 
 def _story(
@@ -97,7 +84,7 @@ def _story(
     if ledger is not None and ledger["cluster"]:
         cluster = [
             row
-            for commit in _commits(run, "ledger")
+            for commit in newest_commits(run, "ledger")
             for row in _filtered(run, commit, "ledger", "cluster", ledger["cluster"])
         ]
     asked = _asked(recipe, facts) if facts is not None and document["status"] == "read" else []
@@ -107,7 +94,7 @@ def _story(
 def _rows(
     run: Storage, step: str, logical: str, identity: str, unit: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    for commit in _commits(run, step):
+    for commit in newest_commits(run, step):
         if unit is None or commit.unit == unit:
             yield from _filtered(run, commit, logical, "id", identity)
 

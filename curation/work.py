@@ -261,6 +261,19 @@ class Runner:
         )
 
 
+def newest_commits(run: Storage, step: str) -> Iterator[Commit]:
+    """The newest commit of each unit of a step: what the last run of it made."""
+    newest: dict[str, tuple[float, Commit]] = {}
+    for name in run.names(f"commits/{step}", ".json"):
+        path = f"commits/{step}/{name}"
+        commit = Commit.from_json(run.read_bytes(path))
+        stamp = (run.local / path).stat().st_mtime if run.local is not None else 0.0
+        if commit.unit not in newest or newest[commit.unit][0] <= stamp:
+            newest[commit.unit] = (stamp, commit)
+    for _, commit in sorted(newest.values(), key=lambda pair: pair[1].unit):
+        yield commit
+
+
 def _record_name(unit: str, key: str) -> str:
     return f"{unit}.{key}.json"
 

@@ -8,12 +8,10 @@ becomes exactly one row: read, dropped by a floor, or failed.
 from __future__ import annotations
 
 import dataclasses
-import gc
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -26,7 +24,7 @@ from hanji.curation.sources.splits import Split
 from hanji.curation.sources.urls import UrlRules
 from hanji.curation.text.guess import guess_page
 from hanji.curation.text.making import Made, raw_of
-from hanji.curation.text.sandbox import Sandbox, sandbox_for
+from hanji.curation.text.sandbox import Sandbox, sandbox_for, settle
 from hanji.curation.work import Attempt, Outcome
 
 VERSION = 3
@@ -100,15 +98,7 @@ class _Tools:
         self.urls = UrlRules(settings.urls)
         self.sandbox: Sandbox = sandbox_for(settings.text)
         self.identifier = LanguageIdentifier(settings.language)
-        _freeze()
-
-
-@cache
-def _freeze() -> None:
-    """Once a process: what is there now stays, so the collector need not look at it again and again."""
-    gc.freeze()
-    # Rows in the making are many and live long: looking for cycles among them finds none.
-    gc.set_threshold(50_000, 10, 10)
+        settle()
 
 
 def _read_all(records: Iterator[Record], tools: _Tools, skipped: Counter[str]) -> Iterator[Document]:

@@ -15,6 +15,7 @@ with threads (as Ray's workers are) can deadlock.
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
@@ -145,8 +147,17 @@ def sandbox_for(settings: Text) -> Sandbox:
     return _cached[key]
 
 
+@cache
+def settle() -> None:
+    """Once a process that reads: the collector leaves alone what is there now, and looks less often.
+
+    Rows in the making are many and live long, and have no cycles among them to find.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
 def _serve(descriptor: int) -> None:
-    import gc
     import resource
     from importlib import import_module
 
@@ -155,9 +166,7 @@ def _serve(descriptor: int) -> None:
     # Loads the libraries, trafilatura among them, which few pages need, and the compiled code.
     make_text(Raw(b"<p>warm up</p>", True), settings)
     import_module("trafilatura")
-    # What is there now stays: the collector need not look at it for every page.
-    gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    settle()
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
