@@ -1,35 +1,86 @@
 """Compiled kernels: numba with a cache that is local to the node and can never be stale.
 
-numba keys its cache by the file of a function alone: when a helper in another file changes, it silently
-returns old code. So the cache directory is named by a hash of all kernel sources and of numba's version.
+numba keys its cache by the file of a function alone: when a helper or a constant in another file changes, it
+silently returns old code. Here the cache directory of a kernel is named by a hash of everything its code can
+have been made from: the sources of its module and of all modules of this project that it imports, directly or
+through others, and numba's version. What a kernel calls it must import, so nothing it was compiled from can
+change without the name changing; and an edit recompiles the kernels that could see it, and no others. Data that
+is read while running (tables of characters, lists of words) is handed to kernels as arguments, never as a
+global: a global would be compiled in, unseen by the hash.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 
+import hanji
+
 Function = TypeVar("Function", bound=Callable[..., Any])
-_PACKAGES = ("signals", "dedup", "text/scan", "text/guessing", "text/page")
-
-
-def _cache_directory() -> Path:
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
-    for package in _PACKAGES:
-        for path in sorted((root / package).glob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "hanji" / f"numba-{digest.hexdigest()}"
+_ROOT = Path(hanji.__file__).parent
 
 
 def kernel(function: Function) -> Function:
     """Compile a function at its first call and cache the code (``numba.njit``, no fast-math)."""
-    numba.config.CACHE_DIR = str(_cache_directory())
+    numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+
+
+@cache
+def cache_directory(module: str) -> Path:
+    """Where the compiled kernels of a module of this project are kept on this node."""
+    digest = hashlib.blake2b(numba.__version__.encode(), digest_size=8)
+    for path in sources(module):
+        digest.update(path.relative_to(_ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "hanji" / "numba" / f"{module.rpartition('.')[2]}-{digest.hexdigest()}"
+
+
+@cache
+def sources(module: str) -> tuple[Path, ...]:
+    """The files of this project that a module's code can come from: its own and those it imports, in order."""
+    found: dict[str, Path] = {}
+    todo = [module]
+    while todo:
+        name = todo.pop()
+        path = _file_of(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        todo += _imports(path)
+    return tuple(path for _, path in sorted(found.items()))
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a module of this project; None for other modules, packages without code and attributes."""
+    top, _, rest = module.partition(".")
+    if top != "hanji" or not rest:
+        return None
+    place = _ROOT.joinpath(*rest.split("."))
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Names of this project that a file imports, wherever in it; of ``from a import b`` both a and a.b."""
+    return tuple(_imported(ast.parse(path.read_bytes(), filename=str(path))))
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
