@@ -1,0 +1,139 @@
+"""Properties of characters, as a table for kernels: each code point is looked up once a document.
+
+The table is data (``unicode.tsv``: one range a line), made once from Unicode 14.0 and from lists of peers, so that a
+text has the same numbers under every version of Python. ``python -m hanji.curation.signals.unicode`` writes the
+file again (under Python 3.11, with datatrove installed).
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from hanji.curation.signals import characters
+from hanji.curation.signals.characters import character_class
+from hanji.curation.signals.compiled import kernel
+
+CLASS_MASK = 15
+ALPHA = 1 << 4
+WHITE = 1 << 5
+BREAK = 1 << 6
+PEER_PUNCTUATION = 1 << 7
+TERMINAL = 1 << 8
+ALNUM = 1 << 9
+NUMERIC = 1 << 10
+P = 1 << 11
+UPPER = 1 << 12
+LOWER = 1 << 13
+DECIMAL = 1 << 14
+# Bits from 20 on belong to english.py.
+PROPERTIES: dict[str, tuple[int, str]] = {
+    "alpha": (ALPHA, "str.isalpha"),
+    "white": (WHITE, "str.isspace"),
+    "break": (BREAK, "where str.splitlines cuts"),
+    "peer_punctuation": (PEER_PUNCTUATION, "datatrove's PUNCTUATION_SET (Apache-2.0)"),
+    "terminal": (TERMINAL, "datatrove's TERMINAL_PUNCTUATION (Apache-2.0)"),
+    "alnum": (ALNUM, "str.isalnum"),
+    "numeric": (NUMERIC, "str.isdigit"),
+    "p": (P, "general category P*"),
+    "upper": (UPPER, "str.isupper"),
+    "lower": (LOWER, "str.islower"),
+    "decimal": (DECIMAL, "str.isdecimal: what \\d matches"),
+}
+POINTS = 0x110000
+PAGE = 256
+_FILE = "unicode.tsv"
+
+
+class PropertyTable(NamedTuple):
+    """``pages``: uint16[4352], the row in ``rows`` of each 256 code points; ``rows``: uint32[n, 256]."""
+
+    pages: np.ndarray
+    rows: np.ndarray
+
+
+@cache
+def table() -> PropertyTable:
+    """The table of all code points: class of characters.py in the low four bits, PROPERTIES above them."""
+    full = np.zeros(POINTS, np.uint32)
+    text = resources.files("hanji.curation.signals").joinpath(_FILE).read_text("ascii")
+    for line in text.splitlines():
+        if line.startswith("#"):
+            continue
+        name, first, last = line.split("\t")
+        full[int(first, 16) : int(last, 16) + 1] |= np.uint32(_value(name))
+    rows: dict[bytes, int] = {}
+    pages = np.empty(POINTS // PAGE, np.uint16)
+    for page, block in enumerate(full.reshape(-1, PAGE)):
+        pages[page] = rows.setdefault(block.tobytes(), len(rows))
+    return PropertyTable(pages, np.frombuffer(b"".join(rows), np.uint32).reshape(-1, PAGE).copy())
+
+
+def _value(name: str) -> int:
+    if name.startswith("class_"):
+        return int(getattr(characters, name.removeprefix("class_").upper()))
+    return PROPERTIES[name][0]
+
+
+@kernel
+def look_up(points: np.ndarray, count: int, table: PropertyTable, properties: np.ndarray) -> None:
+    """Write the properties (uint32) of ``points[:count]`` (int32)."""
+    for i in range(count):
+        point = points[i]
+        properties[i] = table.rows[table.pages[point >> 8], point & 255]
+
+
+def _tests() -> dict[str, Callable[[str], bool]]:
+    from datatrove.utils.text import PUNCTUATION_SET, TERMINAL_PUNCTUATION
+
+    return {
+        "alpha": str.isalpha,
+        "white": str.isspace,
+        "break": lambda c: len(f"a{c}b".splitlines()) == 2,
+        "peer_punctuation": PUNCTUATION_SET.__contains__,
+        "terminal": TERMINAL_PUNCTUATION.__contains__,
+        "alnum": str.isalnum,
+        "numeric": str.isdigit,
+        "p": lambda c: unicodedata.category(c)[0] == "P",
+        "upper": str.isupper,
+        "lower": str.islower,
+        "decimal": str.isdecimal,
+    }
+
+
+def _ranges(test: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
+    first = -1
+    for point in range(POINTS + 1):
+        inside = point < POINTS and test(point)
+        if inside and first < 0:
+            first = point
+        elif not inside and first >= 0:
+            yield first, point - 1
+            first = -1
+
+
+def _write(path: Path) -> None:
+    classes = ("space", "digit", "latin", "hangul", "jamo", "han", "kana", "letter")
+    lines = [f"# Unicode {unicodedata.unidata_version}; property, first and last code point"]
+    for name in classes:
+        wanted = getattr(characters, name.upper())
+        lines += _lines(f"class_{name}", lambda point, wanted=wanted: character_class(point) == wanted)
+    for name, test in _tests().items():
+        lines += _lines(name, lambda point, test=test: test(chr(point)))
+    path.write_text("\n".join(lines) + "\n", "ascii")
+
+
+def _lines(name: str, test: Callable[[int], bool]) -> list[str]:
+    return [f"{name}\t{first:X}\t{last:X}" for first, last in _ranges(test)]
+
+
+if __name__ == "__main__":
+    _write(Path(__file__).with_name(_FILE))
+    sys.stdout.write(f"{len(table().rows)} pages\n")
