@@ -32,6 +32,22 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "requests",
         "aiohttp",
     ),
+    # With the tokenizers that its word counts use, and the newest Kiwi that it allows.
+    "datatrove-ko": (
+        "datatrove==0.10.1",
+        "kiwipiepy==0.21.0",
+        "kiwipiepy_model==0.21.0",
+        "orjson",
+        "regex",
+        "ftfy",
+        "nltk",
+        "spacy==3.8.18",
+        "tldextract",
+        "fasttext-numpy2-wheel==0.9.2",
+        "pyarrow",
+        "requests",
+        "aiohttp",
+    ),
 }
 
 
