@@ -22,6 +22,7 @@ from hanji.curation.engines.base import Engine
 from hanji.curation.engines.choice import make_engine
 from hanji.curation.exchange import receiving_units
 from hanji.curation.recipe import CurationRecipe, Language
+from hanji.curation.report.histograms import EDGES
 from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.report.reading import Reading, add
@@ -508,7 +509,12 @@ class _Pipeline:
         tiers: dict[str, TierThresholds],
         manifest: Manifest,
     ) -> dict[str, Any]:
-        step = Step("summarise", STEP_VERSIONS["report"], summarise.summarise_partition)
+        step = Step(
+            "summarise",
+            STEP_VERSIONS["report"],
+            task_with(summarise.summarise_partition, self.rules),
+            [_rule_facts(self.rules), ratios.identity(), EDGES],
+        )
         units = [
             Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
             for g, row, t in zip(gathered, ledger, counts, strict=True)
@@ -535,10 +541,7 @@ class _Pipeline:
                 for language, cut in tiers.items()
             },
             "rules_applied": {
-                language: [
-                    {"name": rule.name, "description": rule.description, "threshold": rule.threshold}
-                    for rule in rules
-                ]
+                language: [dataclasses.asdict(rule) for rule in rules]
                 for language, rules in self.rules.items()
             },
             "manifest": manifest.model_dump(mode="json"),

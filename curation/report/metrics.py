@@ -12,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from hanji.curation.report import histograms
+
 SAMPLES = 3
 TOP_CLUSTERS = 8
 EXCERPT = 300
@@ -24,7 +26,7 @@ Partial = dict[str, Any]
 
 
 def summarise(ledger: pa.Table, text_of: Callable[[list[str]], dict[str, str]], tokens: pa.Table) -> Partial:
-    """Partial metrics of ledger rows.
+    """Partial metrics of ledger rows; its ``signals`` are empty (:func:`histograms.count_signals`).
 
     ``text_of`` gives edited texts by id (ids without a text are left out); ``tokens`` has id and tokens of
     the kept documents.
@@ -58,6 +60,7 @@ def empty() -> Partial:
         "jaccard": [0] * JACCARD_BINS,
         "duplicate_loss": {},
         "languages": {},
+        "signals": histograms.empty(),
     }
 
 
@@ -156,6 +159,7 @@ def merge(partials: Iterable[Partial]) -> Partial:
                 _add(known["sources"], source, count)
             known["samples"] = _least(known["samples"] + rule["samples"])
         total["clusters"] = _largest(total["clusters"] + partial["clusters"])
+        histograms.merge_counts(total["signals"], partial["signals"])
     return total
 
 
@@ -173,7 +177,8 @@ def finish(merged: Partial, facts: dict[str, Any]) -> dict[str, Any]:
                 f"source {source} lost {lost} of its {standing} passing documents to duplicates "
                 f"(more than max_source_loss {limit:g})"
             )
-    return {"kind": "curation", **merged, **facts, "warnings": warnings}
+    signals = {"edges": list(histograms.EDGES), **merged["signals"]}
+    return {"kind": "curation", **merged, **facts, "signals": signals, "warnings": warnings}
 
 
 def _add(counts: dict[str, int], key: str, amount: int) -> None:

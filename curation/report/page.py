@@ -52,9 +52,17 @@ FLOORS = {
 
 def write_report(storage: Storage, metrics: dict[str, Any]) -> None:
     """Write report/metrics.json and report/index.html of a run."""
-    data = json.dumps(metrics, ensure_ascii=False, indent=1).encode()
-    storage.write_bytes("report/metrics.json", data + b"\n")
+    storage.write_bytes("report/metrics.json", _json(metrics).encode())
     storage.write_bytes("report/index.html", render(metrics).encode())
+
+
+def _json(metrics: dict[str, Any]) -> str:
+    """Indented, but for the histograms, of which every bin would take a line."""
+    fields = [
+        f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False, indent=None if name == 'signals' else 1)}"
+        for name, value in metrics.items()
+    ]
+    return "{\n" + ",\n".join(fields) + "\n}\n"
 
 
 def render(metrics: dict[str, Any]) -> str:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.decisions.rules import Rule
 from hanji.curation.records import TEXT
+from hanji.curation.report.histograms import count_signals
 from hanji.curation.report.metrics import summarise
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 2
+VERSION = 3
 
 
-def summarise_partition(attempt: Attempt, work: tuple[Commit, Commit, Commit]) -> Outcome:
-    """Partial metrics of one ledger partition, handed on in the commit record."""
+def summarise_partition(
+    attempt: Attempt, work: tuple[Commit, Commit, Commit], rules: Mapping[str, Sequence[Rule]]
+) -> Outcome:
+    """Partial metrics of one ledger partition, handed on in the commit record. ``rules`` by language."""
     gathered, ledger_commit, counts = work
     ledger = attempt.run.read_table(ledger_commit.files["ledger"].path)
     tokens = attempt.run.read_table(counts.files["counts"].path)
@@ -23,4 +29,6 @@ def summarise_partition(attempt: Attempt, work: tuple[Commit, Commit, Commit]) -
         rows = texts.filter(pc.is_in(texts["id"], pa.array(ids, TEXT)))
         return dict(zip(rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True))
 
-    return Outcome(info={"partial": summarise(ledger, text_of, tokens)})
+    partial = summarise(ledger, text_of, tokens)
+    partial["signals"] = count_signals(attempt.run.read_table(gathered.files["facts"].path), rules)
+    return Outcome(info={"partial": partial})
