@@ -1,12 +1,13 @@
 """Properties of characters, as a table for kernels: each code point is looked up once a document.
 
-The table is data (``unicode.tsv``: one range a line), made once from Unicode 14.0 and from lists of peers, so that a
+The table is data (``unicode.tsv``: one range a line), made once from Unicode 14.0 and lists of peers, so that a
 text has the same numbers under every version of Python. ``python -m hanji.curation.signals.unicode`` writes the
-file again (under Python 3.11, with datatrove installed).
+file again (under Python 3.11, with datatrove and spaCy installed).
 """
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -33,7 +34,17 @@ P = 1 << 11
 UPPER = 1 << 12
 LOWER = 1 << 13
 DECIMAL = 1 << 14
-# Bits from 20 on belong to english.py.
+# What spaCy's rules for English words ask about characters: english.py.
+SPACY_PREFIX = 1 << 20
+SPACY_SUFFIX = 1 << 21
+SPACY_ICON = 1 << 22
+SPACY_ALPHA = 1 << 23
+SPACY_LOWER = 1 << 24
+SPACY_UPPER = 1 << 25
+SPACY_QUOTE = 1 << 26
+SPACY_BEFORE_FULL_STOP = 1 << 27
+SPACY_MARK = 1 << 28
+SPACY_SENTENCE_END = 1 << 29
 PROPERTIES: dict[str, tuple[int, str]] = {
     "alpha": (ALPHA, "str.isalpha"),
     "white": (WHITE, "str.isspace"),
@@ -46,6 +57,16 @@ PROPERTIES: dict[str, tuple[int, str]] = {
     "upper": (UPPER, "str.isupper"),
     "lower": (LOWER, "str.islower"),
     "decimal": (DECIMAL, "str.isdecimal: what \\d matches"),
+    "spacy_prefix": (SPACY_PREFIX, "spaCy (MIT) cuts it off the beginning of a word"),
+    "spacy_suffix": (SPACY_SUFFIX, "spaCy cuts it off the end of a word"),
+    "spacy_icon": (SPACY_ICON, "spaCy's ICONS: symbols that are words of their own"),
+    "spacy_alpha": (SPACY_ALPHA, "spaCy's ALPHA"),
+    "spacy_lower": (SPACY_LOWER, "spaCy's ALPHA_LOWER"),
+    "spacy_upper": (SPACY_UPPER, "spaCy's ALPHA_UPPER"),
+    "spacy_quote": (SPACY_QUOTE, "spaCy's CONCAT_QUOTES"),
+    "spacy_before_full_stop": (SPACY_BEFORE_FULL_STOP, "after it spaCy cuts a full stop off the end"),
+    "spacy_mark": (SPACY_MARK, "some rule cuts at it; a word without any is whole or a special case"),
+    "spacy_sentence_end": (SPACY_SENTENCE_END, "spaCy's Sentencizer.default_punct_chars"),
 }
 POINTS = 0x110000
 PAGE = 256
@@ -105,7 +126,40 @@ def _tests() -> dict[str, Callable[[str], bool]]:
         "upper": str.isupper,
         "lower": str.islower,
         "decimal": str.isdecimal,
+        **_spacy_tests(),
     }
+
+
+def _spacy_tests() -> dict[str, Callable[[str], bool]]:
+    from spacy.lang import char_classes as spacy_classes
+    from spacy.lang.en import English
+    from spacy.pipeline import Sentencizer
+
+    rules = English().tokenizer
+    icon = re.compile(f"[{spacy_classes.ICONS}]").match
+
+    def cut(c: str) -> bool:
+        return c == "+" or bool(rules.prefix_search(c) or rules.suffix_search(c) or icon(c))
+
+    return {
+        # Whether a plus sign goes depends on what follows it.
+        "spacy_prefix": lambda c: c != "+" and rules.prefix_search(c) is not None,
+        "spacy_suffix": lambda c: rules.suffix_search(c) is not None,
+        "spacy_icon": lambda c: icon(c) is not None,
+        "spacy_alpha": _in_class(spacy_classes.ALPHA),
+        "spacy_lower": _in_class(spacy_classes.ALPHA_LOWER),
+        "spacy_upper": _in_class(spacy_classes.ALPHA_UPPER),
+        "spacy_quote": _in_class(spacy_classes.CONCAT_QUOTES),
+        "spacy_before_full_stop": lambda c: rules.find_suffix(f"{c}.") == 1,
+        # Units follow digits.
+        "spacy_mark": lambda c: c in "0123456789.-*^~/" or cut(c),
+        "spacy_sentence_end": set(Sentencizer.default_punct_chars).__contains__,
+    }
+
+
+def _in_class(characters_of_class: str) -> Callable[[str], bool]:
+    matches = re.compile(f"[{characters_of_class}]").match
+    return lambda c: matches(c) is not None
 
 
 def _ranges(test: Callable[[int], bool]) -> Iterator[tuple[int, int]]:
