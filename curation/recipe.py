@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from hanji.recipe import Settings
+from hanji.recipe import Settings, parse_recipe, read_yaml
 
 Language = Literal["ko", "en"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -195,19 +196,53 @@ class Rule(Settings):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")]
     signal: str = Field(description="a count, ratio or column that `hanji signals` lists")
-    keep: Annotated[str, Field(pattern=r"^(>=|<=|>|<) -?[0-9.]+$")] = Field(
+    keep: Annotated[str, Field(pattern=r"^(>=|<=|>|<) -?([0-9]+(\.[0-9]*)?|\.[0-9]+)(e-?[0-9]+)?$")] = Field(
         description='comparison and threshold of the documents to keep, for example "<= 0.1"'
     )
     why: str = Field(description="shown in the report and by `hanji why`")
 
 
+class Preset(Settings):
+    """A set of rules with a name, as the presets of the project and files of `hanji calibrate` have it."""
+
+    preset: Name = Field(description="name; its rules are called NAME.RULE")
+    source: str = Field(description="where the rules and their values come from")
+    notes: str = ""
+    rules: list[Rule] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules: each name may stand once; twice: {', '.join(twice)}")
+        return self
+
+
 class Rules(Settings):
     """Which rules judge each language: presets, rules of the recipe's own, and changes of single rules."""
 
-    presets: dict[Language, list[str]] = {"ko": ["hanji_ko"], "en": ["gopher", "c4", "fineweb"]}
+    presets: dict[Language, list[str | Preset]] = Field(
+        default={"ko": ["hanji_ko"], "en": ["hanji_en"]},
+        description="names that `hanji rules` lists, or paths of files in the same form (my_ko.yaml), whose "
+        "content becomes part of the recipe",
+    )
     own: dict[Language, list[Rule]] = Field(default={}, description="further rules, named own.NAME")
     thresholds: dict[str, float] = Field(default={}, description="rule name → threshold")
     off: list[str] = Field(default=[], description="names of rules that are not applied")
+
+    @field_validator("presets", mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        """A path is replaced by what the file holds, so that a run and a submitted job need the file no more."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            language: [read_preset(one) if is_preset_path(one) else one for one in named]
+            if isinstance(named, list)
+            else named
+            for language, named in value.items()
+        }
 
     @field_validator("thresholds", mode="before")
     @classmethod
@@ -221,6 +256,16 @@ class Rules(Settings):
                 {f"{preset}.{k}": v for k, v in inner.items()} if isinstance(inner, dict) else {preset: inner}
             )
         return flat
+
+
+def is_preset_path(value: Any) -> bool:
+    """Whether this names a file with a preset rather than a preset of the project."""
+    return isinstance(value, str) and value.endswith((".yaml", ".yml"))
+
+
+def read_preset(path: str) -> Preset:
+    """The preset in a YAML file. Raises RecipeError that names the file."""
+    return parse_recipe(read_yaml(Path(path)), Preset, origin=path)
 
 
 class Block(Settings):

@@ -57,12 +57,14 @@ def parse_recipe(
 ) -> Recipe:
     """Check ``data`` as a recipe of the given kind, after applying overrides. Raises RecipeError."""
     merged: dict[str, Any] = yaml.safe_load(yaml.safe_dump(dict(data), allow_unicode=True)) if data else {}
+    overrides = list(overrides)
     for override in overrides:
         apply_override(merged, override)
+    changed = [override.partition("=")[0] for override in overrides]
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
-        lines = [_explain(detail, kind) for detail in error.errors()]
+        lines = [_explain(detail, kind, changed) for detail in error.errors()]
         raise RecipeError(f"{origin}: " + ("\n  " if len(lines) > 1 else "") + "\n  ".join(lines)) from None
 
 
@@ -109,18 +111,25 @@ def _list_index(items: list[Any], part: str, where: str) -> int:
     raise RecipeError(f"override {where}: no item {part!r}; there are: {known}")
 
 
-def _explain(detail: ErrorDetails, kind: type[BaseModel]) -> str:
-    """One line for a pydantic error: the field, the value, what is allowed."""
+def closest(unknown: str, known: Iterable[str]) -> str:
+    """A hint for a message: "did you mean 'x'? ", or nothing where no known name is like it."""
+    close = difflib.get_close_matches(unknown, sorted(known), n=1)
+    return f"did you mean {close[0]!r}? " if close else ""
+
+
+def _explain(detail: ErrorDetails, kind: type[BaseModel], changed: Iterable[str] = ()) -> str:
+    """One line for a pydantic error: the field, the value, what is allowed, and whether an override set it."""
     location = [
         part for part in detail["loc"] if not (isinstance(part, str) and part.startswith("function-"))
     ]
     field = ".".join(str(part) for part in location) or "recipe"
+    if any(field == key or field.startswith(f"{key}.") for key in changed):
+        field = f"{field} (set on the command line)"
     value = detail.get("input")
     if detail["type"] == "extra_forbidden":
         known = sorted(_fields_at(kind, location[:-1]))
         unknown = str(location[-1])
-        close = difflib.get_close_matches(unknown, known, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
+        hint = closest(unknown, known)
         listing = f"allowed: {', '.join(known)}" if known else ""
         return f"{field}: unknown field; {hint}{listing}".rstrip("; ")
     if detail["type"] == "missing":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -13,10 +12,10 @@ import pyarrow as pa
 import yaml
 
 from hanji.curation import recipe
-from hanji.curation.recipe import Language
+from hanji.curation.recipe import Language, Preset, is_preset_path, read_preset
 from hanji.curation.signals import ratios
 from hanji.errors import RecipeError
-from hanji.recipe import Settings, parse_recipe
+from hanji.recipe import closest, parse_recipe
 
 Operator = Literal[">=", "<=", ">", "<"]
 
@@ -51,27 +50,39 @@ class Verdicts:
     failed: list[list[str]]
 
 
-class _Preset(Settings):
-    preset: str
-    source: str
-    notes: str = ""
-    rules: list[recipe.Rule]
-
-
 def presets() -> list[str]:
     """Names of the presets there are."""
     files = resources.files("hanji.curation.decisions").joinpath("presets").iterdir()
     return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
+def preset_rules(preset: str | Preset) -> tuple[Rule, ...]:
+    """The rules of a preset, in its order: a name of the project's, a path of a file, or what one holds.
+
+    Raises RecipeError for an unknown preset or signal.
+    """
+    return _rules_of(the_preset(preset))
+
+
+def the_preset(preset: str | Preset) -> Preset:
+    """The preset itself. Raises RecipeError where there is none of this name."""
+    if isinstance(preset, Preset):
+        return preset
+    return read_preset(preset) if is_preset_path(preset) else _of_the_project(preset)
+
+
 @cache
-def preset_rules(name: str) -> tuple[Rule, ...]:
-    """The rules of a preset, in the file's order. Raises RecipeError for an unknown preset or signal."""
+def _of_the_project(name: str) -> Preset:
     if name not in presets():
-        raise RecipeError(f"rules.presets: {name!r} is not allowed: one of {', '.join(presets())}")
+        raise RecipeError(
+            f"rules.presets: {name!r} is not allowed: one of {', '.join(presets())}, or a path ending in .yaml"
+        )
     text = resources.files("hanji.curation.decisions").joinpath("presets", f"{name}.yaml").read_text("utf-8")
-    preset = parse_recipe(yaml.safe_load(text), _Preset, origin=f"presets/{name}.yaml")
-    return tuple(_compiled(name, preset.rules, f"presets/{name}.yaml: rules"))
+    return parse_recipe(yaml.safe_load(text), Preset, origin=f"presets/{name}.yaml")
+
+
+def _rules_of(preset: Preset) -> tuple[Rule, ...]:
+    return tuple(_compiled(preset.preset, preset.rules, f"preset {preset.preset}: rules"))
 
 
 def _compiled(prefix: str, rules: list[recipe.Rule], where: str) -> list[Rule]:
@@ -80,10 +91,9 @@ def _compiled(prefix: str, rules: list[recipe.Rule], where: str) -> list[Rule]:
     compiled = []
     for place, rule in enumerate(rules):
         if rule.signal not in known:
-            close = difflib.get_close_matches(rule.signal, known, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
             raise RecipeError(
-                f"{where}.{place}.signal: {rule.signal!r} is not a signal; {hint}`hanji signals` lists them"
+                f"{where}.{place}.signal: {rule.signal!r} is not a signal; {closest(rule.signal, known)}"
+                "`hanji signals` lists them"
             )
         op, threshold = rule.keep.split()
         compiled.append(Rule(f"{prefix}.{rule.name}", rule.signal, op, float(threshold), rule.why))  # type: ignore[arg-type]
@@ -110,7 +120,8 @@ def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
         for name in asked:
             if name not in known:
                 raise RecipeError(
-                    f"rules.{field}: {name!r} is no rule here; there are: {', '.join(sorted(known))}"
+                    f"rules.{field}: {name!r} is no rule here; {closest(name, known)}"
+                    f"there are: {', '.join(sorted(known))}"
                 )
     return loaded
 

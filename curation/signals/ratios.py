@@ -32,24 +32,20 @@ def _letters(c: Columns) -> np.ndarray:
 
 
 RATIOS: dict[str, tuple[str, Expression]] = {
-    "mean_word_length": ("characters per word", _share("word_characters", "words")),
+    "mean_word_length": ("characters per word", _share("content_word_characters", "content_words")),
     "alphabetic_word_share": ("words with a letter", _share("alphabetic_words", "words")),
     "hashes_per_word": ("# per word", _share("hash_symbols", "words")),
     "ellipses_per_word": ("… per word", _share("ellipses", "words")),
     "newlines_per_word": ("newlines per word", _share("newlines", "words")),
-    "bullet_line_share": ("lines that begin with a bullet", _share("bullet_lines", "lines")),
-    "ellipsis_line_share": ("lines that end in an ellipsis", _share("ellipsis_lines", "lines")),
-    "punctuated_line_share": ("lines that end in punctuation", _share("punctuated_lines", "lines")),
-    "sentence_line_share": (
-        "lines that end in punctuation or like a Korean sentence",
-        lambda c: _divide(c["punctuated_lines"] + c["korean_ending_lines"], c["lines"]),
-    ),
-    "sentence_ends_per_line": (
-        "sentence ends, with or without a full stop, per line",
-        lambda c: _divide(c["sentences"] + c["korean_ending_lines"], c["lines"]),
-    ),
+    "bullet_line_share": ("lines that begin with • or -", _share("bullet_lines", "break_lines")),
+    "ellipsis_line_share": ("lines that end in an ellipsis", _share("ellipsis_lines", "break_lines")),
+    "punctuated_line_share": ("lines that end in terminal punctuation", _share("punctuated_lines", "lines")),
     "short_line_share": ("lines of at most 30 characters", _share("short_lines", "lines")),
-    "duplicate_line_share": ("lines that stood before", _share("duplicate_lines", "lines")),
+    "repeated_line_character_share": (
+        "characters, newlines apart, in lines that stood before",
+        lambda c: _divide(c["repeated_line_characters"], c["characters"] - c["newlines"]),
+    ),
+    "duplicate_line_share": ("lines that stood before", _share("duplicate_lines", "split_lines")),
     "duplicate_line_character_share": (
         "characters in lines that stood before",
         _share("duplicate_line_characters", "characters"),
@@ -76,12 +72,19 @@ RATIOS: dict[str, tuple[str, Expression]] = {
         )
         for n in range(5, 11)
     },
+    "sentence_ends_per_line": (
+        "sentence ends with a mark per line",
+        lambda c: _divide(c["sentences"], c["lines"]),
+    ),
     "hangul_share": (
         "Hangul (syllables and jamo) and hanja among letters",
         lambda c: _divide(c["hangul"] + c["jamo"] + c["han"], _letters(c)),
     ),
+    "latin_share": ("Latin letters among letters", lambda c: _divide(c["latin"], _letters(c))),
+    "han_share": ("hanja among letters", lambda c: _divide(c["han"], _letters(c))),
     "jamo_share": ("jamo that stand alone (ㅋㅋ, ㅠㅠ) among characters", _share("jamo", "characters")),
     "digit_share": ("digits among characters", _share("digits", "characters")),
+    "space_share": ("white space among characters", _share("spaces", "characters")),
     "letter_share": (
         "letters among characters that are no space",
         lambda c: _divide(_letters(c), c["characters"] - c["spaces"]),

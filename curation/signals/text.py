@@ -9,11 +9,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.signals.characters import chain
+from hanji.curation.signals import temporary_english as english
+from hanji.curation.signals import unicode
 from hanji.curation.signals.columns import COLUMNS
+from hanji.curation.signals.grams import scratch
 from hanji.curation.signals.kernels import measure_all
+from hanji.curation.signals.lines import line_room
+from hanji.curation.signals.words import finished_hash
 
-VERSION = 2
+VERSION = 3
 
 # Gopher's list (Rae et al. 2021), and what FineWeb-2's kor_Hang recipe asks of Korean, at the ends of words.
 ENGLISH_STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -23,7 +27,6 @@ KOREAN_ENDINGS = (
 )
 # Counted in text whose ASCII letters are made small. To add one, add a line.
 PHRASES: dict[str, tuple[str, str]] = {
-    "lorem_ipsum": ("lorem ipsum", "occurrences of “lorem ipsum”"),
     "javascript": ("javascript", "occurrences of “javascript”"),
 }
 SIGNALS: dict[str, str] = COLUMNS | {name: meaning for name, (_, meaning) in PHRASES.items()}
@@ -40,7 +43,17 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
     bounds = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
     raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
     korean = pc.fill_null(pc.equal(flat(languages), "ko"), False).to_numpy(zero_copy_only=False)
-    counts = measure_all(raw, bounds, korean.astype(np.int8), _stop_hashes(), len(COLUMNS))
+    longest = int(np.diff(bounds).max(initial=1))
+    counts = measure_all(
+        raw,
+        bounds,
+        korean.astype(np.int8),
+        _stop_hashes(),
+        unicode.table(),
+        english.tables(),
+        scratch(longest),
+        line_room(longest),
+    )
     columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
     lowered = pc.ascii_lower(array)
     for name, (phrase, _) in PHRASES.items():
@@ -49,11 +62,9 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
 
 
 def word_hash(word: str) -> int:
-    """The kernel's hash of a word in lower case."""
-    value = np.uint64(0)
-    for character in word:
-        value = np.uint64(chain(value, np.uint64(ord(character))))
-    return int(value)
+    """The kernels' hash of a word, in its own case."""
+    points = np.array([ord(character) for character in word], np.int32)
+    return int(finished_hash(points, 0, len(points)))
 
 
 @cache

@@ -34,6 +34,7 @@ P = 1 << 11
 UPPER = 1 << 12
 LOWER = 1 << 13
 DECIMAL = 1 << 14
+ANCHOR = 1 << 15
 # What spaCy's rules for English words ask about characters: english.py.
 SPACY_PREFIX = 1 << 20
 SPACY_SUFFIX = 1 << 21
@@ -57,6 +58,7 @@ PROPERTIES: dict[str, tuple[int, str]] = {
     "upper": (UPPER, "str.isupper"),
     "lower": (LOWER, "str.islower"),
     "decimal": (DECIMAL, "str.isdecimal: what \\d matches"),
+    "anchor": (ANCHOR, "{ [ and the letters j k v f p, at which lines.py looks for phrases"),
     "spacy_prefix": (SPACY_PREFIX, "spaCy (MIT) cuts it off the beginning of a word"),
     "spacy_suffix": (SPACY_SUFFIX, "spaCy cuts it off the end of a word"),
     "spacy_icon": (SPACY_ICON, "spaCy's ICONS: symbols that are words of their own"),
@@ -126,6 +128,7 @@ def _tests() -> dict[str, Callable[[str], bool]]:
         "upper": str.isupper,
         "lower": str.islower,
         "decimal": str.isdecimal,
+        "anchor": "{[jkvfpJKVFP\u212a".__contains__,
         **_spacy_tests(),
     }
 

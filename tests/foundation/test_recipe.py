@@ -33,13 +33,13 @@ def test_defaults_fill_what_a_minimal_recipe_leaves_out() -> None:
 def test_an_unknown_field_is_named_with_the_closest_known_one() -> None:
     message = refused(MINIMAL | {"dedup": {"minhash": {"band": 3}}})
     assert "dedup.minhash.band: unknown field" in message
-    assert "did you mean bands?" in message
+    assert "did you mean 'bands'?" in message
 
 
 def test_an_unknown_field_of_a_list_item_is_named_with_its_position() -> None:
     message = refused(MINIMAL | {"sources": [MINIMAL["sources"][0] | {"pathes": []}]})
     assert "sources.0.pathes" in message
-    assert "did you mean paths?" in message
+    assert "did you mean 'paths'?" in message
 
 
 def test_a_value_that_is_not_allowed_is_shown_with_what_is() -> None:
