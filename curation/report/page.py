@@ -8,6 +8,7 @@ from typing import Any
 
 from hanji.curation.report.metrics import JACCARD_BINS, NO_LANGUAGE, OTHER, STEPS, funnel_rows
 from hanji.curation.report.reading import reading_section
+from hanji.curation.report.signals import signals_section
 from hanji.page import (
     Markup,
     histogram,
@@ -75,6 +76,7 @@ def render(metrics: dict[str, Any]) -> str:
         _funnel(metrics),
         reading_section(metrics),
         _scores(metrics),
+        signals_section(metrics, LANGUAGE_NAMES),
         _reasons(metrics),
         _duplicates(metrics),
         _shards(metrics),
@@ -119,6 +121,7 @@ def _navigation() -> Markup:
         ("funnel", "Funnel"),
         ("reading", "Reading"),
         ("scores", "Scores and tiers"),
+        ("signals", "Signals"),
         ("reasons", "Why documents were dropped"),
         ("duplicates", "Duplicates"),
         ("shards", "Shards"),

@@ -131,6 +131,9 @@ def report(
     rules = sorted(metrics["rules"].items(), key=lambda item: -item[1]["count"])
     for name, rule in rules[:10]:
         say(f"  {number(rule['count']):>10}  {name}")
+    if len(rules) > 10:
+        rest = sum(rule["count"] for _, rule in rules[10:])
+        say(f"  {number(rest):>10}  … and {number(len(rules) - 10)} more rules")
     say(f"  {storage.describe('report/index.html')}")
     if show:
         import webbrowser
