@@ -19,7 +19,7 @@ from typer.exceptions import Abort, TyperException
 
 from hanji import __version__
 from hanji.errors import HanjiError
-from hanji.jobs.commands import classifier, curate, export, jobs, submit, tokenizer, tools, train
+from hanji.jobs.commands import calibrate, classifier, curate, export, jobs, submit, tokenizer, tools, train, whatif
 from hanji.jobs.terminal import fail
 
 INTERRUPTED = 130
@@ -38,7 +38,9 @@ CURATION, TRAINING, CLUSTER, HELP = "Curation", "Training", "On a cluster", "Set
 app.command("curate", rich_help_panel=CURATION)(curate.curate)
 app.command("report", rich_help_panel=CURATION)(curate.report)
 app.command("why", rich_help_panel=CURATION)(curate.why)
+app.command("whatif", rich_help_panel=CURATION)(whatif.whatif)
 app.command("export", rich_help_panel=CURATION)(export.export)
+app.command("calibrate", rich_help_panel=CURATION)(calibrate.calibrate)
 app.add_typer(curate.shards, name="shards", rich_help_panel=CURATION)
 app.add_typer(tokenizer.app, name="tokenizer", rich_help_panel=CURATION)
 app.add_typer(classifier.app, name="classifier", rich_help_panel=CURATION)

@@ -7,6 +7,7 @@ compared then. The first in rank always stays, so no cluster with a passing memb
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +17,23 @@ from hanji.curation.dedup.shingles import ShingleSets, alike, likeness, shingle_
 from hanji.curation.recipe import MinHash
 from hanji.curation.records import TEXT
 
+Texts = Callable[[Sequence[str]], Sequence[str]]
+"""The texts of documents by their ids, in the order asked."""
+
 
 @dataclass(frozen=True)
 class Member:
-    """A document of a cluster that passed all other rules."""
+    """A document of a cluster that passed all other rules.
+
+    ``text`` may be None where :func:`walk` is told how to get texts: most walks compare nothing.
+    """
 
     id: str
     language: str
     score: float | None
     bytes: int
     date: str | None
-    text: str
+    text: str | None = None
 
     def rank(self) -> tuple[float, int, str, str]:
         """Sort key, best first: higher score, longer, earlier, then the id."""
@@ -42,6 +49,14 @@ class Likeness:
     jaccard: float
     containment: float
 
+    def grounds(self, settings: MinHash) -> tuple[str, float, float]:
+        """As the ledger says why a document fell: rule, value, threshold."""
+        if self.kind == "exact":
+            return "duplicates.exact", 1.0, 1.0
+        if self.jaccard >= settings.min_jaccard:
+            return "duplicates.near", self.jaccard, settings.min_jaccard
+        return "duplicates.contained", self.containment, settings.min_containment
+
 
 @dataclass(frozen=True)
 class Fall:
@@ -52,13 +67,19 @@ class Fall:
     likeness: Likeness
 
 
-def walk(members: list[Member], edges: dict[tuple[str, str], Likeness], settings: MinHash) -> list[Fall]:
+def walk(
+    members: list[Member],
+    edges: dict[tuple[str, str], Likeness],
+    settings: MinHash,
+    texts: Texts | None = None,
+) -> list[Fall]:
     """The documents of one cluster that fall, in rank order.
 
     ``edges`` holds verified likenesses by (smaller id, larger id); other pairs are compared here, exactly.
+    ``texts`` is asked for the texts of members that come without, once a comparison needs them.
     """
     ordered = sorted(members, key=Member.rank)
-    compare = _Comparison(ordered, settings)
+    compare = _Comparison(ordered, settings, texts)
     kept: list[int] = []
     falls: list[Fall] = []
     for position, member in enumerate(ordered):
@@ -90,9 +111,10 @@ def _verified(
 class _Comparison:
     """Exact likeness between members of one cluster, by language, with shingle sets made only if needed."""
 
-    def __init__(self, ordered: list[Member], settings: MinHash) -> None:
+    def __init__(self, ordered: list[Member], settings: MinHash, texts: Texts | None) -> None:
         self._ordered = ordered
         self._settings = settings
+        self._ask = texts
         self._sets: dict[str, tuple[dict[int, int], ShingleSets]] = {}
 
     def with_kept(
@@ -113,10 +135,9 @@ class _Comparison:
             return None
         if member.language not in self._sets:
             places = [i for i, m in enumerate(self._ordered) if m.language == member.language]
-            texts = pa.array([self._ordered[i].text for i in places], TEXT)
             self._sets[member.language] = (
                 {place: row for row, place in enumerate(places)},
-                shingle_sets(texts, shingles),
+                shingle_sets(self._texts([self._ordered[place] for place in places]), shingles),
             )
         rows, sets = self._sets[member.language]
         left = np.full(len(others), rows[position], np.int64)
@@ -127,3 +148,11 @@ class _Comparison:
             return None
         first = int(hits[0])
         return others[first], Likeness("near", float(jaccard[first]), float(containment[first]))
+
+    def _texts(self, members: list[Member]) -> pa.Array:
+        texts = {member.id: member.text for member in members}
+        absent = [identity for identity, text in texts.items() if text is None]
+        if absent:
+            assert self._ask is not None, "members without a text, and nobody to ask for it"
+            texts |= zip(absent, self._ask(absent), strict=True)
+        return pa.array([texts[member.id] for member in members], TEXT)

@@ -25,13 +25,18 @@ class TierThresholds:
     minimum: list[int]
     rest: str
 
+    def places(self, scores: np.ndarray) -> np.ndarray:
+        """Place in the recipe's order of the tier of each score (float64, NaN where there is none); int64."""
+        whole = quantise(scores)
+        places = np.full(len(whole), len(self.names), np.int64)
+        for place, minimum in reversed(list(enumerate(self.minimum))):
+            places[whole >= minimum] = place
+        return places
+
     def assign(self, scores: np.ndarray) -> list[str]:
         """Tier of each score (float64, NaN where there is none: those take the rest)."""
-        whole = quantise(scores)
-        tiers = np.full(len(whole), self.rest, object)
-        for name, minimum in reversed(list(zip(self.names, self.minimum, strict=True))):
-            tiers[whole >= minimum] = name
-        return list(tiers)
+        names = [*self.names, self.rest]
+        return [names[place] for place in self.places(scores).tolist()]
 
 
 def quantise(scores: np.ndarray) -> np.ndarray:

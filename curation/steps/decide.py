@@ -255,12 +255,7 @@ def _verdict(
         broken = {name: decision[name] for name in _JUDGED if name != "status"}
         return row | {"verdict": decision["status"]} | broken
     if end["duplicate_of"] is not None:
-        if end["kind"] == "exact":
-            why = ("duplicates.exact", 1.0, 1.0)
-        elif end["jaccard"] >= settings.min_jaccard:
-            why = ("duplicates.near", end["jaccard"], settings.min_jaccard)
-        else:
-            why = ("duplicates.contained", end["containment"], settings.min_containment)
+        why = Likeness(end["kind"], end["jaccard"], end["containment"]).grounds(settings)
         evidence = {name: end[name] for name in ("duplicate_of", "jaccard", "containment")}
         return (
             row

@@ -1,0 +1,129 @@
+"""What if: other thresholds on a finished run, decided document by document without measuring again.
+
+Exactly what a new ``hanji curate`` with these rules and tiers decides, from the signals, scores and verified
+likenesses that the run keeps. docs/whatif.md says what it shows and what it cannot see.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hanji.curation.decisions.rules import load_rules
+from hanji.curation.decisions.tiers import SCALE, TierThresholds
+from hanji.curation.redecide.again import decide_again, tier_thresholds
+from hanji.curation.redecide.changes import Loaded, RuleChange, as_overrides, changed, rule_changes
+from hanji.curation.redecide.decided import Documents, open_run, read_documents
+from hanji.curation.redecide.differences import Differences, differences, with_samples
+from hanji.curation.redecide.tokens import tokens
+
+SAMPLES = 3
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The answer. ``overrides`` is what ``hanji curate`` takes to do it; ``notes`` what was not looked at.
+
+    ``tier_thresholds``: by language and tier, the smallest score before and after (None: no such tier).
+    """
+
+    run: str
+    name: str
+    changes: list[str]
+    overrides: list[str]
+    rules: list[RuleChange]
+    tier_thresholds: dict[str, dict[str, tuple[float | None, float | None]]]
+    differences: Differences
+    notes: list[str]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs: the same in mappings, lists, numbers and strings."""
+        return dataclasses.asdict(self)
+
+
+def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: bool = False) -> WhatIf:
+    """Decide a finished run again with these changes (``hanji_ko.min_words=40``: see changes.py).
+
+    ``samples``: documents to show of those gained and lost by each rule. ``exact``: count the tokens of gained
+    documents with the run's tokenizer. Nothing is written. Raises InputError if the run is none, or has not
+    finished, and RecipeError for changes that no recipe may make, or for a rule over a signal that the run did
+    not measure.
+    """
+    started = time.perf_counter()
+    storage, facts, recipe = open_run(run)
+    other = changed(recipe, changes)
+    before, after = load_rules(recipe.rules), load_rules(other.rules)
+    documents = read_documents(storage, facts, recipe)
+    decisions = decide_again(documents, other, after)
+    counted, estimated = tokens(documents, decisions, exact)
+    found = differences(documents, decisions, counted, estimated)
+    if samples:
+        found = with_samples(documents, decisions, found, (before, after), samples)
+    return WhatIf(
+        run=run,
+        name=recipe.name,
+        changes=list(changes),
+        overrides=as_overrides(recipe, other),
+        rules=rule_changes(before, after),
+        tier_thresholds=_thresholds(
+            tier_thresholds(documents, recipe.tiers, documents.decided),
+            tier_thresholds(documents, other.tiers, decisions),
+        ),
+        differences=found,
+        notes=_notes(documents, before),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _thresholds(
+    before: dict[str, TierThresholds], after: dict[str, TierThresholds]
+) -> dict[str, dict[str, tuple[float | None, float | None]]]:
+    sides = [
+        {language: dict(zip(cut.names, cut.minimum, strict=True)) for language, cut in side.items()}
+        for side in (before, after)
+    ]
+    return {
+        language: {
+            tier: (_score(sides[0].get(language, {}).get(tier)), _score(sides[1].get(language, {}).get(tier)))
+            for tier in dict.fromkeys([*sides[1].get(language, {}), *sides[0].get(language, {})])
+        }
+        for language in sorted({*before, *after})
+    }
+
+
+def _score(millionths: int | None) -> float | None:
+    return None if millionths is None else millionths / SCALE
+
+
+def _notes(documents: Documents, rules: Loaded) -> list[str]:
+    """What the figures do not know of."""
+    above = len(documents) - int(documents.judged.sum())
+    notes = [
+        f"{above:,} of {len(documents):,} documents fell before any rule (floors, personal data, blocks, "
+        "failures): no threshold of a rule brings them back",
+        "texts are as the run edited them; the shards are not written again",
+    ]
+    if documents.recipe.shards.tokenizer.file is None:
+        notes.append("tokens are the run's tokenizer's; `hanji curate` would train another on what it keeps")
+    drifted = _drifted(documents, rules)
+    if drifted:
+        notes.append(
+            f"these rules have changed since the run, which is part of the figures: {', '.join(drifted)}"
+        )
+    return notes
+
+
+def _drifted(documents: Documents, rules: Loaded) -> list[str]:
+    """Rules of the run's recipe that were others when it was made (the presets have changed since)."""
+    path = "report/metrics.json"
+    if not documents.run.exists(path):
+        return []
+    applied = json.loads(documents.run.read_bytes(path)).get("rules_applied", {})
+    then = {(language, r["name"]): r["threshold"] for language, some in applied.items() for r in some}
+    now = {(language, r.name): r.threshold for language, some in rules.items() for r in some}
+    return [name for _, name in sorted(then.keys() | now.keys()) if then.get((_, name)) != now.get((_, name))]
