@@ -295,9 +295,9 @@ def _infix(points: np.ndarray, properties: np.ndarray, start: int, i: int, end: 
     if point == 0x2C:  # ,
         return 1 if before & SPACY_ALPHA and after & SPACY_ALPHA else 0
     digit = _digit(points[i - 1])
-    if digit and (point == 0x2B or point == 0x2D or point == 0x2A or point == 0x5E):  # + - * ^
-        if _digit(points[i + 1]) or points[i + 1] == 0x2D:
-            return 1
+    numbers = digit and (_digit(points[i + 1]) or points[i + 1] == 0x2D)
+    if numbers and (point == 0x2B or point == 0x2D or point == 0x2A or point == 0x5E):  # + - * ^
+        return 1
     if not digit and not before & SPACY_ALPHA:
         return 0
     if point == 0x2D or point == 0x2013 or point == 0x2014 or point == 0x7E:  # - – — ~
@@ -446,7 +446,7 @@ def english_sentences(
 
 @kernel
 def _punctuation(properties: np.ndarray, start: int, end: int) -> bool:
-    for i in range(start, end):
-        if not properties[i] & P:
-            return False
-    return True
+    i = start
+    while i < end and properties[i] & P:
+        i += 1
+    return i == end

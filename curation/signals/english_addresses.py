@@ -13,7 +13,7 @@ import numpy as np
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.signals.unicode import ALNUM, DECIMAL, SPACY_LOWER
 
-_AT, _COLON, _SLASH, _DOT, _HYPHEN, _UNDERSCORE = 0x40, 0x3A, 0x2F, 0x2E, 0x2D, 0x5F
+_AT, _COLON, _SLASH, _DOT, _HYPHEN, _UNDERSCORE, _PLUS = 0x40, 0x3A, 0x2F, 0x2E, 0x2D, 0x5F, 0x2B
 _LONGEST_LABEL, _LONGEST_TLD = 64, 63
 # The expression takes digits of other scripts for digits too; their value is one that no list of networks names.
 _OTHER_DIGIT = 5000
@@ -29,25 +29,25 @@ def is_address(points: np.ndarray, properties: np.ndarray, start: int, end: int)
         return False
     if _host_and_rest(points, properties, start, end):
         return True
-    i = start
-    while i < end and _in_scheme(points[i], properties[i]):
-        i += 1
-    if i >= start + 2 and i + 2 < end and points[i] == _COLON:
-        if points[i + 1] == _SLASH and points[i + 2] == _SLASH:
-            if _host_and_rest(points, properties, i + 3, end):
-                return True
-    # Anything may stand before an @, so what comes before the scheme's end needs no other look.
-    for i in range(start + 1, end):
+    host = _after_scheme(points, properties, start, end)
+    if host > 0 and _host_and_rest(points, properties, host, end):
+        return True
+    # Anything may stand before an @, so the end of the scheme needs no other look.
+    for i in range(start + 1, end):  # noqa: SIM110 (numba has no any() over a generator)
         if points[i] == _AT and _host_and_rest(points, properties, i + 1, end):
             return True
     return False
 
 
 @kernel
-def _in_scheme(point: int, properties: int) -> bool:
-    return (
-        properties & ALNUM != 0 or point == _UNDERSCORE or point == 0x2B or point == _HYPHEN or point == _DOT
-    )
+def _after_scheme(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
+    """Where ``scheme://`` at ``start`` ends, or -1."""
+    i = start
+    while i < end and (properties[i] & ALNUM or points[i] in (_UNDERSCORE, _PLUS, _HYPHEN, _DOT)):
+        i += 1
+    if i < start + 2 or i + 2 >= end:
+        return -1
+    return i + 3 if points[i] == _COLON and points[i + 1] == _SLASH and points[i + 2] == _SLASH else -1
 
 
 @kernel
@@ -79,7 +79,11 @@ def _host(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> i
                 break
         if i >= end or points[i] != _DOT:
             break
-        if i == first or not _in_label(points[first]) or not _in_label(points[i - 1]):
+        if (
+            not 1 <= i - first <= _LONGEST_LABEL
+            or not _in_label(points[first])
+            or not _in_label(points[i - 1])
+        ):
             return -1
         labels += 1
         i += 1

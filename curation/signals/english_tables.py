@@ -1,9 +1,9 @@
 """spaCy's lists for English words as arrays for kernels: special cases, the parts that make them, and units.
 
-The lists are data (``english.tsv``), taken from spaCy 3.8 (MIT): ``python -m hanji.curation.signals.english_tables``
-writes the file again, with spaCy installed. A case ("don't") has the pieces that it becomes ("do", "n't"). Where
-an affix rule would cut a case (":-)"), spaCy looks for its parts (":", "-)") among the finished tokens too and
-puts them together again; the file has the parts of those.
+The lists are data (``english.tsv``), taken from spaCy 3.8 (MIT): where spaCy is installed, ``python -m
+hanji.curation.signals.english_tables`` writes the file again. A case ("don't") has the pieces that it becomes
+("do", "n't"). Where an affix rule would cut a case (":-)"), spaCy looks for its parts (":", "-)") among the
+finished tokens too and puts them together again; the file has the parts of those.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class EnglishTables(NamedTuple):
     """All strings of the lists, found by hash; strings are numbered in the order of ``offsets``.
 
     ``points``: int32, the strings end to end; ``offsets``: int32[strings + 1]; ``slots``: int32[8192], a string's
-    number or -1, linear probing. ``piece_offsets``: int32[strings + 1] into ``pieces``: int32, lengths of the pieces
-    of a case, none for other strings. ``units``: uint8[strings], 1 for what may follow a number. ``parts``:
+    number or -1, linear probing. ``piece_offsets``: int32[strings + 1] into ``pieces``: int32, lengths of the
+    pieces of a case, none for other strings. ``units``: uint8[strings], 1 for what may follow a number. ``parts``:
     int32[strings], a number among the parts or -1. ``case_lengths``, ``part_lengths``: int64[2, 129], bit n is set
     where a case (part) of n characters begins (row 0) or ends (row 1) with this character; 128 is any beyond ASCII.
     ``steps``: int16[nodes, parts], a trie of the cases by their parts, 0 where nothing follows, 0 is the root too;
