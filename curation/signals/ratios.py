@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
+from hanji.curation.signals import morphemes
 from hanji.curation.signals.text import SIGNALS
 from hanji.fingerprint import file_sha256
 
@@ -90,6 +91,29 @@ RATIOS: dict[str, tuple[str, Expression]] = {
         lambda c: _divide(_letters(c), c["characters"] - c["spaces"]),
     ),
     "replaced_share": ("characters that could not be decoded", _share("replaced_characters", "characters")),
+    # Of Korean morphemes: there is a column for them only in runs in which a rule judges one.
+    "kiwi_mean_word_length": (
+        "characters per morpheme that is not punctuation alone",
+        _share("kiwi_content_word_characters", "kiwi_content_words"),
+    ),
+    "kiwi_alphabetic_word_share": ("morphemes with a letter", _share("kiwi_alphabetic_words", "kiwi_words")),
+    "kiwi_hashes_per_word": ("# per morpheme", _share("hash_symbols", "kiwi_words")),
+    "kiwi_ellipses_per_word": ("… or ... per morpheme", _share("ellipses", "kiwi_words")),
+    "kiwi_newlines_per_word": ("newlines per morpheme", _share("newlines", "kiwi_words")),
+    **{
+        f"kiwi_top_{n}_gram_share": (
+            f"characters that the most frequent {n}-gram of morphemes covers",
+            _share(f"kiwi_top_{n}_gram_characters", "kiwi_characters"),
+        )
+        for n in range(2, 5)
+    },
+    **{
+        f"kiwi_duplicate_{n}_gram_share": (
+            f"characters in {n}-grams of morphemes that stood before",
+            _share(f"kiwi_duplicate_{n}_gram_characters", "kiwi_characters"),
+        )
+        for n in range(5, 11)
+    },
 }
 DOCUMENT_COLUMNS = {
     "language_score": "confidence of language identification",
@@ -100,7 +124,8 @@ DOCUMENT_COLUMNS = {
 
 def names() -> dict[str, str]:
     """Every name that a rule may judge, with its meaning."""
-    return SIGNALS | {name: text for name, (text, _) in RATIOS.items()} | DOCUMENT_COLUMNS
+    ratios = {name: text for name, (text, _) in RATIOS.items()}
+    return SIGNALS | morphemes.COLUMNS | ratios | DOCUMENT_COLUMNS
 
 
 def identity() -> str:
