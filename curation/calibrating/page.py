@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from hanji.curation.calibrating.wording import (
     by_source,
     comparison,
     costliest,
+    idle_rules,
     kept,
     left_out,
     lost,
@@ -95,9 +97,9 @@ def _cards(calibration: Calibration) -> Markup:
 
 def _thresholds(calibration: Calibration) -> Markup:
     held, elsewhere = calibration.held_losses, calibration.elsewhere_losses
-    head = ["rule", "keep", "percentile [95 %]", "kept: fitted"]
+    head = ["rule", "keep", "percentile [95 %]", "fitted"]
     head += ["held out"] if held is not None else []
-    head += ["elsewhere drops", "it alone"] if elsewhere is not None else []
+    head += ["elsewhere", "only it"] if elsewhere is not None else []
     rows = []
     for place, threshold in enumerate(calibration.fit.thresholds):
         rule = threshold.rule
@@ -117,8 +119,9 @@ def _thresholds(calibration: Calibration) -> Markup:
         "Thresholds",
         table("Each rule, and what it alone keeps and drops", head, rows, text_columns=3),
         intro="A threshold is a percentile of the fitted half, rounded to the keeping side. In brackets its 95 % "
-        "interval; … is an end that the documents do not bound. “It alone”: dropped by no other rule. "
-        "An exclamation mark: the held-out half loses more than chance explains.",
+        "interval; … is an end that the documents do not bound. Fitted, held out: kept of those halves by the rule "
+        "alone, with an exclamation mark where more is lost than chance explains. Elsewhere: dropped by the rule "
+        "alone; only it: by no other rule.",
         identity="thresholds",
     )
 
@@ -129,15 +132,15 @@ def _sources(calibration: Calibration) -> Markup:
         rows = [
             [
                 row.name,
+                ", ".join(f"{rule} {lost(share)}" for rule, share in row.rules) or "–",
                 number(row.documents),
                 size(row.size),
                 share_cell(1 - row.loss),
-                ", ".join(f"{rule} {lost(share)}" for rule, share in row.rules) or "–",
             ]
             for row in by_source(documents, of, calibration.rules)
         ]
-        head = ["source", "documents", "text", "kept", "most lost to (each rule alone)"]
-        tables.append(table(f"{name}; left out: {left_out(documents.left_out)}", head, rows, text_columns=1))
+        head = ["source", "most lost to (each rule alone)", "documents", "text", "kept"]
+        tables.append(table(f"{name}; left out: {left_out(documents.left_out)}", head, rows, text_columns=2))
         lines = [
             f"{what}: "
             + ", ".join(f"{rule} {lost(share)}" for rule, share in costliest(calibration.rules, shares, 8))
@@ -147,7 +150,16 @@ def _sources(calibration: Calibration) -> Markup:
                 ("No other rule", of.only),
             )
         ]
-        tables.append(tag("p", tag("small", " · ".join(lines))))
+        tables += [tag("p", tag("small", line)) for line in lines]
+    idle = idle_rules(calibration)
+    if idle:
+        tables.append(
+            tag(
+                "p",
+                f"Cost more of the trusted than they drop elsewhere: {', '.join(idle)}.",
+                class_="warning",
+            )
+        )
     return section("Sources", *tables, identity="sources")
 
 
@@ -199,7 +211,8 @@ def _signals(calibration: Calibration, shown: int) -> Markup:
         parts.append(
             tag("h3", f"{rule.name} ", tag("code", f"{rule.signal} {comparison(rule)}"), id=f"rule-{place}")
         )
-        parts.append(tag("p", f"{meanings[rule.signal]}. {threshold.bound.reason}.", class_="intro"))
+        meaning = f"{rule.signal}: {meanings[rule.signal]}. Why a rule: {threshold.bound.reason}."
+        parts.append(tag("p", meaning, class_="intro"))
         parts.append(tag("div", _chart(calibration, threshold), class_="figures"))
         for name, documents, of in reversed(_sets(calibration)):
             found = samples(calibration.rules, place, documents, of, shown)
@@ -244,18 +257,20 @@ def _chart(calibration: Calibration, threshold: Threshold) -> Markup:
     """Trusted documents as bars, those elsewhere as a line, the threshold, and the dropped side shaded."""
     signal = threshold.bound.signal
     sets = [(name, documents.values[signal], of.weights) for name, documents, of in _sets(calibration)]
-    low, high = _range([values for _, values, _ in sets], threshold.threshold)
-    shares = [_binned(values, weights, low, high) for _, values, weights in sets]
+    scale = _scale([values for _, values, _ in sets])
+    low, high = _range([scale.to(values) for _, values, _ in sets], float(scale.to(threshold.threshold)))
+    shares = [_binned(scale.to(values), weights, low, high) for _, values, weights in sets]
     top = max(float(share.max()) for share in shares) or 1.0
     inner, tall = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
     def across(value: float) -> float:
+        """Place of a number of the scale."""
         return _LEFT + inner * (value - low) / (high - low)
 
     def up(share: float) -> float:
         return _TOP + tall * (1 - float(np.sqrt(share / top)))
 
-    at = across(threshold.threshold)
+    at = across(float(scale.to(threshold.threshold)))
     dropped = (at, _WIDTH - _RIGHT) if threshold.bound.side == "max" else (float(_LEFT), at)
     parts: list[Any] = [
         tag(
@@ -271,7 +286,7 @@ def _chart(calibration: Calibration, threshold: Threshold) -> Markup:
         parts.append(_line(_LEFT, up(tick), _WIDTH - _RIGHT, up(tick), "grid"))
         parts.append(_words(_LEFT - 6, up(tick) + 4, percent(tick), "end"))
     step = inner / BINS
-    edges = np.linspace(low, high, BINS + 1)
+    edges = scale.back(np.linspace(low, high, BINS + 1))
     for place, share in enumerate(shares[0].tolist()):
         if share > 0:
             span = f"{short(edges[place])} to {short(edges[place + 1])}"
@@ -297,7 +312,7 @@ def _chart(calibration: Calibration, threshold: Threshold) -> Markup:
         )
     parts.append(_line(_LEFT, _TOP + tall, _WIDTH - _RIGHT, _TOP + tall, "axis"))
     marks = np.linspace(low, high, 5).tolist()
-    parts += [_words(across(mark), _HEIGHT - 10, short(mark), "middle") for mark in marks]
+    parts += [_words(across(mark), _HEIGHT - 10, short(float(scale.back(mark))), "middle") for mark in marks]
     parts.append(_line(at, _TOP - 12, at, _TOP + tall, "mark"))
     right = at > _LEFT + inner * 0.75
     label = f"keep {comparison(threshold.rule)}"
@@ -309,6 +324,27 @@ def _chart(calibration: Calibration, threshold: Threshold) -> Markup:
     ]
     chart = tag("svg", tag("title", title), *parts, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img")
     return tag("figure", chart, tag("ul", *legend, class_="legend"))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Where a value stands from left to right: as it is, or by the logarithm of one more."""
+
+    logarithmic: bool
+
+    def to(self, values: Any) -> Any:
+        return np.log1p(np.maximum(values, 0)) if self.logarithmic else values
+
+    def back(self, values: Any) -> Any:
+        return np.expm1(values) if self.logarithmic else values
+
+
+def _scale(columns: list[np.ndarray]) -> _Scale:
+    """Logarithmic for counts whose tail is long."""
+    whole = all(bool((values >= 0).all() and (values == np.floor(values)).all()) for values in columns)
+    middle = max(float(np.median(values)) for values in columns)
+    tail = max(float(np.quantile(values, _CENTRAL)) for values in columns)
+    return _Scale(whole and tail > 100 and tail > 8 * middle)
 
 
 def _range(columns: list[np.ndarray], threshold: float) -> tuple[float, float]:

@@ -146,7 +146,7 @@ def _comparisons(calibration: Calibration) -> list[str]:
     if elsewhere is not None:
         head += ["elsewhere", "both drop", "only it", "only these"]
     rows = [head]
-    details = []
+    details: list[str] = []
     for other in calibration.comparisons:
         row = [other.name, lost(other.trusted.together)]
         if elsewhere is not None and other.elsewhere is not None:
