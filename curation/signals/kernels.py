@@ -16,7 +16,7 @@ from hanji.curation.signals.characters import (
     decode_utf8,
 )
 from hanji.curation.signals.compiled import kernel
-from hanji.curation.signals.temporary_english import EnglishTables, english_words
+from hanji.curation.signals.english import EnglishTables, english_words
 from hanji.curation.signals.grams import Scratch
 from hanji.curation.signals.lines import LineRoom, c4_counts, line_counts
 from hanji.curation.signals.unicode import CLASS_MASK, TERMINAL, PropertyTable, look_up

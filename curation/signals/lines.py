@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hanji.curation.signals.compiled import kernel
-from hanji.curation.signals.temporary_english import EnglishTables, english_sentences, english_words
+from hanji.curation.signals.english import EnglishTables, english_sentences, english_words
 from hanji.curation.signals.grams import BASE, FINISH, Scratch, character_hash, empty_table, find
 from hanji.curation.signals.unicode import ANCHOR, BREAK, DECIMAL, TERMINAL, WHITE
 

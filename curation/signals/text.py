@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.signals import temporary_english as english
+from hanji.curation.signals import english
 from hanji.curation.signals import unicode
 from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.grams import scratch
