@@ -19,7 +19,19 @@ from typer.exceptions import Abort, TyperException
 
 from hanji import __version__
 from hanji.errors import HanjiError
-from hanji.jobs.commands import calibrate, classifier, curate, export, jobs, submit, tokenizer, tools, train, whatif
+from hanji.jobs.commands import (
+    calibrate,
+    classifier,
+    compare,
+    curate,
+    export,
+    jobs,
+    submit,
+    tokenizer,
+    tools,
+    train,
+    whatif,
+)
 from hanji.jobs.terminal import fail
 
 INTERRUPTED = 130
@@ -39,6 +51,7 @@ app.command("curate", rich_help_panel=CURATION)(curate.curate)
 app.command("report", rich_help_panel=CURATION)(curate.report)
 app.command("why", rich_help_panel=CURATION)(curate.why)
 app.command("whatif", rich_help_panel=CURATION)(whatif.whatif)
+app.command("compare", rich_help_panel=CURATION)(compare.compare)
 app.command("export", rich_help_panel=CURATION)(export.export)
 app.command("calibrate", rich_help_panel=CURATION)(calibrate.calibrate)
 app.add_typer(curate.shards, name="shards", rich_help_panel=CURATION)
