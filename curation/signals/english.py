@@ -15,12 +15,18 @@ import numpy as np
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.signals.english_addresses import is_address
 from hanji.curation.signals.english_tables import (
+    FIRST_PIECE,
+    LENGTH,
     LONGEST,
     MOST_PARTS,
+    PIECES,
+    UNIT,
     EnglishTables,
     find_case,
     find_part,
     find_string,
+    may_be_case,
+    may_be_part,
     tables,
 )
 from hanji.curation.signals.unicode import (
@@ -58,37 +64,57 @@ def english_words(
 
     points: int32; properties: uint32, of ``unicode.look_up``; starts, ends: int32[at least end - begin].
     """
+    lengths = tables.lengths
     count, i = 0, begin
     while i < end:
         if properties[i] & WHITE:
             i += 1
             continue
-        first, seen = i, 0
+        first, before, seen = i, 0, 0
         while i < end and not properties[i] & WHITE:
+            before = seen
             seen |= properties[i]
             i += 1
+        # Nearly every word is plain but for its last character, if that.
+        last = i
         if seen & SPACY_MARK:
+            if not before & SPACY_MARK and _ends_plain_word(points, properties, first, i):
+                last = i - 1
+            else:
+                count = _cut(points, properties, first, i, seen, tables, starts, ends, count)
+                continue
+        if may_be_case(points, first, last, lengths) or (last < i and may_be_case(points, first, i, lengths)):
             count = _cut(points, properties, first, i, seen, tables, starts, ends, count)
             continue
-        case = find_case(points, first, i, tables)
-        if case >= 0:
-            count = _pieces(first, case, tables, starts, ends, count)
-        else:
-            starts[count], ends[count] = first, i
+        starts[count], ends[count] = first, last
+        count += 1
+        if last < i:
+            starts[count], ends[count] = last, i
             count += 1
-    if _parts_meet(points, tables, starts, ends, count):
-        count = _join(points, tables, starts, ends, count)
-    return count
+    row = _next_row(points, tables, starts, ends, 0, count)
+    return _join(points, tables, starts, ends, count, row) if row < count else count
+
+
+@kernel
+def _ends_plain_word(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> bool:
+    """Whether the last character of points[start:end) is a suffix; no rule cuts at any other character of it."""
+    if end - start < 2:
+        return False
+    if properties[end - 1] & SPACY_SUFFIX:
+        return True
+    return points[end - 1] == _STOP and properties[end - 2] & SPACY_BEFORE_FULL_STOP != 0
 
 
 @kernel
 def _pieces(
     start: int, case: int, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, count: int
 ) -> int:
-    for k in range(tables.piece_offsets[case], tables.piece_offsets[case + 1]):
+    lengths = tables.strings[case, FIRST_PIECE]
+    for _ in range(tables.strings[case, PIECES]):
         starts[count] = start
-        start += tables.pieces[k]
+        start += lengths & 15
         ends[count] = start
+        lengths >>= 4
         count += 1
     return count
 
@@ -109,24 +135,30 @@ def _cut(
     # Suffixes, which are found from the last on, wait at the end of the room that this stretch can need.
     bottom = count + end - start
     low = bottom
+    lengths = tables.lengths
     case = -1
     while start < end:
-        case = find_case(points, start, end, tables)
-        if case >= 0:
-            break
+        if may_be_case(points, start, end, lengths):
+            case = find_case(points, start, end, tables)
+            if case >= 0:
+                break
         prefix = _prefix(points, properties, start, end)
         if prefix:
             starts[count], ends[count] = start, start + prefix
-            if start + prefix < end:
+            if start + prefix < end and may_be_case(points, start + prefix, end, lengths):
                 case = find_case(points, start + prefix, end, tables)
                 if case >= 0:
                     count += 1
                     start += prefix
                     break
-        suffix = _suffix(points, properties, start + prefix, end, seen, tables)
+        suffix = 0
+        if seen & DECIMAL:
+            suffix = _unit(points, start + prefix, end, tables)
+        if suffix == 0:
+            suffix = _suffix(points, properties, start + prefix, end)
         if suffix:
             low -= 1
-            if start < end - suffix:
+            if start < end - suffix and may_be_case(points, start, end - suffix, lengths):
                 case = find_case(points, start, end - suffix, tables)
                 if case >= 0:
                     starts[low], ends[low] = end - suffix, end
@@ -186,10 +218,8 @@ def _stops(points: np.ndarray, start: int, end: int) -> int:
 
 
 @kernel
-def _suffix(
-    points: np.ndarray, properties: np.ndarray, start: int, end: int, seen: int, tables: EnglishTables
-) -> int:
-    """Length of the suffix of points[start:end), 0 without one: the longest of TOKENIZER_SUFFIXES that ends it."""
+def _suffix(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
+    """Length of the suffix of points[start:end), units apart, 0 without one: the longest of TOKENIZER_SUFFIXES."""
     if start == end:
         return 0
     last = end - 1
@@ -204,10 +234,6 @@ def _suffix(
             return 2
         if point == 0x2B and _digit(before):
             return 1
-        if seen & DECIMAL:
-            unit = _unit(points, start, end, tables)
-            if unit:
-                return unit
     return 1 if properties[last] & SPACY_SUFFIX else 0
 
 
@@ -234,13 +260,15 @@ def _last_stop(points: np.ndarray, properties: np.ndarray, start: int, last: int
 @kernel
 def _unit(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """Length of the unit or currency between the last digit and the end; 0 without. No unit has a digit in it."""
+    if start == end or _digit(points[end - 1]):
+        return 0
     i = end - 1
     while i > start and end - i <= LONGEST and not _digit(points[i - 1]):
         i -= 1
-    if i == start or not _digit(points[i - 1]) or _digit(points[end - 1]):
+    if i == start or not _digit(points[i - 1]):
         return 0
     number = find_string(points, i, end, tables)
-    return end - i if number >= 0 and tables.units[number] else 0
+    return end - i if number >= 0 and tables.strings[number, UNIT] else 0
 
 
 @kernel
@@ -329,85 +357,129 @@ def _meet(points: np.ndarray, end: int, start: int) -> bool:
 
 
 @kernel
-def _parts_meet(
-    points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, count: int
-) -> bool:
-    """Whether the first two parts of some case are anywhere next to each other."""
-    node = 0
-    for i in range(count):
-        part = find_part(points, starts[i], ends[i], tables)
-        if part < 0:
-            node = 0
-            continue
-        if node > 0 and tables.steps[node, part] > 0 and _meet(points, ends[i - 1], starts[i]):
-            return True
-        node = tables.steps[0, part]
-    return False
+def _next_row(
+    points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, token: int, count: int
+) -> int:
+    """The next token, from ``token`` on, that may be the first part of a case with the one after it; or count."""
+    lengths, last = tables.lengths, False
+    for i in range(token, count):
+        this = may_be_part(points, starts[i], ends[i], lengths)
+        if this and last and _reach(points, tables, starts, ends, i - 1, i + 1) == 2:
+            return i - 1
+        last = this
+    return count
 
 
 @kernel
-def _join(points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, count: int) -> int:
-    """Put cases together whose parts are tokens in a row: ``Tokenizer._apply_special_cases``.
+def _reach(
+    points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, token: int, count: int
+) -> int:
+    """How many tokens from ``token`` on are parts of a case in a row, no token of white space between them."""
+    node, i = 0, token
+    while i < count:
+        if i > token and not _meet(points, ends[i - 1], starts[i]):
+            break
+        if not may_be_part(points, starts[i], ends[i], tables.lengths):
+            break
+        part = find_part(points, starts[i], ends[i], tables)
+        node = tables.steps[node, part] if part >= 0 else 0
+        if node == 0:
+            break
+        i += 1
+    return i - token
+
+
+@kernel
+def _case_of(
+    points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, first: int, last: int
+) -> int:
+    """The case that the tokens first … last - 1 are the parts of, or -1; the trie leads as far."""
+    node = 0
+    for i in range(first, last):
+        node = tables.steps[node, find_part(points, starts[i], ends[i], tables)]
+    return tables.steps[node, -1]
+
+
+@kernel
+def _join(
+    points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, count: int, row: int
+) -> int:
+    """Put cases together whose parts are tokens in a row: ``Tokenizer._apply_special_cases``; ``row`` is the first.
 
     Longer rows go first, then earlier ones. A row with spaces in it stays as it is, but keeps its tokens from
     other rows.
     """
-    parts = np.empty(count, np.int32)
-    reach = np.empty(count, np.int32)  # how far the trie leads from here
-    for i in range(count):
-        parts[i] = find_part(points, starts[i], ends[i], tables)
-    for i in range(count):
-        node, length = 0, 0
-        while i + length < count and parts[i + length] >= 0:
-            if length > 0 and not _meet(points, ends[i + length - 1], starts[i + length]):
-                break
-            node = tables.steps[node, parts[i + length]]
-            if node == 0:
-                break
-            length += 1
-        reach[i] = length
-    rows = np.zeros(count, np.int32)  # the length of the row that begins here, 0 without
-    cases = np.empty(count, np.int32)
-    taken = np.zeros(count, np.bool_)
-    for length in range(MOST_PARTS, 1, -1):
-        for i in range(count):
-            if reach[i] < length:
+    first = row
+    rows = np.empty(count - first, np.int32)
+    reach = np.empty(count - first, np.int32)
+    found = 0
+    while row < count:
+        rows[found], reach[found] = row, _reach(points, tables, starts, ends, row, count)
+        found += 1
+        row = _next_row(points, tables, starts, ends, row + 1, count)
+    taken = np.zeros(count - first, np.bool_)
+    cases = np.full(found, -1, np.int32)
+    sizes = np.zeros(found, np.int32)
+    for size in range(MOST_PARTS, 1, -1):
+        for k in range(found):
+            if reach[k] < size:
                 continue
-            node = 0
-            for k in range(i, i + length):
-                node = tables.steps[node, parts[k]]
-            if tables.found[node] < 0:
+            case = _case_of(points, tables, starts, ends, rows[k], rows[k] + size)
+            if case < 0:
                 continue
-            if not taken[i] and not taken[i + length - 1]:
-                rows[i], cases[i] = length, tables.found[node]
-            taken[i : i + length] = True
-    return _replace(rows, cases, tables, starts, ends, count)
+            place = rows[k] - first
+            if not taken[place] and not taken[place + size - 1]:
+                cases[k], sizes[k] = case, size
+            taken[place : place + size] = True
+    return _replace(rows, cases, sizes, found, tables, starts, ends, count)
 
 
 @kernel
 def _replace(
     rows: np.ndarray,
     cases: np.ndarray,
+    sizes: np.ndarray,
+    found: int,
     tables: EnglishTables,
     starts: np.ndarray,
     ends: np.ndarray,
     count: int,
 ) -> int:
-    old_starts, old_ends = starts[:count].copy(), ends[:count].copy()
-    new, i = 0, 0
-    while i < count:
-        length = max(rows[i], 1)
-        together = length > 1
-        for k in range(i + 1, i + length):
-            together = together and old_starts[k] == old_ends[k - 1]
-        if together:
-            new = _pieces(old_starts[i], cases[i], tables, starts, ends, new)
-        else:
-            for k in range(i, i + length):
-                starts[new], ends[new] = old_starts[k], old_ends[k]
-                new += 1
-        i += length
-    return new
+    """Put cases in the place of their rows' tokens where no space is between; returns how many tokens there are."""
+    new = i = rows[0]
+    old_starts, old_ends = starts[i:count].copy(), ends[i:count].copy()
+    first = i
+    for k in range(found):
+        row, size = rows[k], sizes[k]
+        if size == 0 or old_ends[row + size - 1 - first] - old_starts[row - first] != _length(
+            tables, cases[k]
+        ):
+            continue
+        new = _copy(old_starts, old_ends, i - first, row - first, starts, ends, new)
+        new = _pieces(old_starts[row - first], cases[k], tables, starts, ends, new)
+        i = row + size
+    return _copy(old_starts, old_ends, i - first, count - first, starts, ends, new)
+
+
+@kernel
+def _length(tables: EnglishTables, string: int) -> int:
+    return tables.strings[string, LENGTH]
+
+
+@kernel
+def _copy(
+    old_starts: np.ndarray,
+    old_ends: np.ndarray,
+    first: int,
+    last: int,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    count: int,
+) -> int:
+    for i in range(first, last):
+        starts[count], ends[count] = old_starts[i], old_ends[i]
+        count += 1
+    return count
 
 
 @kernel

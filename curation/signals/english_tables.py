@@ -9,7 +9,7 @@ finished tokens too and puts them together again; the file has the parts of thos
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,35 +21,30 @@ from hanji.curation.signals.compiled import kernel
 
 LONGEST = 12
 """Characters of the longest case, part or unit."""
+MOST_PIECES = 4
 MOST_PARTS = 11
 """Parts of the case that has most of them."""
+LENGTH, UNIT, PART, PIECES, FIRST_PIECE, FIRST_POINT = range(6)
+_RECORD = FIRST_POINT + LONGEST
 _FILE = "english.tsv"
 _SLOTS = 8192
 
 
 class EnglishTables(NamedTuple):
-    """All strings of the lists, found by hash; strings are numbered in the order of ``offsets``.
+    """Few arrays, as each costs time in every call of a kernel that takes it.
 
-    ``points``: int32, the strings end to end; ``offsets``: int32[strings + 1]; ``slots``: int32[8192], a string's
-    number or -1, linear probing. ``piece_offsets``: int32[strings + 1] into ``pieces``: int32, lengths of the
-    pieces of a case, none for other strings. ``units``: uint8[strings], 1 for what may follow a number. ``parts``:
-    int32[strings], a number among the parts or -1. ``case_lengths``, ``part_lengths``: int64[2, 129], bit n is set
-    where a case (part) of n characters begins (row 0) or ends (row 1) with this character; 128 is any beyond ASCII.
-    ``steps``: int16[nodes, parts], a trie of the cases by their parts, 0 where nothing follows, 0 is the root too;
-    ``found``: int32[nodes], the string that is complete at a node, or -1.
+    ``lengths``: int32[129, 129], by first and last character (128 is any beyond ASCII): bit n is set if there is a
+    case of n characters with these, bit n + 16 if there is a part. ``strings``: int32[strings, 17], all strings of
+    the lists: length, whether it is a unit, its number among the parts or -1, number of pieces (0 if it is no
+    case), lengths of the pieces, four bits each, and the code points. ``slots``: int32[8192], the strings by hash,
+    linear probing, -1 is free. ``steps``: int32[nodes, parts + 1], a trie of the cases by their parts: the next
+    node, 0 where nothing follows (0 is the root), and in the last column the string that is complete, or -1.
     """
 
-    points: np.ndarray
-    offsets: np.ndarray
+    lengths: np.ndarray
+    strings: np.ndarray
     slots: np.ndarray
-    piece_offsets: np.ndarray
-    pieces: np.ndarray
-    units: np.ndarray
-    parts: np.ndarray
-    case_lengths: np.ndarray
-    part_lengths: np.ndarray
     steps: np.ndarray
-    found: np.ndarray
 
 
 class EnglishLists(NamedTuple):
@@ -87,25 +82,19 @@ def tables() -> EnglishTables:
     }
     strings = list(dict.fromkeys([*cases, *part_numbers, *units]))
     numbers = {string: number for number, string in enumerate(strings)}
-    pieces = [[len(piece) for piece in cases.get(string, ())] for string in strings]
-    steps, found = _trie(cut, part_numbers, numbers)
+    records = np.zeros((len(strings), _RECORD), np.int32)
+    for record, string in zip(records, strings, strict=True):
+        pieces = cases.get(string, ())
+        record[:PIECES] = len(string), string in units, part_numbers.get(string, -1)
+        record[PIECES] = len(pieces)
+        record[FIRST_PIECE] = sum(len(piece) << 4 * place for place, piece in enumerate(pieces))
+        record[FIRST_POINT : FIRST_POINT + len(string)] = [ord(c) for c in string]
     return EnglishTables(
-        points=np.array([ord(c) for string in strings for c in string], np.int32),
-        offsets=_offsets([len(string) for string in strings]),
+        lengths=_lengths(cases) | _lengths(part_numbers) << 16,
+        strings=records,
         slots=_slots(strings),
-        piece_offsets=_offsets([len(lengths) for lengths in pieces]),
-        pieces=np.array([length for lengths in pieces for length in lengths], np.int32),
-        units=np.array([string in units for string in strings], np.uint8),
-        parts=np.array([part_numbers.get(string, -1) for string in strings], np.int32),
-        case_lengths=_lengths(cases),
-        part_lengths=_lengths(part_numbers),
-        steps=steps,
-        found=found,
+        steps=_trie(cut, part_numbers, numbers),
     )
-
-
-def _offsets(lengths: list[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
 
 
 def _slots(strings: list[str]) -> np.ndarray:
@@ -121,29 +110,28 @@ def _slots(strings: list[str]) -> np.ndarray:
     return slots
 
 
-def _lengths(strings: Mapping[str, object]) -> np.ndarray:
-    lengths = np.zeros((2, 129), np.int64)
+def _lengths(strings: Iterable[str]) -> np.ndarray:
+    lengths = np.zeros((129, 129), np.int32)
     for string in strings:
-        lengths[0, min(ord(string[0]), 128)] |= 1 << len(string)
-        lengths[1, min(ord(string[-1]), 128)] |= 1 << len(string)
+        lengths[min(ord(string[0]), 128), min(ord(string[-1]), 128)] |= 1 << len(string)
     return lengths
 
 
 def _trie(
     cut: Mapping[str, tuple[str, ...]], part_numbers: Mapping[str, int], numbers: Mapping[str, int]
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     nodes: dict[tuple[str, ...], int] = {(): 0}
     for parts in cut.values():
         for n in range(1, len(parts) + 1):
             nodes.setdefault(parts[:n], len(nodes))
-    steps = np.zeros((len(nodes), len(part_numbers)), np.int16)
+    steps = np.zeros((len(nodes), len(part_numbers) + 1), np.int32)
+    steps[:, -1] = -1
     for path, node in nodes.items():
         if path:
             steps[nodes[path[:-1]], part_numbers[path[-1]]] = node
-    found = np.full(len(nodes), -1, np.int32)
     for case, parts in cut.items():
-        found[nodes[parts]] = numbers[case]
-    return steps, found
+        steps[nodes[parts], -1] = numbers[case]
+    return steps
 
 
 @kernel
@@ -155,10 +143,9 @@ def find_string(points: np.ndarray, start: int, end: int, tables: EnglishTables)
     slot = (value ^ value >> 13) & (_SLOTS - 1)
     while tables.slots[slot] >= 0:
         number = tables.slots[slot]
-        first = tables.offsets[number]
-        if tables.offsets[number + 1] - first == end - start:
+        if tables.strings[number, LENGTH] == end - start:
             i = start
-            while i < end and points[i] == tables.points[first + i - start]:
+            while i < end and points[i] == tables.strings[number, FIRST_POINT + i - start]:
                 i += 1
             if i == end:
                 return number
@@ -167,32 +154,36 @@ def find_string(points: np.ndarray, start: int, end: int, tables: EnglishTables)
 
 
 @kernel
-def may_be(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -> bool:
-    """Whether a case (part) with these ends and this length exists at all; start < end."""
-    if end - start > LONGEST:
-        return False
+def may_be_case(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -> bool:
+    """Whether there is a case with these ends and this length at all; start < end."""
+    length = end - start
     return (
-        lengths[0, min(points[start], 128)] & lengths[1, min(points[end - 1], 128)] & (1 << (end - start))
-        != 0
+        length <= LONGEST and lengths[min(points[start], 128), min(points[end - 1], 128)] >> length & 1 != 0
+    )
+
+
+@kernel
+def may_be_part(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -> bool:
+    """Whether there is a part with these ends and this length at all; start < end."""
+    length = end - start
+    return (
+        length <= LONGEST
+        and lengths[min(points[start], 128), min(points[end - 1], 128)] >> length + 16 & 1 != 0
     )
 
 
 @kernel
 def find_case(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
-    """The number of the special case points[start:end), or -1; start < end."""
-    if not may_be(points, start, end, tables.case_lengths):
-        return -1
+    """The number of the special case points[start:end), or -1."""
     number = find_string(points, start, end, tables)
-    return number if number >= 0 and tables.piece_offsets[number + 1] > tables.piece_offsets[number] else -1
+    return number if number >= 0 and tables.strings[number, PIECES] > 0 else -1
 
 
 @kernel
 def find_part(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
-    """The number among the parts of the token points[start:end), or -1; start < end."""
-    if not may_be(points, start, end, tables.part_lengths):
-        return -1
+    """The number among the parts of the token points[start:end), or -1."""
     number = find_string(points, start, end, tables)
-    return tables.parts[number] if number >= 0 else -1
+    return tables.strings[number, PART] if number >= 0 else -1
 
 
 def spacy_lists() -> EnglishLists:
