@@ -108,7 +108,12 @@ def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
     loaded: dict[Language, list[Rule]] = {}
     known: set[str] = set()
     for language in sorted({*settings.presets, *settings.own}):
-        rules = [rule for name in settings.presets.get(language, []) for rule in preset_rules(name)]
+        chosen = [the_preset(one) for one in settings.presets.get(language, [])]
+        names = [preset.preset for preset in chosen]
+        for name in names:
+            if names.count(name) > 1:
+                raise RecipeError(f"rules.presets.{language}: two presets are called {name}")
+        rules = [rule for preset in chosen for rule in preset_rules(preset)]
         rules += _compiled("own", settings.own.get(language, []), f"rules.own.{language}")
         known |= {rule.name for rule in rules}
         loaded[language] = [

@@ -44,16 +44,26 @@ def signals() -> None:
 
 def rules(
     preset: Annotated[
-        str | None, typer.Argument(help="A preset, as a recipe names it.", show_default="all of them")
+        str | None,
+        typer.Argument(
+            help="A preset, or a file with one (my_ko.yaml), as a recipe names it.",
+            show_default="all of them",
+        ),
     ] = None,
 ) -> None:
     """List the presets and their rules: name, what is kept, and why."""
-    from hanji.curation.decisions.rules import preset_rules, presets
+    from hanji.curation.decisions.rules import preset_rules, presets, the_preset
+    from hanji.curation.recipe import Rules
 
+    default = Rules().presets
     for name in [preset] if preset else presets():
-        listed = preset_rules(name)
-        say(f"{name}:")
-        for rule in listed:
+        content = the_preset(name)
+        judged = [language for language, names in default.items() if name in names]
+        note = f" (judges {' and '.join(judged)} unless a recipe says otherwise)" if judged else ""
+        say(f"{content.preset}{note}: {content.source.strip()}")
+        if preset and content.notes:
+            say(f"  {' '.join(content.notes.split())}")
+        for rule in preset_rules(content):
             say(f"  {rule.name:<42} {rule.signal} {rule.op} {rule.threshold:g}    {rule.description}")
 
 

@@ -36,6 +36,15 @@ TABLES = {
     "ledger": ["read", "edit", "measure", "gather", "relate", "cluster", "decide"],
     "shards": list(STEP_VERSIONS),
 }
+# Rules of its own: another value in a preset is no change of a step.
+RULES = {
+    language: [
+        {"name": "min_words", "signal": "words", "keep": ">= 30", "why": "short"},
+        {"name": "repeats", "signal": "duplicate_5_gram_share", "keep": "<= 0.15", "why": "repeats"},
+        {"name": "short_lines", "signal": "short_line_share", "keep": "<= 0.67", "why": "a menu"},
+    ]
+    for language in ("ko", "en")
+}
 # Where other versions of these may rightly give other texts.
 LIBRARIES = ("resiliparse", "fasttext", "tokenizers", "gigatoken", "numpy")
 
@@ -43,7 +52,8 @@ LIBRARIES = ("resiliparse", "fasttext", "tokenizers", "gigatoken", "numpy")
 def made(directory: Path) -> dict[str, Any]:
     """SHA-256 of the rows of each table, however they lie in files."""
     paths = json.dumps([str(SAMPLE / name) for name in ("corpus.warc.gz", "broken.warc.gz")])
-    overrides = [f"run={directory}", "quality={}", f"sources.sample-web.paths={paths}"]
+    rules = json.dumps({"presets": {}, "own": RULES})
+    overrides = [f"run={directory}", "quality={}", f"sources.sample-web.paths={paths}", f"rules={rules}"]
     recipe = load_recipe(SAMPLE.parent / "recipes" / "demo.yaml", CurationRecipe, overrides)
     curate(recipe, LocalEngine(workers=1))
     return {name: rows_digest(directory, name) for name in TABLES}
