@@ -27,6 +27,7 @@ from hanji.curation.report.metrics import finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.report.reading import Reading, add
 from hanji.curation.shards.tokenizer import tokenizer_facts
+from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals import ratios
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.sources.splits import Split, content_hashes, plan_splits
@@ -38,6 +39,7 @@ from hanji.curation.steps import (
     edit,
     gather,
     measure,
+    morphemes,
     read,
     relate,
     rewrite,
@@ -154,6 +156,7 @@ class _Pipeline:
         self.edits: dict[str, dict[str, int]] = {}
         # Everything that can be wrong with the recipe is found before the first task starts.
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
+        self.morphemes = morphemes.are_needed(self.rules)
         self.url_identity = UrlRules(recipe.urls).identity()
         self.language_identity = LanguageIdentifier(recipe.language).identity()
         self.blocks = resolve(recipe.blocks, recipe.floor.languages, recipe.language.model)
@@ -323,8 +326,20 @@ class _Pipeline:
                 ("fasttext",),
             )
             scored = list(self.runner.map(score_step, text_units))
+        counted: list[Commit | None] = [None] * len(works)
+        if self.morphemes:
+            morpheme_step = Step(
+                "morphemes",
+                STEP_VERSIONS["morphemes"],
+                morphemes.morpheme_split,
+                [kiwi.MODEL, sorted(kiwi.COLUMNS)],
+                kiwi.LIBRARIES,
+            )
+            counted = list(self.runner.map(morpheme_step, text_units))
+            self._tell_unread(counted)
         works = [
-            dataclasses.replace(w, signals=s, score=q) for w, s, q in zip(works, signals, scored, strict=True)
+            dataclasses.replace(w, signals=s, score=q, morphemes=m)
+            for w, s, q, m in zip(works, signals, scored, counted, strict=True)
         ]
         partitions = self.recipe.partitions
         send_step = Step(
@@ -341,7 +356,21 @@ class _Pipeline:
             extra=[unit.inputs for unit in gathered_texts],
             works=[unit.work[1] for unit in gathered_texts],
         )
-        return self.runner.map(Step("gather", STEP_VERSIONS["gather"], gather.receive_partition), units)
+        gather_step = Step(
+            "gather",
+            STEP_VERSIONS["gather"],
+            task_with(gather.receive_partition, self.morphemes),
+            self.morphemes,
+        )
+        return self.runner.map(gather_step, units)
+
+    def _tell_unread(self, counted: list[Commit | None]) -> None:
+        unread = sum(commit.info["unread"] for commit in counted if commit is not None)
+        if unread:
+            self.warnings.append(
+                f"{unread} Korean documents are longer than the {kiwi.MAX_CHARACTERS} characters that Kiwi is "
+                "given: their words are those between spaces"
+            )
 
     def _ask_blocks(self, works: list[SplitWork]) -> list[SplitWork]:
         identity = [block.identity() for block in self.blocks]
@@ -576,7 +605,7 @@ class _Pipeline:
 def _split_units(works: list[SplitWork], *, verdicts: bool = True) -> list[Unit]:
     units = []
     for work in works:
-        commits = [work.read, work.edit, work.blocks, work.signals, work.score]
+        commits = [work.read, work.edit, work.blocks, work.signals, work.score, work.morphemes]
         inputs = [commit.content() for commit in commits if commit is not None]
         if not verdicts:
             inputs = [{name: sha for name, sha in one.items() if name != "verdicts"} for one in inputs]
@@ -590,4 +619,4 @@ def _rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     names = ("pyarrow", "numpy", "numba", "isal", "resiliparse", "trafilatura", "fasttext", "tokenizers")
-    return {"hanji": __version__} | library_versions(*names, "gigatoken", "ray")
+    return {"hanji": __version__} | library_versions(*names, "gigatoken", "ray", "kiwipiepy")

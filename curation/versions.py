@@ -9,6 +9,7 @@ from __future__ import annotations
 from hanji.classifiers import language
 from hanji.curation import exchange
 from hanji.curation.dedup import shingles
+from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals import text
 from hanji.curation.sources import reading
 from hanji.curation.steps import (
@@ -18,6 +19,7 @@ from hanji.curation.steps import (
     edit,
     gather,
     measure,
+    morphemes,
     read,
     relate,
     rewrite,
@@ -33,6 +35,7 @@ STEP_VERSIONS: dict[str, int] = {
     "blocks": blocks.VERSION,
     "measure": measure.VERSION + text.VERSION,
     "score": measure.VERSION,
+    "morphemes": morphemes.VERSION + kiwi.VERSION,
     "gather": gather.VERSION + exchange.VERSION,
     "relate": relate.VERSION + shingles.VERSION + exchange.VERSION,
     "cluster": cluster.VERSION,

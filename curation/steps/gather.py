@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from hanji.curation.columns import flat, run_lengths, run_starts
 from hanji.curation.exchange import Sender, Stretch, id_partition, receive, sending
 from hanji.curation.records import DOCUMENTS, TEXT
+from hanji.curation.signals import morphemes
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.steps.measure import SCORES, SIGNAL_ROWS
+from hanji.curation.steps.morphemes import MORPHEME_ROWS
 from hanji.curation.steps.texts import Group, Rows, SplitWork, groups, split_verdicts
 from hanji.curation.verdicts import VERDICT_FACTS, verdict_facts
 from hanji.curation.work import Attempt, Outcome
@@ -33,6 +35,8 @@ FACTS = pa.schema(
     + [pa.field(name, pa.int64()) for name in SIGNALS if name not in DOCUMENTS.names]
     + list(VERDICT_FACTS)
 )
+MORPHEME_FACTS = pa.schema([*FACTS, *(pa.field(name, pa.int64()) for name in morphemes.COLUMNS)])
+"""The facts of a run in which a rule judges morphemes."""
 TEXTS = pa.schema([("id", TEXT), ("text", TEXT)])
 _LOCATORS = [("id", "ascending"), ("path", "ascending"), ("offset", "ascending"), ("url", "ascending")]
 
@@ -46,6 +50,11 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
     assert work.signals is not None
     signals = Rows(run, work.signals.files["signals"].path, SIGNAL_ROWS)
     scores = Rows(run, work.score.files["score"].path, SCORES) if work.score else None
+    by_kiwi = (
+        Rows(run, work.morphemes.files["morphemes"].path, MORPHEME_ROWS)
+        if work.morphemes is not None
+        else None
+    )
     verdicts = split_verdicts(run, work)
     columns = [name for name in DOCUMENTS.names if name != "text"]
     with sending(attempt, "facts") as facts, sending(attempt, "text") as texts:
@@ -57,7 +66,12 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
             measured = _measured(
                 group, _aligned(signals.take(len(group)), group, work, "signals/text"), score
             )
-            some_facts.add(_facts(group, measured, verdicts))
+            if by_kiwi is not None:
+                counts = _aligned(by_kiwi.take(len(group)), group, work, "signals/morphemes")
+                for name in morphemes.COLUMNS:
+                    measured = measured.append_column(name, counts[name])
+            schema = FACTS if by_kiwi is None else MORPHEME_FACTS
+            some_facts.add(_facts(group, measured, verdicts, schema))
             some_texts.add(pa.table({"id": group.ids, "text": group.texts}))
         some_facts.send()
         some_texts.send()
@@ -92,7 +106,9 @@ def _measured(group: Group, signals: pa.Table, score: pa.Array | pa.ChunkedArray
     return measured.append_column("score", score)
 
 
-def _facts(group: Group, measured: pa.Table, verdicts: dict[str, dict[str, Any]]) -> pa.Table:
+def _facts(
+    group: Group, measured: pa.Table, verdicts: dict[str, dict[str, Any]], schema: pa.Schema
+) -> pa.Table:
     """Facts of all documents of a group: what was measured is null for those that were not read."""
     of_verdicts = verdict_facts(group.ids.to_pylist(), verdicts)
     for name in of_verdicts.column_names:
@@ -110,13 +126,15 @@ def _facts(group: Group, measured: pa.Table, verdicts: dict[str, dict[str, Any]]
             facts = facts.set_column(position, name, kept)
         else:
             facts = facts.append_column(name, column)
-    return facts.select(FACTS.names).cast(FACTS)
+    return facts.select(schema.names).cast(schema)
 
 
-def receive_partition(attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]]) -> Outcome:
+def receive_partition(
+    attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]], with_morphemes: bool
+) -> Outcome:
     """Write gathered/facts and gathered/text of one range of ids, sorted by id, each id once."""
     _, fact_parts, text_parts = work
-    facts = receive(attempt.run, fact_parts, FACTS)
+    facts = receive(attempt.run, fact_parts, MORPHEME_FACTS if with_morphemes else FACTS)
     # Of one record in two places, one reading may have timed out: the one that went through stands for both.
     failed = pc.fill_null(pc.equal(facts["verdict_status"], "failed"), False)
     unread = pc.or_(pc.not_equal(facts["status"], "read"), failed).cast(pa.int8())

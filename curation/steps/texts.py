@@ -31,6 +31,7 @@ class SplitWork:
     blocks: Commit | None = None
     signals: Commit | None = None
     score: Commit | None = None
+    morphemes: Commit | None = None
 
 
 @dataclass(frozen=True)
