@@ -20,8 +20,10 @@ from hanji.curation.redecide.changes import Loaded, RuleChange, as_overrides, ch
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
 from hanji.curation.redecide.differences import Differences, differences, with_samples
 from hanji.curation.redecide.tokens import tokens
+from hanji.curation.signals.text import SIGNALS
 
 SAMPLES = 3
+JUDGED_BY = ("signal", "op", "threshold")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: boo
         run=run,
         name=recipe.name,
         changes=list(changes),
-        overrides=as_overrides(recipe, other),
+        overrides=as_overrides(recipe, other, changes),
         rules=rule_changes(before, after),
         tier_thresholds=_thresholds(
             tier_thresholds(documents, recipe.tiers, documents.decided),
@@ -110,6 +112,12 @@ def _notes(documents: Documents, rules: Loaded) -> list[str]:
     ]
     if documents.recipe.shards.tokenizer.file is None:
         notes.append("tokens are the run's tokenizer's; `hanji curate` would train another on what it keeps")
+    absent = [name for name in SIGNALS if name not in documents.columns]
+    if absent:
+        notes.append(
+            f"an earlier version measured the run ({len(absent)} signals of this one are not in it): "
+            "`hanji curate` would measure again, and may decide otherwise"
+        )
     drifted = _drifted(documents, rules)
     if drifted:
         notes.append(
@@ -119,11 +127,17 @@ def _notes(documents: Documents, rules: Loaded) -> list[str]:
 
 
 def _drifted(documents: Documents, rules: Loaded) -> list[str]:
-    """Rules of the run's recipe that were others when it was made (the presets have changed since)."""
+    """Rules of the run's recipe that were others when it was made: the project's presets have changed since."""
     path = "report/metrics.json"
     if not documents.run.exists(path):
         return []
     applied = json.loads(documents.run.read_bytes(path)).get("rules_applied", {})
-    then = {(language, r["name"]): r["threshold"] for language, some in applied.items() for r in some}
-    now = {(language, r.name): r.threshold for language, some in rules.items() for r in some}
-    return [name for _, name in sorted(then.keys() | now.keys()) if then.get((_, name)) != now.get((_, name))]
+    then = {(language, rule["name"]): rule for language, some in applied.items() for rule in some}
+    now = {(language, rule.name): rule for language, some in rules.items() for rule in some}
+    # Reports from before rules were told whole know the threshold alone.
+    others = [
+        key
+        for key in then.keys() & now.keys()
+        if any(then[key].get(part, getattr(now[key], part)) != getattr(now[key], part) for part in JUDGED_BY)
+    ]
+    return sorted({name for _, name in (then.keys() ^ now.keys()) | set(others)})

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hanji.curation.columns import flat
 from hanji.curation.decisions.rules import Rule, judge
@@ -73,23 +72,21 @@ def _keep(after: Decisions, rows: np.ndarray) -> None:
 
 def _columns(documents: Documents, rules: Loaded) -> list[str]:
     """The columns of facts that these rules look at. Raises RecipeError where the run has not got one."""
-    path = documents.partitions[0].gathered.files["facts"].path
-    with documents.run.open(path) as stream, pq.ParquetFile(stream) as file:
-        there = set(file.schema_arrow.names)
     needed: set[str] = set()
     for language_rules in rules.values():
         for rule in language_rules:
             columns = signal_columns(rule.signal)
-            if columns - there:
-                raise _not_measured(documents, rule, sorted(columns - there))
+            if not columns <= documents.columns:
+                raise _not_measured(documents, rule, sorted(columns - documents.columns))
             needed |= columns
     return sorted(needed)
 
 
 def _not_measured(documents: Documents, rule: Rule, absent: Sequence[str]) -> RecipeError:
+    of = "" if list(absent) == [rule.signal] else f" (of {', '.join(absent)})"
     return RecipeError(
-        f"{rule.name}: judges {rule.signal}, for which {documents.run.describe()} measured no "
-        f"{', '.join(absent)}; `hanji curate` with this rule measures it"
+        f"{rule.name}: {rule.signal}{of} was not measured by {documents.run.describe()}, "
+        "which did not ask for it or is of an earlier version; `hanji curate` with this rule measures it"
     )
 
 
@@ -136,7 +133,8 @@ def _judged(
 
 def _check_measured(documents: Documents, rules: list[Rule], table: pa.Table) -> None:
     """Raises RecipeError where a signal is empty: a column for what is measured only when it is asked for."""
-    empty = {name for name in table.column_names if table[name].null_count == len(table)}
+    signals = set(table.column_names) - set(ratios.DOCUMENT_COLUMNS)
+    empty = {name for name in signals if table[name].null_count == len(table)}
     for rule in rules if empty else ():
         absent = sorted(signal_columns(rule.signal) & empty)
         if absent:

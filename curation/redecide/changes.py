@@ -6,21 +6,22 @@ data, deduplication) made the tables that deciding reads, and would have to be m
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, get_args
 
 import yaml
 
 from hanji.curation.decisions.rules import Rule
-from hanji.curation.recipe import CurationRecipe, Language, Rules
+from hanji.curation.recipe import CurationRecipe, Language, Preset, is_preset_path, read_preset
 from hanji.errors import RecipeError
-from hanji.recipe import apply_override, parse_recipe
+from hanji.recipe import apply_override, closest, parse_recipe
 
 LANGUAGES: tuple[str, ...] = get_args(Language)
+FEW = 3
 Loaded = dict[Language, list[Rule]]
 
 
@@ -85,45 +86,60 @@ def _set_rule(rules: dict[str, Any], name: str, raw: str) -> None:
         raise RecipeError(f"{name}: {raw!r} is not allowed: a number, off or on") from None
 
 
-def _presets(present: list[str], raw: str, change: str) -> list[str]:
-    try:
-        value = yaml.safe_load(raw) if raw.strip().startswith("[") else raw.split(",")
-    except yaml.YAMLError:
-        raise RecipeError(f"{change!r}: the list is not valid YAML") from None
-    names = [str(name).strip() for name in value]
-    names = [name for name in names if name]
+def _presets(present: list[Any], raw: str, change: str) -> list[Any]:
+    """The presets of a language: those named, or the present ones with some joining or leaving."""
+    names = _listed(raw, change)
     signed = [name for name in names if name[0] in "+-"]
     if not signed:
         return names
     if len(signed) != len(names):
         raise RecipeError(f"{change!r}: either all presets have + or - before them, or none")
     chosen = list(present)
-    for name in names:
-        if name[0] == "+":
-            chosen += [name[1:]] if name[1:] not in chosen else []
-        elif name[1:] in chosen:
-            chosen.remove(name[1:])
+    for sign, name in ((name[0], name[1:]) for name in names):
+        there = [_preset_name(preset) for preset in chosen]
+        if sign == "+":
+            chosen += [name] if name not in there else []
+        elif name in there:
+            del chosen[there.index(name)]
         else:
-            close = difflib.get_close_matches(name[1:], chosen, 1)
-            hint = f"did you mean {close[0]}? " if close else ""
-            raise RecipeError(f"{change!r}: {name[1:]} is not among the run's presets; {hint}{chosen}")
+            raise RecipeError(
+                f"{change!r}: {name!r} is not among the run's presets; {closest(name, there)}"
+                f"there are: {', '.join(there) or 'none'}"
+            )
     return chosen
 
 
-def as_overrides(before: CurationRecipe, after: CurationRecipe) -> list[str]:
+def _listed(raw: str, change: str) -> list[str]:
+    """ "a,b" or "[a, b]" as names."""
+    try:
+        value = yaml.safe_load(raw) if raw.strip().startswith("[") else raw.split(",")
+    except yaml.YAMLError:
+        raise RecipeError(f"{change!r}: the list is not valid YAML") from None
+    names = [str(name).strip() for name in value]
+    return [name for name in names if name]
+
+
+def _preset_name(preset: Any) -> str:
+    """The name of a preset of a recipe as JSON has it: the project's by name, one of a file with its content."""
+    return str(preset["preset"] if isinstance(preset, dict) else preset)
+
+
+def as_overrides(before: CurationRecipe, after: CurationRecipe, changes: Sequence[str]) -> list[str]:
     """What ``hanji curate`` takes on its command line to decide as ``after`` does, quoted for a shell."""
     found: list[str] = []
     old, new = before.rules, after.rules
-    for field in ("presets", "own"):
-        for language in LANGUAGES:
-            was, now = (_dumped(rules, field).get(language) for rules in (old, new))
-            if was != now:
-                found.append(f"rules.{field}.{language}={_flow(now or [])}")
+    for language in LANGUAGES:
+        was, now = (rules.presets.get(language, []) for rules in (old, new))  # type: ignore[call-overload]
+        if was != now:
+            found.append(f"rules.presets.{language}={_flow(_as_given(now, changes))}")
+        was, now = (rules.own.get(language, []) for rules in (old, new))  # type: ignore[call-overload]
+        if was != now:
+            found.append(f"rules.own.{language}={_flow([rule.model_dump(mode='json') for rule in now])}")
     if set(old.thresholds) - set(new.thresholds):
         found.append(f"rules.thresholds={_flow(new.thresholds)}")
     else:
         found += [
-            f"rules.thresholds.{name}={value:g}"
+            f"rules.thresholds.{name}={value:.15g}"
             for name, value in new.thresholds.items()
             if old.thresholds.get(name) != value
         ]
@@ -135,9 +151,19 @@ def as_overrides(before: CurationRecipe, after: CurationRecipe) -> list[str]:
     return [shlex.quote(one) for one in found]
 
 
-def _dumped(rules: Rules, field: str) -> dict[str, Any]:
-    dumped: dict[str, Any] = rules.model_dump(mode="json")[field]
-    return dumped
+def _as_given(presets: Sequence[str | Preset], changes: Sequence[str]) -> list[str]:
+    """Presets as a person writes them: those that came from files by their paths."""
+    paths = {
+        read_preset(path).preset: path
+        for change in changes
+        if change.removeprefix("rules.").startswith("presets.")
+        for path in (name.lstrip("+") for name in _listed(change.partition("=")[2], change))
+        if is_preset_path(path)
+    }
+    return [
+        preset if isinstance(preset, str) else paths.get(preset.preset, f"{preset.preset}.yaml")
+        for preset in presets
+    ]
 
 
 def _flow(value: Any) -> str:
@@ -160,13 +186,36 @@ class RuleChange:
         if self.before is None or self.after is None:
             rule = self.before or self.after
             assert rule is not None
-            state = "not applied → applied" if self.before is None else "applied → not applied"
-            return f"{where}: {rule.signal} {rule.op} {rule.threshold:g}, {state}"
+            return f"{where}: {rule.signal} {rule.op} {rule.threshold:g}, {self._state()}"
         if self.before.signal == self.after.signal:
             was, now = f"{self.before.op} {self.before.threshold:g}", self.after
             return f"{where}: {self.before.signal} {was} → {now.op} {now.threshold:g}"
         sides = [f"{rule.signal} {rule.op} {rule.threshold:g}" for rule in (self.before, self.after)]
         return f"{where}: {' → '.join(sides)}"
+
+    def _state(self) -> str:
+        return "not applied → applied" if self.before is None else "applied → not applied"
+
+    def preset_line(self, count: int) -> str:
+        """The same for ``count`` rules of its preset at once."""
+        preset = self.name.partition(".")[0]
+        return f"{preset} ({', '.join(self.languages)}): {count} rules, {self._state()}"
+
+
+def change_lines(changes: Sequence[RuleChange]) -> list[str]:
+    """A line a rule; one for all rules of a preset where more than a few join or leave together."""
+    lines: list[str] = []
+    for _, group in groupby(changes, _of_one_preset):
+        some = list(group)
+        lines += [some[0].preset_line(len(some))] if len(some) > FEW else [change.line() for change in some]
+    return lines
+
+
+def _of_one_preset(change: RuleChange) -> tuple[Any, ...]:
+    """Equal for rules of one preset that join or leave; another for each rule that only changes."""
+    if change.before is not None and change.after is not None:
+        return (change.name, change.languages)
+    return (change.name.partition(".")[0], change.languages, change.before is None)
 
 
 def rule_changes(before: Loaded, after: Loaded) -> list[RuleChange]:

@@ -29,7 +29,7 @@ RULE_STEPS = ("rules", "duplicates", "tiers")
 """Where the ledger ends documents that the rules judge: all others fell before, and stay where they fell."""
 _LEDGER = (
     *("id", "source", "language", "date", "text_bytes", "verdict", "step", "rule", "value", "threshold"),
-    *("score", "tier", "cluster", "duplicate_of", "jaccard", "containment", "split"),
+    *("score", "tier", "cluster", "duplicate_of", "jaccard", "containment"),
 )
 READERS = 4
 
@@ -129,11 +129,16 @@ class Documents:
     reasons: Names
     tiers: Names
     decided: Decisions
-    splits: Names
-    split: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The columns of the run's facts."""
+        path = self.partitions[0].gathered.files["facts"].path
+        with self.run.open(path) as stream, pq.ParquetFile(stream) as file:
+            return frozenset(file.schema_arrow.names)
 
     @cached_property
     def tokens(self) -> np.ndarray:
@@ -194,7 +199,7 @@ def read_documents(run: Storage, facts: dict[str, Any], recipe: CurationRecipe) 
     ]
     table = pa.concat_tables(tables)
     ids = flat(table["id"])
-    sources, languages, tiers, splits, clusters = Names(), Names(), Names(), Names(), Names()
+    sources, languages, tiers, clusters = Names(), Names(), Names(), Names()
     reasons = Names([KEPT])
     duplicate = _equals(table["step"], "duplicates")
     decided = Decisions(
@@ -227,8 +232,6 @@ def read_documents(run: Storage, facts: dict[str, Any], recipe: CurationRecipe) 
         reasons=reasons,
         tiers=tiers,
         decided=decided,
-        splits=splits,
-        split=splits.codes(table["split"]),
     )
 
 

@@ -73,9 +73,11 @@ def _write_json(path: str, found: WhatIf) -> None:
 
 def lines(found: WhatIf) -> list[str]:
     """The answer for a person."""
+    from hanji.curation.redecide.changes import change_lines
+
     differ = found.differences
     parts = [
-        [f"{found.name}: what if", *(f"  {change.line()}" for change in found.rules)],
+        [f"{found.name}: what if", *(f"  {line}" for line in change_lines(found.rules))],
         _totals(differ),
         _rules(differ),
         _groups("source", differ.sources, differ, changed_only=True),
@@ -154,9 +156,7 @@ def _totals(differ: Differences) -> list[str]:
     ]
     shown = table(rows)
     if differ.estimated:
-        shown.append(
-            f"  ≈ tokens of {number(differ.estimated)} documents gained are estimated by bytes; --exact counts them"
-        )
+        shown.append("  ≈ tokens of documents gained are estimated from their bytes; --exact counts them")
     return shown
 
 
@@ -281,9 +281,11 @@ def _samples(what: str, by_rule: dict[str, list[Sample]]) -> list[str]:
     """Some documents of each rule, from the closest to its threshold to the farthest."""
     shown: list[str] = []
     for rule, some in list(by_rule.items())[:SAMPLED_RULES]:
-        shown.append(f"  {what}: {'fell to' if what == 'gained' else 'now'} {rule} ({_keeps(some[0])})")
-        rows = [[sample.id[:ID_DIGITS], sample.source, _value(sample), _text(sample)] for sample in some]
-        shown += [f"  {line}" for line in _ragged(rows)]
+        # Languages may have other thresholds for a rule of one name.
+        for keeps in dict.fromkeys(map(_keeps, some)):
+            shown.append(f"  {what}: {'fell to' if what == 'gained' else 'now'} {rule} ({keeps})")
+            rows = [[s.id[:ID_DIGITS], s.source, _value(s), _text(s)] for s in some if _keeps(s) == keeps]
+            shown += [f"  {line}" for line in _ragged(rows)]
     if len(by_rule) > SAMPLED_RULES:
         shown.append(f"  … and of {len(by_rule) - SAMPLED_RULES} more rules: --json has them")
     return shown
