@@ -48,6 +48,8 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "requests",
         "aiohttp",
     ),
+    # The filters alone: what else the package asks for (Ray, an executor, CUDA) they do not use.
+    "nemo-curator": ("--no-deps", "nemo-curator==1.4.0", "regex==2026.11.19", "loguru==0.7.3"),
 }
 
 
