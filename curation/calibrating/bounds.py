@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +12,12 @@ import numpy as np
 from hanji.curation.decisions.rules import Operator, Rule, preset_rules
 from hanji.curation.signals import ratios
 from hanji.errors import RecipeError
+from hanji.recipe import closest
 
 Side = Literal["max", "min"]
 EVIDENCE = "; calibrated: "
 """What separates, in a preset's reason, the reason of the form from the evidence of a calibration."""
+_WORD = {"max": "large", "min": "small"}
 _SIDES: dict[str, tuple[Side, ...]] = {"max": ("max",), "min": ("min",), "both": ("min", "max")}
 
 
@@ -68,7 +69,9 @@ def read_form(like: Sequence[str], signals: Sequence[str], fixed: Sequence[str])
         )
     for name in fixed:
         if name not in names:
-            raise RecipeError(f"--fixed: {name!r} is no rule of the form; there are: {', '.join(names)}")
+            raise RecipeError(
+                f"--fixed: {name!r} is no rule of the form; {closest(name, names)}there are: {', '.join(names)}"
+            )
         place = names.index(name)
         if bounds[place].before is None:
             raise RecipeError(f"--fixed: {name!r} has no threshold to keep: it comes from --signals")
@@ -98,20 +101,16 @@ def _of_signal(asked: str) -> list[Bound]:
     prefix = {"max": "max_", "min": "min_"}
     name = re.sub(r"[^a-z0-9_]", "_", signal.lower())
     return [
-        Bound(prefix[one] * (len(sides) > 1) + name, signal, one, f"too {_word(one)}: {meaning}")
+        Bound(prefix[one] * (len(sides) > 1) + name, signal, one, f"too {_WORD[one]}: {meaning}")
         for one in sides
     ]
-
-
-def _word(side: Side) -> str:
-    return "much" if side == "max" else "little"
 
 
 def signal_meaning(signal: str, option: str) -> str:
     """What a signal is. Raises RecipeError, with the nearest name, for one that does not exist."""
     known = ratios.names()
     if signal not in known:
-        close = difflib.get_close_matches(signal, known, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise RecipeError(f"{option}: {signal!r} is not a signal; {hint}`hanji signals` lists them")
+        raise RecipeError(
+            f"{option}: {signal!r} is not a signal; {closest(signal, known)}`hanji signals` lists them"
+        )
     return known[signal]

@@ -11,7 +11,7 @@ from hanji.curation.calibrating.bounds import Bound, read_form
 from hanji.curation.calibrating.documents import Documents, Excerpt
 from hanji.curation.calibrating.fitting import Aim, Fit, Losses, fit, losses
 from hanji.curation.calibrating.inputs import Measuring, read_documents
-from hanji.curation.decisions.rules import Rule, preset_rules
+from hanji.curation.decisions.rules import Rule, preset_rules, the_preset
 from hanji.errors import RecipeError
 from hanji.progress import Progress, SilentProgress
 
@@ -84,7 +84,8 @@ def calibrate(asked: Asked, progress: Progress | None = None) -> Calibration:
     """Find the thresholds. Raises RecipeError naming the option that is wrong."""
     progress = progress or SilentProgress()
     bounds = read_form(asked.like, asked.signals, asked.fixed)
-    compared = [(name, preset_rules(name)) for name in dict.fromkeys([*asked.like, *asked.compare])]
+    others = [the_preset(name) for name in dict.fromkeys([*asked.like, *asked.compare])]
+    compared = [(other.preset, preset_rules(other)) for other in others]
     how = Measuring(
         asked.language,
         _signals(bounds, [rule for _, rules in compared for rule in rules]),
@@ -120,11 +121,11 @@ def calibrate(asked: Asked, progress: Progress | None = None) -> Calibration:
         tuple(
             Comparison(
                 name,
-                others,
-                losses(others, trusted, asked.aim),
-                losses(others, elsewhere, asked.aim) if elsewhere is not None else None,
+                theirs,
+                losses(theirs, trusted, asked.aim),
+                losses(theirs, elsewhere, asked.aim) if elsewhere is not None else None,
             )
-            for name, others in compared
+            for name, theirs in compared
         ),
     )
 

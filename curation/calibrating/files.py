@@ -28,6 +28,7 @@ from hanji.curation.calibrating.documents import (
 )
 from hanji.curation.recipe import CurationRecipe, Fields, Floor, Format, LanguageModels, Source, Text
 from hanji.curation.records import Record, apply_edits
+from hanji.curation.signals import morphemes
 from hanji.curation.signals.text import measure
 from hanji.curation.sources.compressed import compression_by_name
 from hanji.curation.sources.reading import Reader
@@ -35,7 +36,7 @@ from hanji.curation.sources.splits import Split, plan_splits
 from hanji.curation.text.lines import boilerplate_edits
 from hanji.curation.text.making import make_text, raw_of
 from hanji.curation.text.pii import find_pii
-from hanji.errors import InputError, RecipeError
+from hanji.errors import InputError, MissingExtraError, RecipeError
 
 BATCH_CHARACTERS = 4_000_000
 BATCH_DOCUMENTS = 4096
@@ -78,8 +79,12 @@ def plan_files(
 ) -> list[Piece]:
     """The pieces to measure of sources, each a name and its paths.
 
-    Raises RecipeError naming the option for a path that is not there, or of a format that is none.
+    Raises RecipeError naming the option for a path that is not there, or of a format that is none, and
+    MissingExtraError if a signal needs Kiwi and it is not installed.
     """
+    kiwi = [signal for signal in signals if signal.startswith(morphemes.PREFIX)]
+    if kiwi and not morphemes.installed():
+        raise MissingExtraError(f"{kiwi[0]}, measured by Kiwi,", "korean")
     pieces = []
     for name, paths in groups:
         kinds = {FORMATS[_ending(path)] for path in paths}
@@ -182,6 +187,9 @@ def _measured(rows: Sequence[_Row], piece: Piece) -> pa.Table:
     """Signals of texts, with the columns of a document that can be known here."""
     texts = pa.array([row.text for row in rows], pa.large_string())
     table = measure(texts, pa.array([piece.language] * len(rows), pa.large_string()))
+    if any(signal.startswith(morphemes.PREFIX) for signal in piece.signals):
+        for name, column in zip(morphemes.COLUMNS, morphemes.measure(texts).columns, strict=True):
+            table = table.append_column(name, column)
     table = table.append_column("payload_bytes", pc.binary_length(texts).cast(pa.int64()))
     return table.append_column("replaced_characters", pc.count_substring(texts, "\ufffd").cast(pa.int64()))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from hanji.curation.calibrating.bounds import EVIDENCE
 from hanji.curation.calibrating.calibration import Calibration
@@ -26,8 +25,7 @@ _WIDTH = 110
 def preset_yaml(calibration: Calibration, name: str, command: str, date: str, version: str) -> str:
     """The file's text. ``command`` is what was typed, paths by their base names; ``date`` YYYY-MM-DD."""
     lines = [
-        f"# Made by `hanji calibrate` (docs/calibrate.md). A recipe names it by its path: presets: {{"
-        f"{calibration.asked.language}: [./{name}.yaml]}}.",
+        "# Made by `hanji calibrate` (docs/calibrate.md). A recipe names it by its path, under rules.presets.",
         f"preset: {json.dumps(name, ensure_ascii=False)}",
         *_folded("source", _source(calibration, date, version)),
         *_folded("notes", f"{_notes(calibration)} Command: {command}"),
@@ -41,11 +39,6 @@ def preset_yaml(calibration: Calibration, name: str, command: str, date: str, ve
             f"    why: {json.dumps(_why(calibration, place), ensure_ascii=False)}",
         ]
     return "\n".join(lines) + "\n"
-
-
-def preset_name(path: str | Path) -> str:
-    """The name of the preset in a file."""
-    return Path(path).name.partition(".")[0]
 
 
 def _folded(field: str, text: str) -> list[str]:

@@ -49,9 +49,9 @@ def kept(loss: float) -> str:
 
 
 def lost(loss: float) -> str:
-    """A share that is lost: 0, < 0.01 % or 12.34 %."""
+    """A share that is lost: 0 %, < 0.01 % or 12.34 %."""
     if loss <= 0:
-        return "0"
+        return "0 %"
     return "< 0.01 %" if loss < 0.0001 else f"{100 * loss:.2f} %"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
@@ -65,6 +66,9 @@ def calibrate(
             "source keeps its share."
         ),
     ] = "sources",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the preset.  [default: that of the output file]")
+    ] = None,
     held_out: Annotated[
         bool,
         typer.Option("--held-out/--no-held-out", help="Fit on one half of the trusted, try on the other."),
@@ -101,19 +105,20 @@ def calibrate(
     from hanji.curation.calibrating import Asked
     from hanji.curation.calibrating import calibrate as find
     from hanji.curation.calibrating.page import render
-    from hanji.curation.calibrating.preset import preset_name, preset_yaml
+    from hanji.curation.calibrating.preset import preset_yaml
     from hanji.curation.calibrating.telling import tell
 
+    name = _name(name, output)
     for option, path in (("--output", output), ("--report", report)):
         if path is not None:
             _writable(option, path, force)
-    names = [name for name in (signals or "").split(",") if name]
+    bounded = tuple(one for one in (signals or "").split(",") if one)
     asked = Asked(
         language=language,
         trusted=tuple(trusted),
         elsewhere=tuple(elsewhere or ()),
-        like=tuple(like or (() if names else (f"hanji_{language}",))),
-        signals=tuple(names),
+        like=tuple(like or (() if bounded else (f"hanji_{language}",))),
+        signals=bounded,
         fixed=tuple(name for name in (fixed or "").split(",") if name),
         compare=tuple(compare or ()),
         aim=_aim(keep, joint, weight),
@@ -127,7 +132,6 @@ def calibrate(
         found = find(asked, shown)
     command = _command(asked, keep, joint, output)
     date = datetime.now(UTC).date().isoformat()
-    name = preset_name(output)
     _write(output, preset_yaml(found, name, command, date, __version__))
     say(*tell(found, samples), "")
     if report is not None:
@@ -144,6 +148,16 @@ def _aim(keep: float | None, joint: float | None, weight: Literal["sources", "do
     if joint is not None and not 0 < joint < 1:
         raise RecipeError(f"--joint: {joint:g} is not allowed: a share between 0 and 1, such as 0.03")
     return Aim(KEEP if keep is None and joint is None else keep, joint, weight)
+
+
+def _name(name: str | None, output: Path) -> str:
+    """The preset's name, which recipes write before the names of its rules."""
+    if output.suffix not in (".yaml", ".yml"):
+        raise RecipeError(f"--output: {output}: a preset is a file whose name ends in .yaml")
+    name = name or output.name.partition(".")[0]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise RecipeError(f"--name: {name!r} is not allowed: letters, digits, _, . and -, as in my_ko")
+    return name
 
 
 def _writable(option: str, path: Path, force: bool) -> None:
