@@ -123,11 +123,6 @@ def size(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{value:,.1f} {unit}"
 
 
-def signed(count: int) -> str:
-    """A change with its sign: "+1,204", "−3", "0"."""
-    return "0" if not count else f"{'+' if count > 0 else '−'}{number(abs(count))}"
-
-
 def share(before: int, after: int) -> str:
     """How much more or less, in percent; nothing where there was nothing."""
     if not before or before == after:
