@@ -31,6 +31,10 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "pyarrow",
         "requests",
         "aiohttp",
+        # Words of its English filters.
+        "spacy==3.8.18",
+        "regex",
+        "numpy",
     ),
     # With the tokenizers that its word counts use, and the newest Kiwi that it allows.
     "datatrove-ko": (
@@ -56,7 +60,11 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
 def python_of(name: str) -> Path | None:
     """The interpreter of a peer's environment; None if it has not been made."""
     interpreter = PEERS / name / "bin" / "python"
-    return interpreter if (PEERS / name / ".installed").is_file() and interpreter.exists() else None
+    installed = PEERS / name / ".installed"
+    wanted = "\n".join(REQUIREMENTS[name])
+    # An environment that was made for other requirements does not count.
+    there = interpreter.exists() and installed.is_file() and installed.read_text("utf-8") == wanted
+    return interpreter if there else None
 
 
 def install(name: str) -> Path:
@@ -67,7 +75,7 @@ def install(name: str) -> Path:
     venv.create(PEERS / name, with_pip=True)
     interpreter = PEERS / name / "bin" / "python"
     subprocess.run([interpreter, "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]], check=True)
-    (PEERS / name / ".installed").touch()
+    (PEERS / name / ".installed").write_text("\n".join(REQUIREMENTS[name]), "utf-8")
     return interpreter
 
 
