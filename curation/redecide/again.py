@@ -93,7 +93,7 @@ def _not_measured(documents: Documents, rule: Rule, absent: Sequence[str]) -> Re
 def signal_columns(name: str) -> set[str]:
     """The columns that the number of this name is formed of. Raises KeyError for an unknown name."""
     seen = _Recorder()
-    ratios.value(name, seen)  # type: ignore[arg-type]
+    ratios.value(name, seen)
     return seen.names
 
 

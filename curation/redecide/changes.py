@@ -7,6 +7,7 @@ data, deduplication) made the tables that deciding reads, and would have to be m
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,9 +82,12 @@ def _set_rule(rules: dict[str, Any], name: str, raw: str) -> None:
     if word == "on":
         return
     try:
-        rules["thresholds"][name] = float(word)
+        threshold = float(word)
     except ValueError:
-        raise RecipeError(f"{name}: {raw!r} is not allowed: a number, off or on") from None
+        threshold = math.nan
+    if not math.isfinite(threshold):
+        raise RecipeError(f"{name}: {raw!r} is not allowed: a number, off or on")
+    rules["thresholds"][name] = threshold
 
 
 def _presets(present: list[Any], raw: str, change: str) -> list[Any]:

@@ -60,7 +60,8 @@ class Names:
         encoded = flat(column).dictionary_encode()
         table = np.array([self.code(name) for name in encoded.dictionary.to_pylist()] + [-1], np.int64)
         places = encoded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
-        return table[places]
+        codes: np.ndarray = table[places]
+        return codes
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ class Decisions:
 
     def kept(self) -> np.ndarray:
         """Which documents are kept; bool."""
-        return self.reason == 0
+        kept: np.ndarray = self.reason == 0
+        return kept
 
     def copy(self) -> Decisions:
         return Decisions(**{name: getattr(self, name).copy() for name in self.__dataclass_fields__})
@@ -241,7 +243,8 @@ def _partitions(run: Storage) -> list[Partition]:
     with ThreadPoolExecutor(len(steps)) as pool:
         found = list(pool.map(lambda step: {c.unit: c for c in newest_commits(run, step)}, steps))
     try:
-        return [Partition(*(commits[unit] for commits in found)) for unit in sorted(found[0])]
+        ledgers, gathered, edges, tokens = found
+        return [Partition(ledgers[u], gathered[u], edges[u], tokens[u]) for u in sorted(ledgers)]
     except KeyError as error:
         raise InputError(
             f"{run.describe('commits')}: the records of {error} are not complete; `hanji curate` mends them"

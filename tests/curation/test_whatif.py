@@ -330,6 +330,7 @@ def test_nothing_of_the_run_is_changed(made: Made) -> None:
     [
         ("own.fw=3", "'own.fw' is no rule here"),
         ("gopher.min_words=many", "gopher.min_words: 'many' is not allowed: a number, off or on"),
+        ("gopher.min_words=nan", "gopher.min_words: 'nan' is not allowed"),
         ("gopher.min_words", "write it as RULE=VALUE"),
         ("min_words=3", "a rule is named PRESET.RULE"),
         ("floor.min_characters=3", "only rules and tiers are decided again"),
