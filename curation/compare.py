@@ -39,33 +39,38 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, A and B. All fields are JSON; pairs are [of A, of B], None where a run has no such thing.
-
-    ``runs``: name, directory, documents, bytes, kept, tokens. ``recipe``, ``versions``: field → pair, of those
-    that differ. ``rules_changed``: rule or tier → pair of conditions. ``funnel``: rows of source and language with a pair
-    of steps → [documents, bytes, tokens] that reach the step; tokens are each run's own. ``rules``: rows of a rule with pairs of documents
-    and bytes that fell to it. ``components``: rows of language/domain/tier/split with pairs of documents, bytes
-    and tokens. ``shared``: documents in both. ``only``: for A and B, rows of source and verdict of documents that
-    the other has not. ``replaced``: verdict changes of documents with the same source and key and other content.
-    ``changes``: verdict changes of shared documents, with reasons and samples; ``tiers``: of those kept in both.
-    ``survivors``: duplicates in both runs that fell to another document. ``drift``: signals by language.
-    """
+    """Two runs, A and B. All fields are JSON; pairs are [of A, of B], None where a run has no such thing."""
 
     runs: list[Json]
+    """Name, directory, sample, documents, bytes, kept, kept_bytes, tokens of each."""
     recipe: dict[str, list[Any]]
+    """Field of the recipe → pair, of those that differ."""
     versions: dict[str, list[Any]]
+    """Library, model or tokenizer → pair of versions or of hashes' first 16 digits, of those that differ."""
     rules_changed: dict[str, list[str | None]]
+    """Rule or tier of a language → pair of conditions, of those that differ."""
     funnel: list[Json]
+    """Rows of source and language; ``reach``: pair of step → [documents, bytes, tokens] that reach it."""
     rules: list[Json]
+    """Rows of a rule with pairs of documents and bytes that fell to it, the largest differences first."""
     components: list[Json]
+    """Rows of language/domain/tier/split with pairs of documents, bytes and tokens; tokens are each run's own."""
     shared: int
+    """Documents in both runs."""
     unchanged: int
+    """Those of them with the same verdict, by the same rule."""
     only: dict[str, list[Json]]
+    """Of A and of B: rows of source and verdict of the documents that the other run has not."""
     replaced: list[Json] | None
+    """Rows of a pair of verdicts: documents that have the same source and key in both, and other content."""
     changes: list[Json]
+    """Rows of a pair of verdicts of documents in both, with ``reasons`` and samples of each."""
     tiers: list[Json]
+    """Rows of a pair of tiers of documents kept in both."""
     survivors: int
+    """Duplicates with the same verdict in both runs that fell to another document."""
     drift: list[Json]
+    """Rows of language and signal, over ``all`` documents of each run and those ``shared``."""
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), ensure_ascii=False, indent=1) + "\n"
@@ -146,7 +151,8 @@ def _versions(run: FinishedRun) -> dict[str, Any]:
     found |= {"model of the language": models.get("language")}
     found |= {f"quality model of {language}": sha for language, sha in models.get("quality", {}).items()}
     found |= {f"step {name}": version for name, version in facts.get("step_versions", {}).items()}
-    return found | {"tokenizer": run.metrics["manifest"]["tokenizer"]["sha256"]}
+    found |= {"tokenizer": run.metrics["manifest"]["tokenizer"]["sha256"]}
+    return {name: version[:16] if isinstance(version, str) else version for name, version in found.items()}
 
 
 def _conditions(run: FinishedRun) -> dict[str, Any]:
@@ -411,8 +417,8 @@ class _Drift:
         self._missing: dict[str, set[int]] = {}
 
     def add(self, a: pa.Table, b: pa.Table, both_a: np.ndarray, both_b: np.ndarray) -> None:
-        tables = (a, b)
-        languages = [_read_languages(table) for table in tables]
+        languages = [_read_languages(table) for table in (a, b)]
+        tables = [_measured(table) for table in (a, b)]
         paired = languages[0][both_a] == languages[1][both_b]
         both = (both_a[paired], both_b[paired])
         wanted = sorted({*languages[0], *languages[1]} - {""})
@@ -443,7 +449,7 @@ class _Drift:
             values = pc.fill_null(table[name].cast(pa.float64()), np.nan).to_numpy()
         else:
             values = None
-        if values is None and len(table):
+        if values is None and "language_score" in table.column_names:
             self._missing.setdefault(name, set()).add(side)
         return values
 
@@ -481,6 +487,11 @@ def _distance(a: np.ndarray, b: np.ndarray) -> Json:
     found["kolmogorov_smirnov"] = drift.kolmogorov_smirnov(a, b)
     found["stability_index"] = drift.stability_index(a, b)
     return found
+
+
+def _measured(table: pa.Table) -> pa.Table:
+    """The table without columns that hold nothing: what no step measured. Of no document, no column is left."""
+    return table.select([name for name in table.column_names if table[name].null_count < len(table)])
 
 
 def _read_languages(table: pa.Table) -> np.ndarray:

@@ -94,7 +94,7 @@ def _settings(found: Comparison) -> Markup:
     return section(
         "What differs",
         *(tables or [tag("p", "Recipes, versions and rules are the same.")]),
-        intro="Of the recipes (but for the directory of the run), of the libraries and models, and of rules and tiers.",
+        intro="Of the recipes (but for the run's directory), of libraries and models, and of rules and tiers.",
         identity="settings",
     )
 
@@ -108,12 +108,12 @@ def _funnel(found: Comparison) -> Markup:
         for row in found.funnel[:MOST_ROWS]:
             a, b = row["reach"]
             cells: list[Any] = [row["source"], row["language"]]
-            for step in ("read", "rules", "duplicates", "kept"):
+            for step in ("read", "kept", "duplicates", "rules"):
                 pair = [None if side is None else side[step][place] for side in (a, b)]
                 cells += _pair(pair, show)
             rows.append(cells)
         head = ["source", "language"]
-        for step in ("entered", "above the floor", "passed the rules", "kept"):
+        for step in ("entered", "kept", "passed the rules", "above the floor"):
             head += [f"{step}: A", "B", "difference"]
         parts.append(
             tag(

@@ -99,7 +99,9 @@ def _settings(found: Comparison) -> Iterator[str]:
 
 
 def _funnel(found: Comparison) -> Iterator[str]:
-    moved = [row for row in found.funnel if row["reach"][0] != row["reach"][1]]
+    # With other tokenizers the tokens of every row differ, which says nothing of its documents.
+    places = slice(0, 2 if "tokenizer" in found.versions else 3)
+    moved = [row for row in found.funnel if _reach(row, 0, places) != _reach(row, 1, places)]
     still = len(found.funnel) - len(moved)
     yield from ("", "funnel: documents that entered and that were kept, and tokens of those")
     rows = []
@@ -116,6 +118,11 @@ def _funnel(found: Comparison) -> Iterator[str]:
         yield f"  … and {number(still)} sources and languages of which nothing moved"
     if "tokenizer" in found.versions:
         yield "  The tokenizers differ: their tokens are not of one size."
+
+
+def _reach(row: dict[str, Any], side: int, places: slice) -> dict[str, list[int]] | None:
+    steps = row["reach"][side]
+    return steps and {step: cell[places] for step, cell in steps.items()}
 
 
 def _rules(found: Comparison) -> Iterator[str]:

@@ -18,9 +18,8 @@ from curation_corpus import article, corpus_rows, make_recipe, write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hanji.curation.decisions.rules import Rule, load_rules
+from hanji.curation.decisions.rules import Rule, preset_rules
 from hanji.curation.pipeline import curate
-from hanji.curation.recipe import Rules
 from hanji.curation.report.histograms import (
     BINS,
     EDGES,
@@ -87,7 +86,7 @@ def test_what_falls_by_source_is_what_the_ledger_says(run: Path, metrics: dict[s
     counted = metrics["signals"]
     assert _flat(counted["documents"]) == dict(documents)
     assert _flat(counted["falls"]) == dict(falls)
-    assert falls["ko", "own.size", "long"] == 7 and falls["en", "c4.min_words_per_line", "small"] == 0
+    assert falls["ko", "own.size", "long"] == 7 and falls["ko", "own.size", "small"] == 0
 
 
 def _flat(counts: Any, *path: str) -> dict[tuple[str, ...], int]:
@@ -187,7 +186,8 @@ def test_a_drawing_shows_all_documents_and_the_threshold(values: list[float], th
     assert 'class="mark"' in drawn and len(re.findall(r"M[\d.]", drawn)) >= 1
 
 
-def test_the_rules_of_all_presets_can_be_counted() -> None:
-    rules = load_rules(Rules())
-    counted = count_signals(_facts([10, 20], ["a", "b"]), rules)
-    assert set(counted["falls"]["ko"]) == {rule.name for rule in rules["ko"]}
+def test_the_rules_of_several_presets_are_counted_each() -> None:
+    rules = [rule for name in ("gopher", "c4", "fineweb", "hanji_ko") for rule in preset_rules(name)]
+    counted = count_signals(_facts([10, 20], ["a", "b"]), {"ko": rules})
+    assert set(counted["falls"]["ko"]) == {rule.name for rule in rules}
+    assert set(counted["bins"]["ko"]) >= {rule.signal for rule in rules}
