@@ -278,13 +278,9 @@ class _Joined:
 
     def _changed(self, a: pa.Table, b: pa.Table, state_a: str, state_b: str) -> None:
         """Documents of one verdict in A, another in B, and one language in each."""
-        sides = [
-            Side(self.runs[name], name, rows, state, _step(rows), rows["language"][0].as_py())
-            for name, rows, state in (("A", a, state_a), ("B", b, state_b))
-        ]
-        found = explain(*sides)
+        found = explain(self._side("A", a, state_a), self._side("B", b, state_b))
         sizes = pc.fill_null(b["ledger_text_bytes"], 0).to_pylist()
-        cause = sides[0] if found.cause == "A" else sides[1]
+        fallen = a if found.cause == "A" else b
         for row, (reason, size) in enumerate(zip(found.reasons, sizes, strict=True)):
             states = (state_a, state_b)
             if reason is not None:
@@ -293,11 +289,14 @@ class _Joined:
             elif self._looked_for < SURVIVORS:
                 self._looked_for += 1
                 waiting = self._waiting[OTHER[found.cause]]
-                survivor = cause.rows["ledger_duplicate_of"][row].as_py()
+                survivor = fallen["ledger_duplicate_of"][row].as_py()
                 entry = {"states": states, "bytes": size, "sample": _sample(a, b, row, "")}
                 waiting.setdefault(survivor, []).append((b["id"][row].as_py(), entry))
             else:
                 self.changes.count(states, "its survivor was not looked up", size)
+
+    def _side(self, which: Which, rows: pa.Table, state: str) -> Side:
+        return Side(self.runs[which], which, rows, state, _step(rows), rows["language"][0].as_py())
 
     def look_up_survivors(self) -> None:
         """Finish the changes of duplicates, whose reason is what became of their survivor in the other run."""
@@ -433,8 +432,9 @@ class _Drift:
                         counts[side] += drift.counters(some[mask[side]])
                         counts[2 + side] += drift.counters(some[both[side][inside]])
                 if values[0] is not None and values[1] is not None:
-                    pair = [some[rows[inside]] for some, rows in zip(values, both, strict=True)]
-                    self._changed[language, name] += int((~np.isclose(*pair, 0, 0, equal_nan=True)).sum())
+                    first, second = values[0][both[0][inside]], values[1][both[1][inside]]
+                    moved = (first != second) & ~(np.isnan(first) & np.isnan(second))
+                    self._changed[language, name] += int(moved.sum())
 
     def _of(self, language: str, name: str) -> np.ndarray:
         key = (language, name)

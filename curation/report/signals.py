@@ -38,6 +38,7 @@ STYLE = Markup(
     "details>.signals figure{border-color:transparent;padding:4px 0}"
 )
 Rules = Sequence[Mapping[str, Any]]
+_EDGES = np.array(EDGES)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ def _figure(
 def small_histogram(counts: np.ndarray, rules: Rules, title: str) -> Markup:
     """A histogram of dense bins (int64[BINS]) with the thresholds of rules (``op``, ``threshold``) in it."""
     axis = axis_of(counts, [rule["threshold"] for rule in rules])
-    kept, falls = [], []
+    kept: list[str] = []
+    falls: list[str] = []
     bars = list(_bars(counts, axis))
     most = max((amount for *_, amount in bars), default=0) or 1
     for x, width, value, amount in bars:
@@ -168,8 +170,8 @@ def small_histogram(counts: np.ndarray, rules: Rules, title: str) -> Markup:
     ]
     parts.append(tag("line", x1=0, y1=HEIGHT, x2=WIDTH, y2=HEIGHT, class_="axis"))
     for rule in rules:
-        x = f"{axis.place(rule['threshold']):.4g}"
-        parts.append(tag("line", x1=x, y1=0, x2=x, y2=HEIGHT, class_="mark"))
+        mark = f"{axis.place(rule['threshold']):.4g}"
+        parts.append(tag("line", x1=mark, y1=0, x2=mark, y2=HEIGHT, class_="mark"))
     for value, label in axis.ticks():
         parts.append(tag("text", label, x=f"{axis.place(value):.4g}", y=HEIGHT + 12, text_anchor="middle"))
     return tag("svg", tag("title", title), *parts, viewBox=f"0 0 {WIDTH} {HEIGHT + 15}", role="img")
@@ -194,7 +196,7 @@ def _bars(counts: np.ndarray, axis: Axis) -> Iterable[tuple[float, float, float,
     """(place, width, a value in it, documents) of each bar, with the one of 0 and the one of the rest."""
     cumulative = np.append(0, np.cumsum(counts))
     # Bins up to the edge with index i are counts[: i + 1].
-    at = [int(np.abs(np.array(EDGES) - edge).argmin()) for edge in axis.edges]
+    at = np.searchsorted(_EDGES, np.array(axis.edges) * (1 - 1e-9)).tolist()
     yield 0, ZERO, 0.0, int(cumulative[2])
     if axis.logarithmic:  # what lies between 0 and the first edge
         yield LEFT - 2, 2, axis.edges[0] / 2, int(cumulative[at[0] + 1] - cumulative[2])

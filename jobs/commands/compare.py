@@ -46,13 +46,18 @@ def compare(
     with progress(quiet) as shown:
         found = find(run_a, run_b, shown)
     say(*lines(found))
-    for path, text in ((report, lambda: render(found)), (json_file, found.to_json)):
-        if path is not None:
-            try:
-                path.write_text(text(), encoding="utf-8")
-            except OSError as error:
-                raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-            say(f"written  {path}")
+    if report is not None:
+        _write(report, render(found))
+    if json_file is not None:
+        _write(json_file, found.to_json())
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    say(f"written  {path}")
 
 
 def lines(found: Comparison) -> list[str]:
