@@ -16,8 +16,8 @@ from hanji.curation.signals.nemo_room import SEEN_BYTES, Grams, clear, slot_of
 
 GRAM_COLUMNS: dict[str, str] = {
     **{
-        f"nemo_top_{n}_gram_characters": f"characters that go if the most frequent word {n}-gram (the first of the"
-        " equally frequent) is deleted wherever it stands with single spaces, also inside longer words"
+        f"nemo_top_{n}_gram_characters": f"characters that go if the most frequent word {n}-gram (the middle one of"
+        " equally frequent ones) is deleted wherever it stands with single spaces, also inside longer words"
         for n in range(2, 5)
     },
     **{
@@ -46,7 +46,7 @@ def gram_counts(
     for n in range(FIRST_SIZE, min(words, LAST_SIZE) + 1):
         covered = _number(starts, ends, candidates, n, room)
         if n <= LAST_TOP:
-            covered = _deleted(points, starts, ends, words, _most_frequent(candidates, room), n)
+            covered = _deleted(points, starts, ends, words, _most_frequent(words - n + 1, room), n)
         row[n - FIRST_SIZE] = covered
         candidates = _longer(candidates, room)
 
@@ -84,7 +84,8 @@ def _number(starts: np.ndarray, ends: np.ndarray, candidates: int, n: int, room:
             slot = (slot + 1) & mask
         if room.keys[slot] == 0:
             entries += 1
-            room.keys[slot], room.ids[slot], room.counts[entries] = key, entries, 1
+            room.keys[slot], room.ids[slot] = key, entries
+            room.counts[entries], room.firsts[entries] = 1, room.places[k]
         else:
             room.counts[room.ids[slot]] += 1
             place = room.places[k]
@@ -94,17 +95,28 @@ def _number(starts: np.ndarray, ends: np.ndarray, candidates: int, n: int, room:
             covered += min(n - overlap, n - 1)
             last = place
         room.numbers[k] = room.ids[slot]
+    room.counts[0] = entries
     return covered
 
 
 @kernel
-def _most_frequent(candidates: int, room: Grams) -> int:
-    """Where the most frequent n-gram begins first."""
-    most, first = 1, 0
-    for k in range(candidates):
-        if room.counts[room.numbers[k]] > most:
-            most, first = room.counts[room.numbers[k]], room.places[k]
-    return first
+def _most_frequent(grams: int, room: Grams) -> int:
+    """Where the most frequent n-gram begins first; of equally frequent ones the middle one is taken.
+
+    The peer takes any of them, as a set happens to be ordered. The first of a text would often be of its title.
+    """
+    most, ties = 1, 0
+    for number in range(1, room.counts[0] + 1):
+        if room.counts[number] > most:
+            most, ties = room.counts[number], 0
+        ties += room.counts[number] == most
+    if most == 1:
+        return grams // 2
+    number, before = 0, ties // 2
+    while before >= 0:
+        number += 1
+        before -= room.counts[number] == most
+    return room.firsts[number]
 
 
 @kernel

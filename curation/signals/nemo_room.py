@@ -19,7 +19,9 @@ class Grams(NamedTuple):
     ids: np.ndarray
     """int32, beside ``keys``: number of the entry"""
     counts: np.ndarray
-    """int32[entries + 1]: how often each entry stands"""
+    """int32[entries + 1]: how often each n-gram stands, counted from 1; first, how many there are"""
+    firsts: np.ndarray
+    """int32[entries + 1]: the word with which it begins first"""
     grams: np.ndarray
     """uint64[words]: keys of the n-grams that are looked at"""
     places: np.ndarray
@@ -65,6 +67,7 @@ def scratch(characters: int) -> NemoScratch:
     grams = Grams(
         np.empty(size, np.uint64),
         np.empty(size, np.int32),
+        np.empty(lines, np.int32),
         np.empty(lines, np.int32),
         np.empty(lines, np.uint64),
         np.empty(words, np.int32),

@@ -89,7 +89,9 @@ def deleted(text: str, words: Sequence[str], n: int) -> int:
     counts = Counter(grams_of(words, n))
     if not counts:
         return 0
-    return len(text) - len(text.replace(" ".join(counts.most_common(1)[0][0]), ""))
+    # The filter takes any of the equally frequent, in the order of a set; here it is the middle one of the text.
+    tied = [gram for gram, count in counts.items() if count == max(counts.values())]
+    return len(text) - len(text.replace(" ".join(tied[len(tied) // 2]), ""))
 
 
 def duplicated(words: Sequence[str], n: int) -> int:
