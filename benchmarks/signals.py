@@ -33,7 +33,8 @@ SOURCES = (
     *("en_gov_18f_handbook", "en_gutenberg_books", "en_tweets_hate_davidson", "dpo_hh_rlhf_harmless_test"),
 )
 SPEED_SOURCES = ("en_docs_vue", "en_gov_18f_handbook", "en_gutenberg_books", "en_email_spamassassin")
-MOST_OF_A_SOURCE = 600
+MOST_OF_A_SOURCE = 200
+LONGEST = 30_000
 SPEED_DOCUMENTS = 40
 MADE = 240
 PEER = Path(__file__).with_name("peer_signals.py")
@@ -47,7 +48,7 @@ def texts(sources: tuple[str, ...], most: int) -> list[str]:
     for source in sources:
         chosen = [row.get("text") or row.get("chosen") or "" for row in rows(source)]
         random.Random(source).shuffle(chosen)
-        found += [text for text in chosen if text.strip()][:most]
+        found += [text for text in chosen if text.strip() and len(text) <= LONGEST][:most]
     return found
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hanji.curation.signals import kernels, lines, words
+from hanji.curation.signals import kernels, lines, nemo, refinedweb, structure, words
 
 COLUMNS: dict[str, str] = {
     **kernels.CHARACTER_COLUMNS,
     **words.COLUMNS,
     **lines.LINE_COLUMNS,
     **lines.C4_COLUMNS,
+    **structure.COLUMNS,
+    **refinedweb.COLUMNS,
+    **nemo.COLUMNS,
 }

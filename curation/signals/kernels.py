@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals import lines, words
+from hanji.curation.signals import lines, nemo, nemo_room, refinedweb, structure, words
 from hanji.curation.signals.characters import (
     DIGIT,
     HAN,
@@ -19,6 +19,10 @@ from hanji.curation.signals.compiled import kernel
 from hanji.curation.signals.english import EnglishTables, english_words
 from hanji.curation.signals.grams import Scratch
 from hanji.curation.signals.lines import LineRoom, c4_counts, line_counts
+from hanji.curation.signals.nemo import NemoTables, nemo_counts
+from hanji.curation.signals.refinedweb import refinedweb_counts
+from hanji.curation.signals.spaced import spaced_words
+from hanji.curation.signals.structure import structure_counts
 from hanji.curation.signals.unicode import CLASS_MASK, TERMINAL, PropertyTable, look_up
 from hanji.curation.signals.words import korean_words, word_counts
 
@@ -40,7 +44,10 @@ CHARACTERS = 0
 WORDS = CHARACTERS + len(CHARACTER_COLUMNS)
 LINES = WORDS + len(words.COLUMNS)
 C4 = LINES + len(lines.LINE_COLUMNS)
-END = C4 + len(lines.C4_COLUMNS)
+STRUCTURE = C4 + len(lines.C4_COLUMNS)
+REFINEDWEB = STRUCTURE + len(structure.COLUMNS)
+NEMO = REFINEDWEB + len(refinedweb.COLUMNS)
+END = NEMO + len(nemo.COLUMNS)
 
 
 @kernel
@@ -51,6 +58,7 @@ def measure_all(
     stop_words: np.ndarray,
     table: PropertyTable,
     english: EnglishTables,
+    nemo_tables: NemoTables,
     room: Scratch,
     line_room: LineRoom,
 ) -> np.ndarray:
@@ -67,6 +75,8 @@ def measure_all(
     properties = np.empty(longest, np.uint32)
     starts = np.empty(longest + 1, np.int32)
     ends = np.empty(longest + 1, np.int32)
+    spaced = np.empty((longest // 2 + 1, 4), np.int64)
+    nemo_scratch = nemo_room.scratch(longest)
     out = np.zeros((documents, END), np.int64)
     for i in range(documents):
         row = out[i]
@@ -82,8 +92,12 @@ def measure_all(
         word_counts(points, properties, starts, ends, found, stops, korean, room, row[WORDS:LINES])
         line_counts(points, properties, count, room, row[LINES:C4])
         c4_counts(
-            points, properties, count, starts, ends, found, english, not korean, line_room, row[C4:END]
+            points, properties, count, starts, ends, found, english, not korean, line_room, row[C4:STRUCTURE]
         )
+        between_spaces = spaced_words(points, properties, count, spaced)
+        structure_counts(points, properties, spaced, between_spaces, count, row[STRUCTURE:REFINEDWEB])
+        refinedweb_counts(points, properties, spaced, between_spaces, count, row[REFINEDWEB:NEMO])
+        nemo_counts(points, properties, count, nemo_tables, nemo_scratch, row[NEMO:END])
     return out
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.signals import morphemes
+from hanji.curation.signals import morphemes, nemo_ratios, refinedweb_ratios, structure_ratios
 from hanji.curation.signals.text import SIGNALS
 from hanji.fingerprint import file_sha256
 
@@ -91,6 +91,9 @@ RATIOS: dict[str, tuple[str, Expression]] = {
         lambda c: _divide(_letters(c), c["characters"] - c["spaces"]),
     ),
     "replaced_share": ("characters that could not be decoded", _share("replaced_characters", "characters")),
+    **structure_ratios.RATIOS,
+    **refinedweb_ratios.RATIOS,
+    **nemo_ratios.RATIOS,
     # Of Korean morphemes: there is a column for them only in runs in which a rule judges one.
     "kiwi_mean_word_length": (
         "characters per morpheme that is not punctuation alone",
@@ -129,8 +132,9 @@ def names() -> dict[str, str]:
 
 
 def identity() -> str:
-    """Hash of this file: expressions that changed judge again, without anybody raising a version."""
-    return file_sha256(__file__)
+    """Hash of the files with expressions: one that changed judges again, without anybody raising a version."""
+    modules = (nemo_ratios, refinedweb_ratios, structure_ratios)
+    return " ".join(file_sha256(path) for path in (__file__, *(str(module.__file__) for module in modules)))
 
 
 def value(name: str, table: pa.Table) -> np.ndarray:

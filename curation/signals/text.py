@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.signals import english
-from hanji.curation.signals import unicode
+from hanji.curation.signals import english, nemo, unicode
 from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.grams import scratch
 from hanji.curation.signals.kernels import measure_all
@@ -51,6 +50,7 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
         _stop_hashes(),
         unicode.table(),
         english.tables(),
+        nemo.tables(),
         scratch(longest),
         line_room(longest),
     )
