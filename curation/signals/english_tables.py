@@ -182,7 +182,7 @@ def find_case(points: np.ndarray, start: int, end: int, tables: EnglishTables) -
 @kernel
 def find_part(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """The number among the parts of the token points[start:end), or -1."""
-    number = find_string(points, start, end, tables)
+    number = find_string(points, np.int64(start), np.int64(end), tables)
     return tables.strings[number, PART] if number >= 0 else -1
 
 
