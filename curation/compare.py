@@ -30,8 +30,9 @@ from hanji.curation.verdict_changes import OTHER, Side, Which, explain, signal_v
 from hanji.progress import Progress, SilentProgress
 
 SAMPLES = 3
-SURVIVORS = 200_000
-KEYS = 2_000_000
+SURVIVORS = 100_000
+KEYS = 500_000
+EXCERPT, EXCERPTS = 200, 60
 QUANTILES = {"p5": 0.05, "median": 0.5, "p95": 0.95}
 EXTRA_SIGNALS = {"score": "quality score of the classifier"}
 Json = dict[str, Any]
@@ -62,9 +63,13 @@ class Comparison:
     only: dict[str, list[Json]]
     """Of A and of B: rows of source and verdict of the documents that the other run has not."""
     replaced: list[Json] | None
-    """Rows of a pair of verdicts: documents that have the same source and key in both, and other content."""
+    """Rows of a pair of verdicts: documents that have the same source and key in both, and other content.
+
+    None where more than KEYS documents are in one run alone: they are not matched then."""
     changes: list[Json]
-    """Rows of a pair of verdicts of documents in both, with ``reasons`` and samples of each."""
+    """Rows of a pair of verdicts of documents in both, with ``reasons`` and samples of each.
+
+    The first EXCERPTS reasons' samples have an ``excerpt`` of the text, if there is any."""
     tiers: list[Json]
     """Rows of a pair of tiers of documents kept in both."""
     survivors: int
@@ -86,6 +91,8 @@ def compare(run_a: str, run_b: str, progress: Progress | None = None) -> Compari
         joined.add(*piece)
         progress.advance()
     joined.look_up_survivors()
+    changes = joined.changes.rows()
+    _add_excerpts(changes, b, a)
     return Comparison(
         runs=[_run(a), _run(b)],
         recipe=_differences(_settings(a), _settings(b)),
@@ -98,7 +105,7 @@ def compare(run_a: str, run_b: str, progress: Progress | None = None) -> Compari
         unchanged=joined.unchanged,
         only={which: joined.only[which].rows() for which in ("A", "B")},
         replaced=joined.replaced(),
-        changes=joined.changes.rows(),
+        changes=changes,
         tiers=[
             {"language": language, "tiers": [first, second], "documents": count}
             for (language, first, second), count in joined.tiers.most_common()
@@ -515,6 +522,17 @@ def _rest(rows: np.ndarray, length: int) -> pa.Array:
     mask = np.ones(length, bool)
     mask[rows] = False
     return pa.array(np.flatnonzero(mask))
+
+
+def _add_excerpts(changes: list[Json], *runs: FinishedRun) -> None:
+    """The beginnings of the samples' texts, from the first run that has one, for the most frequent reasons."""
+    reasons = [reason for row in changes for reason in row["reasons"]][:EXCERPTS]
+    samples = [sample for reason in reasons for sample in reason["samples"]]
+    for run in runs:
+        texts = run.texts(sample["id"] for sample in samples if "excerpt" not in sample)
+        for sample in samples:
+            if sample["id"] in texts and "excerpt" not in sample:
+                sample["excerpt"] = " ".join(texts[sample["id"]][: 2 * EXCERPT].split())[:EXCERPT]
 
 
 def _sample(a: pa.Table, b: pa.Table, row: int, moved: str) -> Json:

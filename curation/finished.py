@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from hanji.curation.decisions.rules import Rule, preset_rules, presets
 from hanji.curation.work import Commit, newest_commits
@@ -80,6 +82,24 @@ class FinishedRun:
         for name in OF_LEDGER:
             facts = facts.append_column(f"ledger_{name}", ledger[name])
         return facts.combine_chunks()
+
+    def texts(self, identities: Iterable[str]) -> dict[str, str]:
+        """The edited texts of some documents, from the row groups they are in; those without one are left out."""
+        wanted: dict[int, list[str]] = {}
+        for identity in sorted(set(identities)):
+            wanted.setdefault(self.partition_of(identity), []).append(identity)
+        found: dict[str, str] = {}
+        for number, mine in sorted(wanted.items()):
+            path = self.gathered[number].files["text"].path
+            with self.storage.open(path) as stream, pq.ParquetFile(stream) as file:
+                place = file.schema_arrow.get_field_index("id")
+                for group in range(file.num_row_groups):
+                    known = file.metadata.row_group(group).column(place).statistics
+                    if known is None or any(known.min <= identity <= known.max for identity in mine):
+                        rows = file.read_row_group(group, ["id", "text"])
+                        rows = rows.filter(pc.is_in(rows["id"], pa.array(mine, rows["id"].type)))
+                        found |= dict(zip(rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True))
+        return found
 
     def partition_of(self, identity: str) -> int:
         """The range of ids in which a document is, or would be."""

@@ -202,7 +202,7 @@ def _changes(found: Comparison) -> Markup:
         tag("p", survivors) if found.survivors else "",
         intro="Documents of both runs whose verdict moved: where they ended in A and in B, and what moved them. "
         "For a rule, each run's value is put before the other run's threshold; what alone turns the verdict is "
-        "the reason.",
+        "the reason. Excerpts are after edits: personal data is masked in them.",
         identity="changes",
     )
 
@@ -216,7 +216,8 @@ def _reasons(reasons: list[Row]) -> Iterator[Markup]:
             bytes_of = "" if a == b else f" · text {number(a or 0)} → {number(b or 0)} bytes"
             yield tag(
                 "blockquote",
-                tag("p", sample["moved"] or "no numbers tell more"),
+                tag("p", f"{sample['excerpt']}…") if sample.get("excerpt") else "",
+                tag("p", tag("b", sample["moved"])) if sample["moved"] else "",
                 tag("small", where, f" · {sample['source']} · {sample['id'][:12]}{bytes_of}"),
             )
 
@@ -237,7 +238,11 @@ def _only(found: Comparison) -> Markup:
         if body:
             head = ["source", "verdict", "for example", "documents", "text"]
             parts.append(table(f"Documents that only {which} has", head, body, text_columns=3))
-    if found.replaced:
+    if found.replaced is None:
+        parts.append(
+            tag("p", "Too many to say which of them have the same source and key, with other content.")
+        )
+    elif found.replaced:
         body = [
             [
                 *(tag("code", verdict) for verdict in row["verdicts"]),

@@ -184,6 +184,8 @@ def _only(found: Comparison) -> Iterator[str]:
                 2,
             )
             yield from _more(len(rows), MOST)
+    if found.replaced is None:
+        yield "  too many to say which of them have the same source and key, with other content"
     for row in (found.replaced or [])[:MOST]:
         a, b = row["samples"][0]
         yield (

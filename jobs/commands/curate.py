@@ -110,7 +110,8 @@ def report(
     """Write a run's report page again from its metrics, and say where it is.
 
     The page is one self-contained file that works offline: the funnel by source and language, reasons for
-    dropping with excerpts, scores, duplicates, tiers and shards, and what the work cost.
+    dropping with excerpts, signals with their thresholds, scores, duplicates, tiers and shards, and what the
+    work cost.
     """
     import json
 

@@ -212,6 +212,8 @@ def test_a_duplicate_whose_survivor_fell_is_explained_by_it(a: Path, stricter: P
     assert ledger(stricter)[survivor]["rule"] == "own.longest"
     assert sample["moved"] == f"in B {survivor[:8]} falls to own.longest"
     back = compare(str(stricter), str(a))
+    text = next(row["text"] for row in rows_of_a() if row.get("url") == sample["url"])
+    assert sample["excerpt"] == " ".join(text.split())[:200]
     assert "its survivor does not stand in A" in reasons(back, "kept", "duplicates.near")
 
 
