@@ -38,7 +38,8 @@ def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) ->
     columns = _columns(documents, rules)
     after = documents.decided.copy()
     passed = after.kept() | documents.duplicate
-    passes = passed.copy()
+    # Of what reaches the rules, all passes that breaks none: a language may have no rules now.
+    passes = documents.judged.copy()
 
     def work(part: Partition) -> list[tuple[np.ndarray, list[Rule], Any]]:
         return list(_judged(documents, part, rules, columns))
@@ -47,8 +48,8 @@ def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) ->
         for rows, language_rules, found in verdicts:
             codes = np.array([documents.reasons.code(rule.name) for rule in language_rules], np.int64)
             broken = found.first >= 0
-            passes[rows] = ~broken
             rows = rows[broken]
+            passes[rows] = False
             after.reason[rows] = codes[found.first[broken]]
             after.value[rows], after.threshold[rows] = found.value[broken], found.threshold[broken]
     lonely = documents.judged & passes & ~passed & (documents.cluster < 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, get_args
@@ -132,13 +132,10 @@ def as_overrides(before: CurationRecipe, after: CurationRecipe, changes: Sequenc
     """What ``hanji curate`` takes on its command line to decide as ``after`` does, quoted for a shell."""
     found: list[str] = []
     old, new = before.rules, after.rules
-    for language in LANGUAGES:
-        was, now = (rules.presets.get(language, []) for rules in (old, new))  # type: ignore[call-overload]
-        if was != now:
-            found.append(f"rules.presets.{language}={_flow(_as_given(now, changes))}")
-        was, now = (rules.own.get(language, []) for rules in (old, new))  # type: ignore[call-overload]
-        if was != now:
-            found.append(f"rules.own.{language}={_flow([rule.model_dump(mode='json') for rule in now])}")
+    presets = {language: _as_given(some, changes) for language, some in new.presets.items()}
+    own = {language: [r.model_dump(mode="json") for r in some] for language, some in new.own.items()}
+    found += _by_language("presets", old.presets, new.presets, presets)
+    found += _by_language("own", old.own, new.own, own)
     if set(old.thresholds) - set(new.thresholds):
         found.append(f"rules.thresholds={_flow(new.thresholds)}")
     else:
@@ -153,6 +150,19 @@ def as_overrides(before: CurationRecipe, after: CurationRecipe, changes: Sequenc
         tiers = [tier.model_dump(mode="json", exclude_none=True) for tier in after.tiers]
         found.append(f"tiers={_flow(tiers)}")
     return [shlex.quote(one) for one in found]
+
+
+def _by_language(
+    field: str, old: Mapping[Language, Any], new: Mapping[Language, Any], shown: Mapping[Language, Any]
+) -> list[str]:
+    """A field of rules for the languages in which it differs; whole where a language leaves."""
+    if set(old) - set(new):
+        return [f"rules.{field}={_flow(shown)}"]
+    return [
+        f"rules.{field}.{language}={_flow(shown[language])}"
+        for language in new
+        if old.get(language) != new[language]
+    ]
 
 
 def _as_given(presets: Sequence[str | Preset], changes: Sequence[str]) -> list[str]:

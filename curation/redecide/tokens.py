@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from hanji.curation.redecide.decided import Decisions, Documents
-from hanji.curation.shards.tokenizer import cached_encoder
-from hanji.curation.steps.write import fetch
 from hanji.errors import InputError
 from hanji.manifest import read_manifest
 from hanji.storage import Written
@@ -51,6 +49,10 @@ def _per_byte(documents: Documents, counted: np.ndarray) -> np.ndarray:
 
 
 def _count(documents: Documents, rows: np.ndarray, found: np.ndarray) -> None:
+    # Here, not above: the writing step knows of all that reads pages, and importing that takes a second.
+    from hanji.curation.shards.tokenizer import cached_encoder
+    from hanji.curation.steps.write import fetch
+
     manifest, shards = read_manifest(documents.run.describe("shards"))
     facts = manifest.tokenizer
     if not shards.exists(facts.file):

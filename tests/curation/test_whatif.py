@@ -64,6 +64,7 @@ CHANGES = {
     "a rule of a preset": ["gopher.min_words=100", "gopher.stop_words=off", "own.few=70"],
     "a preset of a file": ["presets.ko=./mine.yaml", "mine.words=65"],
     "own rules in the recipe's form": [f"rules.own.ko={NEW_OWN}", "own.few=80"],
+    "no rules at all": ["presets.en=", "rules.own={}"],
     "tiers too": ["tiers.high.top_share=0.6", "own.many=112"],
 }
 ADVERTISEMENT = "대박 할인 최저가 구매 클릭 무료배송 쿠폰 이벤트 당첨"
