@@ -52,14 +52,18 @@ class Bound:
         return values if self.side == "max" else -values
 
 
-def read_form(like: Sequence[str], signals: Sequence[str], fixed: Sequence[str]) -> tuple[Bound, ...]:
-    """The bounds of presets (by name or path), then those of ``NAME:SIDE`` signals; ``fixed`` rules as they are.
+def read_form(
+    like: Sequence[str], signals: Sequence[str], fixed: Sequence[str] = (), without: Sequence[str] = ()
+) -> tuple[Bound, ...]:
+    """The bounds of presets (by name or path), then those of ``NAME:SIDE`` signals.
+
+    Rules that are named in ``without`` are left out, those in ``fixed`` keep their thresholds.
 
     Raises RecipeError for a preset, signal, side or rule that does not exist, or a name that stands twice.
     """
     bounds = [_of_rule(rule) for name in like for rule in preset_rules(name)]
-    for asked in signals:
-        bounds += _of_signal(asked)
+    for signal in signals:
+        bounds += _of_signal(signal)
     names = [bound.name for bound in bounds]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -67,16 +71,22 @@ def read_form(like: Sequence[str], signals: Sequence[str], fixed: Sequence[str])
             f"--like, --signals: a rule's name may stand once; twice: {', '.join(twice)}. "
             "Calibrate one preset at a time, or write a form of your own (docs/calibrate.md)"
         )
+    for option, asked in (("--without", without), ("--fixed", fixed)):
+        for name in asked:
+            if name not in names:
+                raise RecipeError(
+                    f"{option}: {name!r} is no rule of the form; {closest(name, names)}there are: "
+                    + ", ".join(names)
+                )
     for name in fixed:
-        if name not in names:
-            raise RecipeError(
-                f"--fixed: {name!r} is no rule of the form; {closest(name, names)}there are: {', '.join(names)}"
-            )
         place = names.index(name)
         if bounds[place].before is None:
             raise RecipeError(f"--fixed: {name!r} has no threshold to keep: it comes from --signals")
         bounds[place] = replace(bounds[place], fixed=True)
-    return tuple(bounds)
+    kept = tuple(bound for bound in bounds if bound.name not in without)
+    if not kept:
+        raise RecipeError("--without: no rule is left")
+    return kept
 
 
 def _of_rule(rule: Rule) -> Bound:

@@ -26,6 +26,7 @@ class Asked:
     like: tuple[str, ...] = ()
     signals: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     compare: tuple[str, ...] = ()
     aim: Aim = field(default_factory=Aim)
     held_out: bool = True
@@ -83,7 +84,7 @@ class Sample:
 def calibrate(asked: Asked, progress: Progress | None = None) -> Calibration:
     """Find the thresholds. Raises RecipeError naming the option that is wrong."""
     progress = progress or SilentProgress()
-    bounds = read_form(asked.like, asked.signals, asked.fixed)
+    bounds = read_form(asked.like, asked.signals, asked.fixed, asked.without)
     others = [the_preset(name) for name in dict.fromkeys([*asked.like, *asked.compare])]
     compared = [(other.preset, preset_rules(other)) for other in others]
     how = Measuring(

@@ -46,11 +46,12 @@ class Part:
     failure: str | None = None
 
     def smallest(self, most: int | None) -> Part:
-        """The ``most`` rows with the smallest hashes (None: all), and as many excerpts as are ever kept."""
-        if most is not None and len(self.hash) > most:
-            rows = np.sort(np.argpartition(self.hash, most - 1)[:most])
-            self.hash, self.size = self.hash[rows], self.size[rows]
-            self.values = {name: column[rows] for name, column in self.values.items()}
+        """Each text once, the ``most`` with the smallest hashes (None: all), and the excerpts ever kept."""
+        _, rows = np.unique(self.hash, return_index=True)  # in the order of the hashes
+        self.left_out["duplicates"] += len(self.hash) - len(rows)
+        rows = rows[:most]
+        self.hash, self.size = self.hash[rows], self.size[rows]
+        self.values = {name: column[rows] for name, column in self.values.items()}
         if len(self.excerpts) > EXCERPTS:
             self.excerpts = {key: self.excerpts[key] for key in sorted(self.excerpts)[:EXCERPTS]}
         return self

@@ -106,20 +106,27 @@ def measure_piece(piece: Piece) -> Part:
     """Measure the documents of a piece, at most ``most`` of them by hash. Raises OSError alone."""
     whole = _part([], piece)
     parts: list[Part] = []
-    rows = 0
+    waiting = 0
     limit = NO_MORE
     for batch in _batches(Reader(piece.split, piece.reading), piece, whole):
+        # What cannot be among the documents with the smallest hashes need not be measured.
         chosen = [row for row in batch if row.hash <= limit]
         if not chosen:
             continue
         parts.append(_part(chosen, piece))
-        rows += len(chosen)
-        if rows > 2 * (piece.most or EXCERPTS):
-            parts = [joined(parts).smallest(piece.most)]
-            rows = len(parts[0].hash) if piece.most else 0
-            limit = parts[0].hash.max() if piece.most else NO_MORE
-    found = joined([whole, *parts]).smallest(piece.most)
+        waiting += len(chosen)
+        if waiting >= (piece.most or max(EXCERPTS, len(parts[0].hash))):
+            parts, waiting = [_smallest(parts, piece, whole)], 0
+            if piece.most is not None and len(parts[0].hash) == piece.most:
+                limit = parts[0].hash.max()
+    found = _smallest([whole, *parts], piece, whole)
     found.left_out, found.failure = whole.left_out, whole.failure
+    return found
+
+
+def _smallest(parts: Sequence[Part], piece: Piece, whole: Part) -> Part:
+    found = joined(parts).smallest(piece.most)
+    whole.left_out.update(found.left_out)
     return found
 
 
@@ -151,7 +158,7 @@ def _batches(records: Iterable[Record], piece: Piece, part: Part) -> Iterator[li
             continue
         rows.append(row)
         characters += len(row.text)
-        if characters >= BATCH_CHARACTERS or len(rows) == BATCH_DOCUMENTS:
+        if characters >= BATCH_CHARACTERS or len(rows) == min(BATCH_DOCUMENTS, piece.most or BATCH_DOCUMENTS):
             yield rows
             rows, characters = [], 0
     if rows:

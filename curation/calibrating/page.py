@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ BINS = 48
 _LANGUAGES = {"ko": "Korean", "en": "English"}
 # Of the chart's range: the central share of each set of documents that it must show.
 _CENTRAL = 0.998
+_SHOWN = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 210, 48, 12, 26, 28
 
 
@@ -132,7 +134,7 @@ def _sources(calibration: Calibration) -> Markup:
         rows = [
             [
                 row.name,
-                ", ".join(f"{rule} {lost(share)}" for rule, share in row.rules) or "–",
+                _plain_percent(", ".join(f"{rule} {lost(share)}" for rule, share in row.rules)) or "–",
                 number(row.documents),
                 size(row.size),
                 share_cell(1 - row.loss),
@@ -150,7 +152,7 @@ def _sources(calibration: Calibration) -> Markup:
                 ("No other rule", of.only),
             )
         ]
-        tables += [tag("p", tag("small", line)) for line in lines]
+        tables += [tag("p", tag("small", _plain_percent(line))) for line in lines]
     idle = idle_rules(calibration)
     if idle:
         tables.append(
@@ -213,7 +215,9 @@ def _signals(calibration: Calibration, shown: int) -> Markup:
         )
         meaning = f"{rule.signal}: {meanings[rule.signal]}. Why a rule: {threshold.bound.reason}."
         parts.append(tag("p", meaning, class_="intro"))
-        parts.append(tag("div", _chart(calibration, threshold), class_="figures"))
+        parts.append(
+            tag("div", _chart(calibration, threshold), _quantiles(calibration, rule.signal), class_="figures")
+        )
         for name, documents, of in reversed(_sets(calibration)):
             found = samples(calibration.rules, place, documents, of, shown)
             if found:
@@ -311,8 +315,10 @@ def _chart(calibration: Calibration, threshold: Threshold) -> Markup:
             tag("polyline", points=" ".join(points), style="fill:none;stroke:var(--c2);stroke-width:2")
         )
     parts.append(_line(_LEFT, _TOP + tall, _WIDTH - _RIGHT, _TOP + tall, "axis"))
-    marks = np.linspace(low, high, 5).tolist()
-    parts += [_words(across(mark), _HEIGHT - 10, short(float(scale.back(mark))), "middle") for mark in marks]
+    parts += [
+        _words(across(float(scale.to(mark))), _HEIGHT - 10, short(mark), "middle")
+        for mark in scale.marks(low, high)
+    ]
     parts.append(_line(at, _TOP - 12, at, _TOP + tall, "mark"))
     right = at > _LEFT + inner * 0.75
     label = f"keep {comparison(threshold.rule)}"
@@ -338,6 +344,15 @@ class _Scale:
     def back(self, values: Any) -> Any:
         return np.expm1(values) if self.logarithmic else values
 
+    def marks(self, low: float, high: float) -> list[float]:
+        """Round values from ``low`` to ``high``, both numbers of the scale."""
+        if self.logarithmic:
+            return [10.0**power for power in range(10) if low <= math.log1p(10.0**power) <= high]
+        raw = (high - low) / 4
+        unit = 10.0 ** math.floor(math.log10(raw))
+        step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= raw)
+        return [step * at for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
 
 def _scale(columns: list[np.ndarray]) -> _Scale:
     """Logarithmic for counts whose tail is long."""
@@ -345,6 +360,25 @@ def _scale(columns: list[np.ndarray]) -> _Scale:
     middle = max(float(np.median(values)) for values in columns)
     tail = max(float(np.quantile(values, _CENTRAL)) for values in columns)
     return _Scale(whole and tail > 100 and tail > 8 * middle)
+
+
+def _quantiles(calibration: Calibration, signal: str) -> Markup:
+    """Percentiles of a signal, by the weights of the documents."""
+    sets = _sets(calibration)
+    columns = [weighted_quantiles(documents.values[signal], of.weights, _SHOWN) for _, documents, of in sets]
+    rows = [
+        [f"p{short(100 * share)}", *(short(float(column[at])) for column in columns)]
+        for at, share in enumerate(_SHOWN)
+    ]
+    return table(f"percentiles of {signal}", ["", *(name for name, _, _ in sets)], rows)
+
+
+def weighted_quantiles(values: np.ndarray, weights: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """The smallest values at or below which these shares of the weight lie; float64."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order])
+    places = np.searchsorted(below, np.array(shares) * below[-1] - 1e-12)
+    return np.asarray(values[order][np.minimum(places, len(order) - 1)])
 
 
 def _range(columns: list[np.ndarray], threshold: float) -> tuple[float, float]:
@@ -375,6 +409,11 @@ def _ticks(top: float) -> Iterator[float]:
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
     return tag("line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}", class_=kind)
+
+
+def _plain_percent(text: str) -> str:
+    """With the number and its sign on one line."""
+    return text.replace(" %", "\u00a0%")
 
 
 def _words(x: float, y: float, text: str, anchor: str, kind: str | None = None) -> Markup:

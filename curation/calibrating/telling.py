@@ -128,14 +128,20 @@ def _together(calibration: Calibration) -> list[str]:
             worst = costliest(calibration.rules, shares, _COSTLIEST)
             if worst:
                 listed = ", ".join(f"{rule} {lost(share)}" for rule, share in worst)
-                lines.append(f"  {name} lost to rules, {what}: {listed}")
+                lines += _wrapped(f"  {name} lost to rules, {what}: {listed}")
     idle = idle_rules(calibration)
     if idle:
-        lines.append(
-            f"  cost more of the trusted than they drop elsewhere: {', '.join(idle)} "
-            "(fix them where they are, or leave them out)"
+        lines += _wrapped(
+            f"  cost more of the trusted than they drop elsewhere: {', '.join(idle)} (--fixed leaves a rule where "
+            "it was, --without leaves it out)"
         )
     return lines
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """A line that begins with two spaces, in as many as it takes."""
+    for place, part in enumerate(wrapped(line.strip(), WIDTH - 4)):
+        yield f"{'    ' if place else '  '}{part}"
 
 
 def _comparisons(calibration: Calibration) -> list[str]:

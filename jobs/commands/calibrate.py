@@ -48,6 +48,9 @@ def calibrate(
         str | None,
         typer.Option(metavar="RULE,…", help="Rules of the form that keep the threshold they have."),
     ] = None,
+    without: Annotated[
+        str | None, typer.Option(metavar="RULE,…", help="Rules of the form to leave out.")
+    ] = None,
     keep: Annotated[
         float | None,
         typer.Option(help="Share of the trusted that each rule alone must keep.  [default: 0.995]"),
@@ -112,14 +115,15 @@ def calibrate(
     for option, path in (("--output", output), ("--report", report)):
         if path is not None:
             _writable(option, path, force)
-    bounded = tuple(one for one in (signals or "").split(",") if one)
+    bounded = _listed(signals)
     asked = Asked(
         language=language,
         trusted=tuple(trusted),
         elsewhere=tuple(elsewhere or ()),
         like=tuple(like or (() if bounded else (f"hanji_{language}",))),
         signals=bounded,
-        fixed=tuple(name for name in (fixed or "").split(",") if name),
+        fixed=_listed(fixed),
+        without=_listed(without),
         compare=tuple(compare or ()),
         aim=_aim(keep, joint, weight),
         held_out=held_out,
@@ -160,6 +164,10 @@ def _name(name: str | None, output: Path) -> str:
     return name
 
 
+def _listed(value: str | None) -> tuple[str, ...]:
+    return tuple(one.strip() for one in (value or "").split(",") if one.strip())
+
+
 def _writable(option: str, path: Path, force: bool) -> None:
     if path.is_dir():
         raise RecipeError(f"{option}: {path} is a directory; name a file")
@@ -182,7 +190,7 @@ def _command(asked: object, keep: float | None, joint: float | None, output: Pat
     options = [("--language", asked.language)]
     for option in ("trusted", "elsewhere", "like", "compare"):
         options += [(f"--{option}", _base(value)) for value in getattr(asked, option)]
-    options += [(f"--{name}", ",".join(getattr(asked, name))) for name in ("signals", "fixed")]
+    options += [(f"--{name}", ",".join(getattr(asked, name))) for name in ("signals", "fixed", "without")]
     options += [("--keep", f"{keep:g}" if keep is not None else "")]
     options += [("--joint", f"{joint:g}" if joint is not None else "")]
     options += [("--weight", asked.aim.weighting if asked.aim.weighting != "sources" else "")]

@@ -24,7 +24,7 @@ from hanji.curation.calibrating.bounds import EVIDENCE, Bound, read_form
 from hanji.curation.calibrating.calibration import samples
 from hanji.curation.calibrating.documents import Documents
 from hanji.curation.calibrating.fitting import Aim, fit, losses
-from hanji.curation.calibrating.page import render
+from hanji.curation.calibrating.page import render, weighted_quantiles
 from hanji.curation.calibrating.percentiles import (
     binomial_limits,
     document_weights,
@@ -171,6 +171,11 @@ def test_few_documents_leave_the_interval_open() -> None:
     assert interval(values, tail, 0.05, 300)[1] is not None
 
 
+def test_quantiles_shown_are_those_of_the_weights() -> None:
+    values, weights = np.array([3.0, 1.0, 2.0]), np.array([0.25, 0.5, 0.25])
+    assert weighted_quantiles(values, weights, (0.005, 0.5, 0.51, 0.75, 0.995)).tolist() == [1, 1, 2, 2, 3]
+
+
 def test_weights_cost_certainty() -> None:
     source = np.repeat([0, 1], [5000, 200])
     lost = np.zeros(5200, bool)
@@ -275,6 +280,8 @@ def test_a_preset_gives_rules_sides_and_reasons() -> None:
     assert [one.signal for one in bounds] == [rule.signal for rule in rules]
     assert [one.side == "min" for one in bounds] == [rule.op in (">=", ">") for rule in rules]
     assert [one.before for one in bounds] == [rule.threshold for rule in rules]
+    fewer = read_form(["hanji_ko"], [], fixed=[bounds[1].name], without=[bounds[0].name])
+    assert [one.name for one in fewer] == [one.name for one in bounds[1:]] and fewer[0].fixed
     assert all(re.fullmatch("[a-z0-9_]+", one.name) and EVIDENCE not in one.reason for one in bounds)
 
 
@@ -292,12 +299,14 @@ def test_signals_can_be_bounded_on_either_side_or_both() -> None:
         (([], ["digit_shar"], []), "--signals: 'digit_shar' is not a signal; did you mean 'digit_share'"),
         (([], ["words:up"], []), "--signals: 'words:up': 'up' is no side"),
         ((["hanji_ko"], [], ["min_word"]), "--fixed: 'min_word' is no rule of the form; did you mean"),
+        ((["hanji_ko"], [], [], ["nothing"]), "--without: 'nothing' is no rule of the form"),
+        (([], ["words"], [], ["words"]), "--without: no rule is left"),
         (([], ["words"], ["words"]), "--fixed: 'words' has no threshold to keep"),
         ((["gofer"], [], []), "'gofer' is not allowed: one of"),
         ((["hanji_ko", "hanji_ko"], [], []), "a rule's name may stand once; twice: "),
     ],
 )
-def test_a_form_that_cannot_be_is_refused(arguments: tuple[Any, Any, Any], message: str) -> None:
+def test_a_form_that_cannot_be_is_refused(arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         read_form(*arguments)
 
@@ -388,6 +397,16 @@ def test_the_most_documents_of_a_source_are_those_with_the_smallest_hashes(corpu
     for place in (0, 1):
         all_of = whole.trusted.hash[whole.trusted.source == place]
         assert sorted(all_of.tolist())[:50] == some.trusted.hash[some.trusted.source == place].tolist()
+
+
+def test_documents_that_repeat_do_not_take_the_place_of_others(
+    corpus: dict[str, Path], tmp_path: Path
+) -> None:
+    rows = [{"text": article("ko", number % 60)} for number in range(600)]
+    path = write_rows(tmp_path / "often.jsonl", rows)
+    asked = ask(corpus, trusted=(str(path),), elsewhere=(), aim=Aim(0.9), held_out=False)
+    assert len(calibrate(replace(asked, most=50)).trusted) == 50
+    assert len(calibrate(asked).trusted) == 60
 
 
 def test_a_file_measured_here_has_the_numbers_of_a_run(corpus: dict[str, Path], tmp_path: Path) -> None:
