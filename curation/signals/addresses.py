@@ -8,8 +8,15 @@ from hanji.curation.signals.compiled import kernel
 
 _DOT, _HYPHEN, _SLASH, _COLON, _AT, _LINE = ord("."), ord("-"), ord("/"), ord(":"), ord("@"), ord("_")
 _OPEN, _CLOSE = ord("("), ord(")")
-_H, _T, _P, _S, _W = ord("h"), ord("t"), ord("p"), ord("s"), ord("w")
-_C, _O, _M, _R, _G, _K = ord("c"), ord("o"), ord("m"), ord("r"), ord("g"), ord("k")
+
+
+def _packed(letters: str) -> int:
+    """Three letters as one number."""
+    return ord(letters[0]) << 16 | ord(letters[1]) << 8 | ord(letters[2])
+
+
+_HTT, _WWW, _COM, _ORG, _KR = _packed("htt"), _packed("www"), _packed("com"), _packed("org"), _packed(".kr")
+_P, _S = ord("p"), ord("s")
 
 
 @kernel
@@ -46,7 +53,7 @@ def _address(points: np.ndarray, start: int, end: int, last: int) -> int:
     if _is_scheme(points, start, end, last):
         stop = _body_end(points, end + 3, last)
         return stop if stop > end + 3 else 0
-    if end - start > 4 and points[start + 3] == _DOT and _are(points, start, _W, _W, _W):
+    if end - start > 4 and points[start + 3] == _DOT and _three(points, start) == _WWW:
         stop = _body_end(points, start + 4, last)
         return stop if stop > start + 4 else 0
     while end > start and (points[end - 1] == _DOT or points[end - 1] == _HYPHEN):
@@ -66,24 +73,20 @@ def _is_scheme(points: np.ndarray, start: int, end: int, last: int) -> bool:
     """Whether points[start:end) is http or https, and :// follows."""
     if end + 2 > last or points[end] != _COLON or points[end + 1] != _SLASH or points[end + 2] != _SLASH:
         return False
-    if end - start == 5:
-        return _small(points[end - 1]) == _S and _is_http(points, start)
-    return end - start == 4 and _is_http(points, start)
-
-
-@kernel
-def _is_http(points: np.ndarray, start: int) -> bool:
-    return _small(points[start]) == _H and _are(points, start + 1, _T, _T, _P)
+    if not 4 <= end - start <= 5 or _three(points, start) != _HTT or points[start + 3] | 32 != _P:
+        return False
+    return end - start == 4 or points[start + 4] | 32 == _S
 
 
 @kernel
 def _is_host(points: np.ndarray, start: int, end: int) -> bool:
     """Whether a name of two or more characters stands in .com, .org or .kr."""
-    if end - start >= 5 and points[end - 3] == _DOT:
-        return _small(points[end - 2]) == _K and _small(points[end - 1]) == _R
-    if end - start < 6 or points[end - 4] != _DOT:
+    if end - start < 5:
         return False
-    return _are(points, end - 3, _C, _O, _M) or _are(points, end - 3, _O, _R, _G)
+    domain = _three(points, end - 3)
+    if domain == _KR:
+        return True
+    return end - start >= 6 and points[end - 4] == _DOT and (domain in (_COM, _ORG))
 
 
 @kernel
@@ -108,18 +111,9 @@ def _body_end(points: np.ndarray, start: int, last: int) -> int:
 
 
 @kernel
-def _are(points: np.ndarray, start: int, one: int, two: int, three: int) -> bool:
-    """Whether three letters stand at a place, in either case."""
-    return (
-        _small(points[start]) == one
-        and _small(points[start + 1]) == two
-        and _small(points[start + 2]) == three
-    )
-
-
-@kernel
-def _small(point: int) -> int:
-    return point + 32 if 65 <= point <= 90 else point
+def _three(points: np.ndarray, start: int) -> int:
+    """Three ASCII letters, digits, dots or hyphens of a host as one number, letters in lower case."""
+    return (points[start] | 32) << 16 | (points[start + 1] | 32) << 8 | (points[start + 2] | 32)
 
 
 @kernel

@@ -15,7 +15,7 @@ import numpy as np
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.signals.refinedweb_lines import is_counter, is_space, packed, words_after_phrases
 from hanji.curation.signals.spaced import FIRST_IN_LINE
-from hanji.curation.signals.unicode import ALNUM, ALPHA, NUMERIC, UPPER, P
+from hanji.curation.signals.unicode import ALNUM, ALPHA, NUMERIC, UPPER
 
 COLUMNS: dict[str, str] = {
     "refinedweb_words": "words between ASCII white space that begin with a letter or digit (DCLM's page length)",
@@ -48,7 +48,8 @@ _LETTERLESS_WORDS, _STOP_WORDS, _SYMBOLS = (
     _INDEX["symbols"],
 )
 _LINES, _BULLET_LINES, _ELLIPSIS_LINES = _INDEX["lines"], _INDEX["bullet_lines"], _INDEX["ellipsis_lines"]
-_STOP = tuple(map(packed, ("the", "be", "to", "of", "and", "that", "have", "with")))
+_THE, _BE, _TO, _OF, _AND = packed("the"), packed("be"), packed("to"), packed("of"), packed("and")
+_THAT, _HAVE, _WITH = packed("that"), packed("have"), packed("with")
 _IN = packed("in")
 _DOT, _HASH, _ELLIPSIS, _SPACE = ord("."), ord("#"), 0x2026, ord(" ")
 _BULLETS = tuple(map(ord, "●•*-"))
@@ -66,7 +67,7 @@ def refinedweb_counts(
     """
     row[:_WIDTH] = 0
     row[_SPACED_WORDS] = number
-    i = 0
+    i = np.int64(0)  # as a literal it would be a type of its own, and compile _line twice
     while i < number:
         i = _line(points, properties, words, i, number, count, row)
 
@@ -84,30 +85,18 @@ def _line(
     """Count the line whose first word is the i-th; returns the first word of the next."""
     first, line = words[i, 0], i
     begun, stop, letterless, characters = 0, 0, 0, 0
-    dots_end, phrase = first, False
+    phrase = False
     while True:
-        start, last, inside, body = words[i, 0], words[i, 1], words[i, 2], words[i, 3]
+        start, last, inside = words[i, 0], words[i, 1], words[i, 2]
         length = last - start + 1
         characters += length
         # DCLM's page length: fastText cuts at ASCII white space alone.
         begins = (i == line) | is_space(points[start - 1])
         begun += begins & ((properties[start] & ALNUM) != 0)
         letterless += (inside & ALPHA) == 0
-        if length <= 4:
-            value = _packed_word(points, start, last)
-            stop += value in _STOP
-            phrase |= value == _IN
-        point = points[last]
-        if ((body & P) != 0) | (point == _HASH) | (point == _ELLIPSIS) | ((length == 1) & (point == _DOT)):
-            row[_SYMBOLS] += _symbols(points, start, last)
-            if (
-                length == 1
-                and point == _DOT
-                and start - 2 >= dots_end
-                and _between_dots(points, start, count)
-            ):
-                row[_SYMBOLS] += 1
-                dots_end = start + 3
+        value = _packed_word(points, start, last)
+        stop += _is_stop_word(value)
+        phrase |= value == _IN
         i += 1
         if i == number or words[i, 2] & FIRST_IN_LINE:
             break
@@ -119,6 +108,7 @@ def _line(
     row[_BULLET_LINES] += points[first] in _BULLETS
     row[_ELLIPSIS_LINES] += _ends_in_ellipsis(points, first, last)
     spaced = i - line
+    row[_SYMBOLS] += _symbols(points[first : last + 1])
     rule = _line_rule(points, properties, first, last, spaced)
     if rule:
         row[rule] += 1
@@ -134,10 +124,12 @@ def _line(
 @kernel
 def _line_rule(points: np.ndarray, properties: np.ndarray, first: int, last: int, spaced: int) -> int:
     """The place of the first rule that removes the line points[first..last] of ``spaced`` words; 0 for none."""
+    # Over a slice from 0 on, the loop is one of vector instructions.
+    line = properties[first : last + 1]
     capitals, digits = 0, 0
-    for k in range(first, last + 1):
-        capitals += (properties[k] & UPPER) != 0
-        digits += (properties[k] & NUMERIC) != 0
+    for k in range(len(line)):
+        capitals += (line[k] & UPPER) != 0
+        digits += (line[k] & NUMERIC) != 0
     length = last - first + 1
     if 2 * capitals > length:
         return _UPPERCASE_LINES
@@ -160,35 +152,53 @@ def _may_hold_phrase(points: np.ndarray, first: int, last: int) -> bool:
 
 @kernel
 def _packed_word(points: np.ndarray, first: int, last: int) -> int:
-    """A word of at most four ASCII letters as :func:`packed` gives it in small letters; 0 for other words."""
-    value = 0
-    for k in range(first, last + 1):
-        point = points[k] | 32
-        if point >= 128:
-            return 0
-        value = value << 8 | point
-    return value
+    """A word of at most four ASCII letters as :func:`packed` gives it in small letters; 0 for other words.
+
+    Without a branch that depends on the word: which it is cannot be foreseen.
+    """
+    length = last - first + 1
+    one, two = points[first] | 32, points[min(first + 1, last)] | 32
+    three, four = points[min(first + 2, last)] | 32, points[min(first + 3, last)] | 32
+    whole = (one << 24) | (two << 16) | (three << 8) | four
+    short = (length <= 4) & ((one | two | three | four) < 128)
+    return (whole >> (8 * (4 - min(length, 4)))) * short
 
 
 @kernel
-def _symbols(points: np.ndarray, first: int, last: int) -> int:
-    """How many #, … and ... are in a word."""
-    found, dots = 0, 0
-    for k in range(first, last + 1):
-        point = points[k]
-        dots = dots + 1 if point == _DOT else 0
-        found += point in (_HASH, _ELLIPSIS) or dots == 3
-        if dots == 3:
-            dots = 0
+def _is_stop_word(value: int) -> int:
+    """Whether a packed word is one of Gopher's stop words."""
+    the_and = (value == _THE) | (value == _AND) | (value == _TO) | (value == _OF)
+    return the_and | (value == _BE) | (value == _THAT) | (value == _HAVE) | (value == _WITH)
+
+
+@kernel
+def _symbols(line: np.ndarray) -> int:
+    """How many #, …, ... and . . . are in a line, none within another of its kind."""
+    single, triple, spaced = 0, 0, 0
+    for k in range(len(line)):
+        single += (line[k] == _HASH) | (line[k] == _ELLIPSIS)
+    for k in range(len(line) - 2):
+        ends = (line[k] == _DOT) & (line[k + 2] == _DOT)
+        triple += ends & (line[k + 1] == _DOT)
+        spaced += ends & (line[k + 1] == _SPACE)
+    if triple:
+        single += _occurrences(line, 1)
+    if spaced > 1:
+        single += _occurrences(line, 2)
+    return single
+
+
+@kernel
+def _occurrences(line: np.ndarray, step: int) -> int:
+    """How often three full stops, each ``step`` characters after the last, stand in a line, as ``str.count``."""
+    found, k = 0, 0
+    while k + 2 * step < len(line):
+        dots = line[k] == _DOT and line[k + step] == _DOT and line[k + 2 * step] == _DOT
+        if dots and (step == 1 or (line[k + 1] == _SPACE and line[k + 3] == _SPACE)):
+            found += 1
+            k += 2 * step
+        k += 1
     return found
-
-
-@kernel
-def _between_dots(points: np.ndarray, place: int, count: int) -> bool:
-    """Whether a space and a full stop stand on either side."""
-    if place + 2 >= count or points[place - 1] != _SPACE or points[place + 1] != _SPACE:
-        return False
-    return points[place - 2] == _DOT and points[place + 2] == _DOT
 
 
 @kernel

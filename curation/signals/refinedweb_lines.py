@@ -101,7 +101,7 @@ def words_after_phrases(points: np.ndarray, properties: np.ndarray, first: int, 
 @kernel
 def is_space(point: int) -> bool:
     """White space at which fastText cuts words."""
-    return point == 32 or 9 <= point <= 13
+    return (point == 32) | ((point >= 9) & (point <= 13))
 
 
 @kernel

@@ -35,6 +35,8 @@ from hanji.curation.signals.structure_words import LETTERS, count_word, sentence
 
 _INDENT = 4
 _CLASSES = (1 << 9) - 1
+# Bit n: the character 32 + n, alone at the end of a word, is counted without a look at the rest of the word.
+_TAIL = sum(1 << (ord(mark) - 32) for mark in '.,;:?!)"')
 
 
 @kernel
@@ -46,10 +48,10 @@ def structure_counts(
     ``words``: the first ``number`` rows are the text's words, of :func:`spaced_words`.
     """
     row[: c.WIDTH] = 0
-    fence, marks = 0, 0  # what opened the fence that the line is in, and how many of it
+    # Typed: a literal 0 would be a type of its own, and compile what it is handed to twice.
+    fence, marks = np.int64(0), np.int64(0)  # what opened the fence that the line is in, and how many of it
     may_be_code = True  # the line before is blank, or indented as code is
-    end = 0
-    i = 0
+    end, i = np.int64(0), np.int64(0)
     while i < number:
         first = words[i, 0]
         indent, newlines = _gap(points, end, first)
@@ -93,12 +95,12 @@ def _line(
 ) -> int:
     """Count the words of the line whose first word is the i-th, then the line; returns the next line's first word.
 
-    Most words are of one script, with no mark or one full stop or comma after them: those are counted here, since
+    Most words are of one script, with at most one common mark, the last character: those are counted here, since
     a call a word would cost more than the counting. The others go to :func:`count_word`.
     """
     prose = kind != CODE and kind != INDENTED_CODE
     first = words[i, 0]
-    characters, latin, hangul, longest, sentences = 0, 0, 0, 0, 0
+    characters, latin, hangul, longest, sentences, quotes, parentheses = 0, 0, 0, 0, 0, 0, 0
     classes, end = np.int64(0), NO_ENDING
     while True:
         start, last = words[i, 0], words[i, 1]
@@ -110,19 +112,19 @@ def _line(
         characters += length
         classes |= inside
         point = points[last]
-        stops = (point == 46) | (point == 44)
-        plain = np.int64(body if stops & (length > 2) else inside)
-        if plain == 1 << LATIN:
-            latin += 1
+        marked = (point >= 32) & (point < 96) & ((_TAIL >> ((point - 32) & 63)) & 1 == 1) & (length > 2)
+        plain = np.int64(body if marked else inside)
+        if plain == 1 << LATIN or plain == 1 << HANGUL:
+            latin += plain == 1 << LATIN
+            hangul += plain == 1 << HANGUL
+            quotes += point == 34
+            parentheses += point == 41
             longest = max(longest, length)
-        elif plain == 1 << HANGUL:
-            hangul += 1
-            longest = max(longest, length)
-            if prose:
-                if stops:
-                    end = MARKED + ENDS_WITHIN_LINE if point == 46 else NO_ENDING
+            if plain == 1 << HANGUL and prose:
+                if marked | may_end(point):
+                    end = ending(points, properties, start, last)
                 else:
-                    end = ending(points, properties, start, last) if may_end(point) else HEADLINE
+                    end = HEADLINE
         else:
             longest = max(longest, count_word(points, properties, start, last, inside, row))
             if inside & (1 << HANGUL) and prose:
@@ -133,6 +135,8 @@ def _line(
     row[c.SPACED_WORD_CHARACTERS] += characters
     row[c.LATIN_WORDS] += latin
     row[c.HANGUL_WORDS] += hangul
+    row[c.QUOTATION_MARKS] += quotes
+    row[c.PARENTHESES] += parentheses
     row[c.LONGEST_WORD] = max(row[c.LONGEST_WORD], longest)
     length = last - first + 1
     row[c.FILLED_LINES] += 1
