@@ -69,18 +69,12 @@ def refinedweb_counts(
     row[_SPACED_WORDS] = number
     i = np.int64(0)  # as a literal it would be a type of its own, and compile _line twice
     while i < number:
-        i = _line(points, properties, words, i, number, count, row)
+        i = _line(points, properties, words, i, number, row)
 
 
 @kernel
 def _line(
-    points: np.ndarray,
-    properties: np.ndarray,
-    words: np.ndarray,
-    i: int,
-    number: int,
-    count: int,
-    row: np.ndarray,
+    points: np.ndarray, properties: np.ndarray, words: np.ndarray, i: int, number: int, row: np.ndarray
 ) -> int:
     """Count the line whose first word is the i-th; returns the first word of the next."""
     first, line = words[i, 0], i

@@ -99,6 +99,7 @@ def _line(
     a call a word would cost more than the counting. The others go to :func:`count_word`.
     """
     prose = kind != CODE and kind != INDENTED_CODE
+    spoken = prose and kind != TABLE
     first = words[i, 0]
     characters, latin, hangul, longest, sentences, quotes, parentheses = 0, 0, 0, 0, 0, 0, 0
     classes, end = np.int64(0), NO_ENDING
@@ -126,7 +127,7 @@ def _line(
                 else:
                     end = HEADLINE
         else:
-            longest = max(longest, count_word(points, properties, start, last, inside, row))
+            longest = max(longest, count_word(points, properties, start, last, inside, spoken, row))
             if inside & (1 << HANGUL) and prose:
                 end = ending(points, properties, start, last)
                 sentences += sentences_within(points, properties, start, last)

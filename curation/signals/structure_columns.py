@@ -34,7 +34,7 @@ COLUMNS: dict[str, str] = {
     "brackets": "square and corner brackets, opening and closing",
     "glossed_hanja": "Hangul explained by Chinese characters in parentheses, or the reverse: 한자(漢字)",
     "shouts": "runs of two or more ! and ?",
-    "repeated_marks": "runs of three or more of the same mark (~~~, ===)",
+    "repeated_marks": "runs of three or more of the same mark (~~~, ===), code and tables left out",
     "repeated_mark_characters": "characters in those runs",
     "emoji": "emoji, hearts, stars and the like",
     "urls": "addresses: http://, https://, www., and hosts in .com, .org and .kr",

@@ -20,15 +20,21 @@ _KIEUK, _HIEUT, _YU, _U, _FILLER = ord("ㅋ"), ord("ㅎ"), ord("ㅠ"), ord("ㅜ"
 
 @kernel
 def count_word(
-    points: np.ndarray, properties: np.ndarray, first: int, last: int, classes: int, row: np.ndarray
+    points: np.ndarray,
+    properties: np.ndarray,
+    first: int,
+    last: int,
+    classes: int,
+    spoken: bool,
+    row: np.ndarray,
 ) -> int:
     """Count the scripts, jamo, marks and addresses of points[first..last]; returns its length, 0 with an address.
 
-    Bit n of ``classes`` says that a character of class n is in it.
+    Bit n of ``classes`` says that a character of class n is in it; ``spoken``, that it stands in no code or table.
     """
     found = 0
     if classes & (1 << OTHER):
-        found = _marks(points, properties, first, last, row)
+        found = _marks(points, properties, first, last, spoken, row)
     if classes & (1 << JAMO):
         _jamo(points, first, last, row)
     if classes & (1 << HANGUL):
@@ -91,7 +97,9 @@ def _is_lone_jamo(point: int) -> bool:
 
 
 @kernel
-def _marks(points: np.ndarray, properties: np.ndarray, first: int, last: int, row: np.ndarray) -> int:
+def _marks(
+    points: np.ndarray, properties: np.ndarray, first: int, last: int, spoken: bool, row: np.ndarray
+) -> int:
     """Count what is neither letter nor digit in a word; returns the number of addresses in it."""
     run, shouting, maybe_address = 0, 0, False
     before = -1
@@ -102,7 +110,7 @@ def _marks(points: np.ndarray, properties: np.ndarray, first: int, last: int, ro
         point = points[j]
         run = run + 1 if point == before else 1
         before = point
-        if run >= 3:
+        if run >= 3 and spoken:
             row[c.REPEATED_MARKS] += run == 3
             row[c.REPEATED_MARK_CHARACTERS] += 3 if run == 3 else 1
         if point >= 128:

@@ -84,7 +84,7 @@ def line_kind(line: str, may_be_code: bool) -> str:
 def count_line(line: str, what: str, found: Counter[str]) -> None:
     words = line.split()
     for word in words:
-        count_word(word, found)
+        count_word(word, what, found)
     found["filled_lines"] += 1
     found["line_characters"] += len(line)
     found["longest_line"] = max(found["longest_line"], len(line))
@@ -106,7 +106,7 @@ def count_line(line: str, what: str, found: Counter[str]) -> None:
         found["korean_sentence_ends"] += end != "headline_lines"
 
 
-def count_word(word: str, found: Counter[str]) -> None:
+def count_word(word: str, what: str, found: Counter[str]) -> None:
     inside = kinds(word)
     addresses = plain_addresses(word)
     found["spaced_words"] += 1
@@ -128,7 +128,7 @@ def count_word(word: str, found: Counter[str]) -> None:
     found["urls"] += len(addresses)
     found["url_characters"] += sum(map(len, addresses))
     count_jamo(word, found)
-    count_marks(word, found)
+    count_marks(word, what, found)
 
 
 def count_jamo(word: str, found: Counter[str]) -> None:
@@ -142,7 +142,7 @@ def count_jamo(word: str, found: Counter[str]) -> None:
         found["coda_laughs"] += coda(syllable) == {"ㅋ": "\u11bf", "ㅎ": "\u11c2"}[jamo]
 
 
-def count_marks(word: str, found: Counter[str]) -> None:
+def count_marks(word: str, what: str, found: Counter[str]) -> None:
     found["hashtags"] += word[0] == "#" and len(word) > 1 and kind(word[1]) in LETTERS
     found["quotation_marks"] += sum(c in QUOTES for c in word)
     found["parentheses"] += sum(c in "()（）" for c in word)
@@ -150,7 +150,7 @@ def count_marks(word: str, found: Counter[str]) -> None:
     found["shouts"] += len(re.findall("[!?]{2,}", word))
     found["emoji"] += len(EMOJI.findall(word))
     for run in re.finditer(r"(.)\1{2,}", word):
-        if kind(run[1]) == OTHER:
+        if kind(run[1]) == OTHER and what not in ("code", "indented_code", "table"):
             found["repeated_marks"] += 1
             found["repeated_mark_characters"] += len(run[0])
     for place, character in enumerate(word[1:-1], 1):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hanji.curation.decisions.rules import preset_rules
 from hanji.curation.signals import unicode
 from hanji.curation.signals.refinedweb import COLUMNS, refinedweb_counts
 from hanji.curation.signals.refinedweb_ratios import RATIOS
@@ -207,3 +208,22 @@ def test_a_menu_loses_more_of_its_words_than_prose() -> None:
 def test_a_text_without_words_has_no_ratios() -> None:
     columns = {f"refinedweb_{name}": np.array([float(value)]) for name, value in counts("").items()}
     assert all(expression(columns)[0] == 0 for _, expression in RATIOS.values())
+
+
+def test_the_preset_has_the_published_thresholds() -> None:
+    rules = {rule.name.partition(".")[2]: rule for rule in preset_rules("dclm")}
+    values = {name: (rule.op, rule.threshold) for name, rule in rules.items()}
+    published = {
+        "min_words": (">=", 50),
+        "max_words": ("<=", 100_000),
+        "min_word_length": (">=", 3),
+        "max_word_length": ("<=", 10),
+        "symbols": ("<=", 0.1),
+        "bullets": ("<=", 0.9),
+        "ellipsis_lines": ("<=", 0.3),
+        "letterless": ("<=", 0.2),
+        "stop_words": (">=", 2),
+        "removed_words": ("<=", 0.05),
+    }
+    assert {name: values[name] for name in published} == published
+    assert all(rule.description for rule in rules.values())
