@@ -23,6 +23,7 @@ Which = Literal["A", "B"]
 OTHER: dict[Which, Which] = {"A": "B", "B": "A"}
 THRESHOLD, VALUE, BOTH = "the threshold moved", "the value moved", "value and threshold moved"
 SURVIVOR, LIKENESS = "another survivor", "its likeness moved"
+OTHERWISE = "the signal was formed otherwise"
 LANGUAGE, ORDER = "another language", "another order of rules or steps"
 SETTINGS = "other settings or code of the step"
 # A floor of the recipe → the column that it judges.
@@ -138,7 +139,11 @@ def _floor(name: str, a: Side, b: Side, cause: Which) -> Explained:
 
 
 def _judged(rule_a: Rule, rule_b: Rule, a: Side, b: Side, cause: Which) -> Explained:
-    """Put each run's value before the other's threshold, and see what alone turns the verdict."""
+    """Put each run's value before the other's threshold, and see what alone turns the verdict.
+
+    Values are formed by the expressions of this installation. Where that contradicts what a run's ledger says,
+    its code had formed the signal in another way, and that is the reason.
+    """
     if (rule_a.signal, rule_a.op) != (rule_b.signal, rule_b.op):
         said = f"{_condition(rule_a)} → {_condition(rule_b)}"
         return _all(a, "the rule asks another question", lambda _: said, cause)
@@ -148,8 +153,11 @@ def _judged(rule_a: Rule, rule_b: Rule, a: Side, b: Side, cause: Which) -> Expla
         return _all(a, f"{rule_a.signal} was not measured in {where}", lambda _: rule_a.signal, cause)
     before, after = rule_a.keep(values_a), rule_b.keep(values_b)
     threshold, value = rule_b.keep(values_a) == after, rule_a.keep(values_b) == after
+    otherwise = (before == _broke(rule_a.name, a)) | (after == _broke(rule_b.name, b))
     reasons = np.select(
-        [before == after, threshold & ~value, value & ~threshold], [ORDER, THRESHOLD, VALUE], BOTH
+        [otherwise, before == after, threshold & ~value, value & ~threshold],
+        [OTHERWISE, ORDER, THRESHOLD, VALUE],
+        BOTH,
     ).tolist()
 
     def tell(row: int) -> str:
@@ -163,6 +171,13 @@ def _judged(rule_a: Rule, rule_b: Rule, a: Side, b: Side, cause: Which) -> Expla
         )
 
     return Explained(reasons, tell, cause)
+
+
+def _broke(name: str, side: Side) -> np.ndarray:
+    """Which documents a rule or floor turned away, by the run's own ledger."""
+    if name.startswith("floor."):
+        return np.full(len(side.rows), side.state == name)
+    return np.array([name in (broken or ()) for broken in side.rows["ledger_failed_rules"].to_pylist()], bool)
 
 
 def signal_values(name: str, table: pa.Table) -> np.ndarray | None:

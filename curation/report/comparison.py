@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 400
 STYLE = Markup(
     ".up{color:var(--c1)}.down{color:var(--c4)}td.n .up,td.n .down{font-variant-numeric:tabular-nums}"
-    ".ab{color:var(--accent);font-weight:600}"
+    ".ab{color:var(--accent);font-weight:600}td code{white-space:nowrap}"
 )
 Row = dict[str, Any]
 
@@ -288,7 +288,8 @@ def _drift(found: Comparison) -> Markup:
         *(parts or [tag("p", "No document was measured.")]),
         intro="Documents that were read, by language. KS: two-sample Kolmogorov–Smirnov distance (Smirnov 1948), "
         "the largest difference of the cumulative distributions. PSI: population stability index over the "
-        "deciles of A (Siddiqi 2006): under 0.1 little moved, above 0.25 much. Values are counted to 0.4 %.",
+        "deciles of A (Siddiqi 2006): under 0.1 little moved, above 0.25 much. Values are counted to 0.4 %, and "
+        "formed by the expressions of the installation that compares, over the counts that each run keeps.",
         identity="drift",
     )
 
@@ -309,7 +310,7 @@ def _drift_row(row: Row, which: str) -> list[Any]:
     cells: list[Any] = [tag("code", row["signal"]), said]
     for name in ("p5", "median", "p95"):
         cells += [_figure(value) for value in part[name]]
-    return [*cells, _figure(part["kolmogorov_smirnov"]), _figure(part["stability_index"])]
+    return [*cells, *(_distance(part[name]) for name in ("kolmogorov_smirnov", "stability_index"))]
 
 
 def _pair(pair: list[Any], show: Callable[[float], str]) -> list[Any]:
@@ -332,6 +333,10 @@ def _figure(value: float | None) -> str:
     if value is None:
         return "–"
     return number(value) if float(value).is_integer() else f"{value:.3g}"
+
+
+def _distance(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _value(value: Any) -> Any:

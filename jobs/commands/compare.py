@@ -206,7 +206,8 @@ def _drift(found: Comparison) -> Iterator[str]:
         for which in ("shared", "all"):
             part = row[which]
             cells.append(f"{_figure(part['median'][0])} → {_figure(part['median'][1])}")
-            cells += [_figure(part["kolmogorov_smirnov"]), _figure(part["stability_index"])]
+            distances = [part[name] for name in ("kolmogorov_smirnov", "stability_index")]
+            cells += ["–" if value is None else f"{value:.3f}" for value in distances]
         rows.append(cells)
     head = ["", "signal", "changed in", "median, shared", "KS", "PSI", "median, all", "KS", "PSI"]
     yield from _table(head, rows, 2)

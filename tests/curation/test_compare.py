@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from hypothesis import strategies as st
 from hanji.curation import drift
 from hanji.curation.compare import Comparison, compare
 from hanji.curation.decisions.rules import preset_rules
-from hanji.curation.finished import open_finished, side_by_side
+from hanji.curation.finished import FinishedRun, open_finished, side_by_side
 from hanji.curation.pipeline import curate
 from hanji.curation.report.comparison import render
+from hanji.curation.verdict_changes import Side, explain
 from hanji.errors import InputError
+from hanji.storage import Storage
 
 LAUGHTER = {"name": "laughter", "signal": "jamo_share", "keep": "<= 0.1", "why": "for this test"}
 PRESETS = {"en": ["gopher"]}
@@ -83,6 +86,11 @@ def other_text(base: Path) -> Path:
     return made(base, "text", rows_of_a(), text={"normalise": {"letter_runs": None}})
 
 
+@cache
+def compared(a: Path, b: Path) -> Comparison:
+    return compare(str(a), str(b))
+
+
 def ledger(run: Path) -> dict[str, Row]:
     tables = [pq.read_table(path) for path in (run / "ledger").glob("*.parquet")]
     return {row["id"]: row for row in pa.concat_tables(tables).to_pylist()}
@@ -102,7 +110,7 @@ def reasons(found: Comparison, *verdicts: str) -> dict[str, Row]:
 
 
 def test_a_run_compared_with_itself_has_not_moved(a: Path) -> None:
-    found = compare(str(a), str(a))
+    found = compared(a, a)
     assert found.recipe == found.versions == found.rules_changed == {}
     assert found.shared == found.unchanged == len(ledger(a))
     assert found.changes == found.tiers == found.only["A"] == found.only["B"] == []
@@ -116,7 +124,7 @@ def test_documents_are_counted_as_the_two_ledgers_have_them(
     a: Path, name: str, request: pytest.FixtureRequest
 ) -> None:
     b: Path = request.getfixturevalue(name)
-    found = compare(str(a), str(b))
+    found = compared(a, b)
     first, second = ledger(a), ledger(b)
     shared = first.keys() & second.keys()
     assert found.shared == len(shared)
@@ -144,7 +152,7 @@ def test_documents_are_counted_as_the_two_ledgers_have_them(
 @pytest.mark.parametrize("name", ["stricter", "other_data"])
 def test_books_stand_side_by_side(a: Path, name: str, request: pytest.FixtureRequest) -> None:
     b: Path = request.getfixturevalue(name)
-    found = compare(str(a), str(b))
+    found = compared(a, b)
     for side, run in enumerate((a, b)):
         rows = ledger(run).values()
         entered: Counter[str] = Counter(row["source"] for row in rows)
@@ -163,7 +171,7 @@ def test_books_stand_side_by_side(a: Path, name: str, request: pytest.FixtureReq
 
 
 def test_a_threshold_that_moved_is_the_reason_and_told(a: Path, stricter: Path) -> None:
-    found = compare(str(a), str(stricter))
+    found = compared(a, stricter)
     assert found.recipe["rules.thresholds.gopher.min_words"] == [None, 230.0]
     assert found.recipe["partitions"] == [3, 5]
     signal = next(rule.signal for rule in preset_rules("gopher") if rule.name == "gopher.min_words")
@@ -176,49 +184,40 @@ def test_a_threshold_that_moved_is_the_reason_and_told(a: Path, stricter: Path) 
 
 
 def test_a_floor_that_moved_is_the_reason(base: Path, a: Path) -> None:
-    lower = made(base, "lower", rows_of_a(), floor={"min_characters": 4})
-    why = reasons(compare(str(a), str(lower)), "floor.min_characters", "kept")
-    (sample,) = why["the threshold moved"]["samples"]
-    assert sample["moved"] == "characters 5 in both; keeps ≥ 50 → ≥ 4"
-
-
-def test_documents_that_change_tiers_are_counted(base: Path, a: Path) -> None:
     tiers = [{"name": "high", "min_score": 0.5}, {"name": "all"}]
-    found = compare(str(a), str(made(base, "tiers", rows_of_a(), tiers=tiers)))
-    # Without a classifier all is in the last tier of both.
-    assert found.changes == found.tiers == []
+    lower = made(base, "lower", rows_of_a(), floor={"min_characters": 4}, tiers=tiers)
+    found = compared(a, lower)
+    (sample,) = reasons(found, "floor.min_characters", "kept")["the threshold moved"]["samples"]
+    assert sample["moved"] == "characters 5 in both; keeps ≥ 50 → ≥ 4"
+    # A tier from a score on, where no classifier scores, takes no document.
     assert found.rules_changed["ko: tier high"] == [None, "score >= 0.5"]
-    renamed = made(base, "renamed", rows_of_a(), tiers=[{"name": "rest"}])
-    found = compare(str(a), str(renamed))
-    kept = Counter(row["language"] for row in ledger(a).values() if row["verdict"] == "kept")
-    assert {row["language"]: row["documents"] for row in found.tiers} == dict(kept)
-    assert {tuple(row["tiers"]) for row in found.tiers} == {("all", "rest")}
+    assert found.tiers == []
 
 
 def test_a_rule_of_one_run_alone_is_the_reason(a: Path, stricter: Path) -> None:
-    found = compare(str(a), str(stricter))
+    found = compared(a, stricter)
     assert set(reasons(found, "kept", "own.longest")) == {"the rule is only in B"}
     assert found.rules_changed["ko: own.longest"] == [None, f"words <= {LONGEST}"]
-    back = compare(str(stricter), str(a))
+    back = compared(stricter, a)
     assert set(reasons(back, "own.longest", "kept")) == {"the rule is only in A"}
 
 
 def test_a_duplicate_whose_survivor_fell_is_explained_by_it(a: Path, stricter: Path) -> None:
     # The longer of two near copies survives in A, and is too long in B: the other one is kept.
-    found = compare(str(a), str(stricter))
+    found = compared(a, stricter)
     why = reasons(found, "duplicates.near", "kept")["its survivor does not stand in B"]
     sample = why["samples"][0]
     survivor = ledger(a)[sample["id"]]["duplicate_of"]
     assert ledger(stricter)[survivor]["rule"] == "own.longest"
     assert sample["moved"] == f"in B {survivor[:8]} falls to own.longest"
-    back = compare(str(stricter), str(a))
+    back = compared(stricter, a)
     text = next(row["text"] for row in rows_of_a() if row.get("url") == sample["url"])
     assert sample["excerpt"] == " ".join(text.split())[:200]
     assert "its survivor does not stand in A" in reasons(back, "kept", "duplicates.near")
 
 
 def test_changed_text_is_another_document_under_the_same_key(a: Path, other_data: Path) -> None:
-    found = compare(str(a), str(other_data))
+    found = compared(a, other_data)
     assert found.replaced is not None
     (row,) = found.replaced
     assert row["documents"] == 1 and row["verdicts"] == ["kept", "kept"]
@@ -230,7 +229,7 @@ def test_changed_text_is_another_document_under_the_same_key(a: Path, other_data
 
 
 def test_a_source_that_one_run_has_alone_is_told_as_such(a: Path, other_data: Path) -> None:
-    found = compare(str(a), str(other_data))
+    found = compared(a, other_data)
     (row,) = [row for row in found.funnel if row["source"] == "more"]
     assert row["reach"][0] is None and row["reach"][1]["read"][0] == 6
     assert found.recipe["sources.more.format"] == [None, "jsonl"]
@@ -240,7 +239,7 @@ def test_a_source_that_one_run_has_alone_is_told_as_such(a: Path, other_data: Pa
 
 
 def test_a_value_that_moved_is_the_reason_and_the_drift_shows_it(a: Path, other_text: Path) -> None:
-    found = compare(str(a), str(other_text))
+    found = compared(a, other_text)
     why = reasons(found, "kept", "own.laughter")
     assert set(why) == {"the value moved"}
     (sample,) = why["the value moved"]["samples"]
@@ -253,12 +252,25 @@ def test_a_value_that_moved_is_the_reason_and_the_drift_shows_it(a: Path, other_
     assert jamo["shared"]["kolmogorov_smirnov"] == pytest.approx(1 / n)
 
 
-def test_partitions_of_the_runs_do_not_matter(base: Path, a: Path, stricter: Path) -> None:
-    one = made(base, "one", rows_of_a(), partitions=1)
-    first, second = compare(str(a), str(stricter)), compare(str(one), str(stricter))
+@pytest.fixture(scope="module")
+def one(base: Path) -> Path:
+    """The same data and rules in one partition, with another name of the tier."""
+    return made(base, "one", rows_of_a(), partitions=1, tiers=[{"name": "rest"}])
+
+
+def test_partitions_of_the_runs_do_not_matter(a: Path, one: Path, stricter: Path) -> None:
+    first, second = compared(a, stricter), compared(one, stricter)
     assert first.changes == second.changes
     assert first.drift == second.drift
     assert first.funnel == second.funnel
+
+
+def test_documents_that_change_tiers_are_counted(a: Path, one: Path) -> None:
+    found = compared(a, one)
+    assert found.changes == []
+    kept = Counter(row["language"] for row in ledger(a).values() if row["verdict"] == "kept")
+    assert {row["language"]: row["documents"] for row in found.tiers} == dict(kept)
+    assert {tuple(row["tiers"]) for row in found.tiers} == {("all", "rest")}
 
 
 def test_stretches_hold_every_document_of_both_runs_once_in_order(a: Path, stricter: Path) -> None:
@@ -299,12 +311,12 @@ def test_runs_from_before_rules_told_their_signals_are_compared_too(
     del metrics["signals"]
     path.write_text(json.dumps(metrics))
     found = compare(str(old), str(stricter))
-    assert changes(found) == changes(compare(str(a), str(stricter)))
+    assert changes(found) == changes(compared(a, stricter))
     assert set(reasons(found, "kept", "gopher.min_words")) == {"the threshold moved"}
 
 
 def test_the_page_tells_everything_and_runs_nothing(a: Path, stricter: Path) -> None:
-    found = compare(str(a), str(stricter))
+    found = compared(a, stricter)
     hostile = json.loads(found.to_json().replace("http://en.example", "http://<script>alert(1)</script>"))
     page = render(Comparison(**hostile))
     assert "<script" not in page.lower()
@@ -314,6 +326,34 @@ def test_the_page_tells_everything_and_runs_nothing(a: Path, stricter: Path) -> 
             assert one["reason"] in page
     for row in found.rules:
         assert row["rule"] in page
+
+
+@pytest.mark.parametrize(
+    ("values", "thresholds", "broken", "reason"),
+    [
+        ((20, 20), (25, 15), (True, False), "the threshold moved"),
+        ((20, 30), (25, 25), (True, False), "the value moved"),
+        ((20, 30), (25, 27), (True, False), "the value moved"),
+        ((20, 30), (25, 15), (True, False), "value and threshold moved"),  # either would do
+        ((10, 20), (25, 15), (True, False), "value and threshold moved"),  # it takes both
+        ((20, 20), (25, 25), (True, False), "the signal was formed otherwise"),
+        ((20, 20), (15, 15), (True, False), "the signal was formed otherwise"),
+    ],
+)
+def test_what_alone_turns_the_verdict_is_the_reason(
+    values: tuple[int, int], thresholds: tuple[int, int], broken: tuple[bool, bool], reason: str
+) -> None:
+    sides = []
+    for name, value, threshold, fell in zip("AB", values, thresholds, broken, strict=True):
+        rule = {"name": "own.few", "signal": "words", "op": ">=", "threshold": threshold, "description": ""}
+        run = FinishedRun(Storage(name), {}, {"rules_applied": {"ko": [rule]}}, [], [])
+        failed = pa.array([["own.few"] if fell else []], pa.list_(pa.large_string()))
+        rows = pa.table({"words": pa.array([value]), "ledger_failed_rules": failed})
+        state, step = ("own.few", "rules") if fell else ("kept", "kept")
+        sides.append(Side(run, "A" if name == "A" else "B", rows, state, step, "ko"))
+    found = explain(*sides)
+    assert found.reasons == [reason]
+    assert found.tell(0).startswith("words ")
 
 
 @given(st.lists(st.integers(0, 500), min_size=1), st.lists(st.integers(0, 500), min_size=1))
