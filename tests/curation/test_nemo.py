@@ -8,22 +8,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hanji.curation.signals import nemo, unicode
+from hanji.curation.decisions.rules import preset_rules
+from hanji.curation.signals import nemo, ratios, unicode
+from hanji.curation.signals.nemo_phrases import LOREM_IPSUM, may_begin
+from hanji.curation.signals.nemo_phrases import POLICIES as POLICIES_AND_WORDS
 from hanji.curation.signals.nemo_ratios import RATIOS
 
 POLICIES = [
-    *(
-        "terms of use",
-        "privacy policy",
-        "cookie policy",
-        "uses cookies",
-        "privacy overview",
-        "use of cookies",
-    ),
-    *("use cookies", "privacy & cookies policy", "privacy and cookies policy"),
+    *("terms of use", "privacy policy", "cookie policy", "uses cookies", "privacy overview"),
+    *("use of cookies", "use cookies", "privacy & cookies policy", "privacy and cookies policy"),
+    *(phrase for phrase, _ in POLICIES_AND_WORDS if len(phrase) > 50),
 ]
 ELLIPSES = ("...", "[...]", "…", "(...)", "[…]", "-»", "read more..", "read more")
 URL = re.compile(r"https?://(?:[A-Za-z0-9$\-_@.&+/:=?#~]|[!*\(\),]|(?:%[0-9A-Fa-f]{2}))+")
@@ -124,7 +122,16 @@ def counts_of(text: str) -> dict[str, int]:
 
 def ratio(name: str, text: str) -> float:
     columns = {"characters": np.array([len(text)])} | measured([text])
-    return float(RATIOS[name][1](columns)[0])
+    return float(ratios.value(name, pa.table(columns))[0])
+
+
+def dropped_by(text: str) -> set[str]:
+    """The rules of nemo_en that a text breaks."""
+    return {
+        rule.name.removeprefix("nemo_en.")
+        for rule in preset_rules("nemo_en")
+        if not rule.keeps(ratio(rule.signal, text))
+    }
 
 
 def encodable(text: str) -> bool:
@@ -233,3 +240,120 @@ def test_documents_of_a_table_do_not_touch_each_other() -> None:
     together = measured(texts)
     for place, text in enumerate(texts):
         assert {name: int(values[place]) for name, values in together.items()} == reference(text)
+
+
+def test_a_paragraph_is_cut_at_each_pair_of_newlines() -> None:
+    assert counts_of("가\n\n\n나\n\n\n\n다")["nemo_paragraphs"] == len(["가", "\n나", "", "다"])
+
+
+@pytest.mark.parametrize("phrase", POLICIES)
+def test_every_policy_is_found_in_any_case_and_within_longer_words(phrase: str) -> None:
+    for text in (phrase, phrase.upper(), f"re{phrase.title()}s", phrase.replace("k", "\u212a")):
+        assert counts_of(f"가나다 {text}\n\nx")["nemo_boilerplate_paragraphs"] == 1
+    assert counts_of(phrase.replace(" ", "\n"))["nemo_boilerplate_paragraphs"] == 0
+
+
+def test_the_words_at_which_phrases_are_looked_for_are_those_that_the_kernel_stops_at() -> None:
+    for phrase, place in (*POLICIES_AND_WORDS, LOREM_IPSUM):
+        assert phrase[place - 1] == " "
+        assert may_begin(ord(phrase[place]), ord(phrase[place + 1]))
+
+
+def test_letter_numbers_and_vowel_signs_are_alphabetic() -> None:
+    assert counts_of("Ⅳ ⓐ \u093f 12 ① 가 ²")["nemo_alphabetic_words"] == 4
+
+
+def test_only_digits_from_0_to_9_count() -> None:
+    assert counts_of("12 ٣ ３ ²")["nemo_digits"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "characters"),
+    [
+        ("http://", 0),
+        ("http:// x", 0),
+        ("httpss://a", 0),
+        ("HTTP://a", 0),
+        ("xhttps://a.b", 11),
+        ("<http://a><http://b>", 16),
+        ("http://http://a", 15),
+        ("http://a%4g", 8),
+        ("http://한글", 0),
+    ],
+)
+def test_urls_end_where_the_expression_ends(text: str, characters: int) -> None:
+    assert sum(map(len, URL.findall(text))) == characters
+    assert counts_of(text)["nemo_url_characters"] == characters
+
+
+def test_the_most_frequent_pair_goes_wherever_it_stands_even_inside_words() -> None:
+    # “a b” stands twice as words, once more in “aa bb”; across a newline it stays.
+    text = "a b c a b d aa bb e a\nb"
+    assert counts_of(text)["nemo_top_2_gram_characters"] == 3 * len("a b")
+
+
+def test_an_empty_text_is_full_of_everything() -> None:
+    for name in (
+        "non_alphanumeric",
+        "digit",
+        "url",
+        "white_space",
+        "bracket",
+        "top_2_gram",
+        "duplicate_10_gram",
+    ):
+        assert ratio(f"nemo_{name}_share", "") == 1
+
+
+def test_a_text_with_fewer_words_than_an_n_gram_repeats_itself() -> None:
+    assert ratio("nemo_top_4_gram_share", "하나 둘 셋") == 1
+    assert ratio("nemo_duplicate_5_gram_share", "하나 둘 셋 넷") == 1
+    assert ratio("nemo_duplicate_5_gram_share", "하나 둘 셋 넷 다섯") == 0
+
+
+def test_a_text_without_words_has_shares_of_0() -> None:
+    for name in ("mean_word_length", "alphabetic_word_share", "symbol_word_share", "unique_line_share"):
+        assert ratio(f"nemo_{name}", " \n ") == 0
+
+
+def test_lorem_ipsum_makes_the_whole_text_boilerplate() -> None:
+    assert ratio("nemo_boilerplate_share", "가\n\nLorem Ipsum\n\n나") == 1
+    assert ratio("nemo_boilerplate_share", "가\n\nterms of use\n\n나\n\n다") == 0.25
+
+
+def test_a_plain_text_of_fifty_words_passes_and_one_of_forty_nine_does_not() -> None:
+    words = ["the" if i % 7 == 0 else f"word{chr(97 + i // 5)}{chr(97 + i % 5)}" for i in range(50)]
+    lines = [" ".join(words[i : i + 10]) + "." for i in range(0, 50, 10)]
+    assert dropped_by("\n".join(lines)) == set()
+    lines[-1] = " ".join(words[40:49]) + "."
+    assert dropped_by("\n".join(lines)) == {"min_words"}
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a b - " * 100, "non_alphanumeric"),
+        ("## ... word " * 40, "symbols"),
+        ("123 word " * 40, "digits"),
+        ("http://a.example/long/path word word " * 40, "urls"),
+        ("word\t\t\tword\n\n" * 40, "white_space"),
+        ("(a) [b] {c} word " * 40, "brackets"),
+        ("one line again\n" * 40, "repeated_lines"),
+        ("a paragraph\n\n" * 40, "repeated_paragraphs"),
+        ("한국어 문서에는 흔한 영어 낱말이 없다.\n" * 20, "common_words"),
+        ("12 " * 30 + "word " * 60, "alphabetic"),
+        ("x" * 1001, "longest_word"),
+        ("teaser...\n" * 20, "ellipsis_lines"),
+        ("• item\n" * 20, "bullets"),
+        ("no full stop\n" * 20, "punctuation"),
+        ("of it to me " * 50, "min_word_length"),
+        ("of it to me " * 50, "top_2_gram"),
+        ("of it to me " * 50, "duplicate_10_gram"),
+    ],
+)
+def test_a_rule_drops_what_it_is_there_for(text: str, rule: str) -> None:
+    assert rule in dropped_by(text)
+
+
+def test_every_ratio_is_judged_by_the_preset() -> None:
+    assert set(RATIOS) <= {rule.signal for rule in preset_rules("nemo_en")}
