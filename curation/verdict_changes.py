@@ -112,17 +112,20 @@ def _two_likenesses(a: Side, b: Side) -> Explained:
 def _rule(name: str, a: Side, b: Side, cause: Which) -> Explained:
     if a.language != b.language:
         return _all(a, LANGUAGE, lambda _: f"language {a.language} → {b.language}", cause)
-    pair = [side.run.rules.get(side.language or "", {}).get(name) for side in (a, b)]
-    for side, rule in zip((a, b), pair, strict=True):
-        if rule is None:
-            return _all(
-                a,
-                f"the rule is only in {OTHER[side.name]}",
-                lambda _, side=side: f"{name} judges in {OTHER[side.name]} alone",  # type: ignore[misc]
-                cause,
-            )
-    assert pair[0] is not None and pair[1] is not None
-    return _judged(pair[0], pair[1], a, b, cause)
+    first, second = (side.run.rules.get(side.language or "", {}).get(name) for side in (a, b))
+    if first is not None and second is not None:
+        return _judged(first, second, a, b, cause)
+    side, rule = (a, first) if first is not None else (b, second)
+    if rule is None:  # an old run's rule that no preset of today has
+        return _all(a, SETTINGS, lambda _: name, cause)
+    values = signal_values(rule.signal, side.rows)
+
+    def tell(row: int) -> str:
+        if values is None:
+            return name
+        return f"{rule.signal} {_figure(values[row])}; only {side.name} keeps {_bound(rule)}"
+
+    return _all(a, f"the rule is only in {side.name}", tell, cause)
 
 
 def _floor(name: str, a: Side, b: Side, cause: Which) -> Explained:

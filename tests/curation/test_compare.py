@@ -196,7 +196,11 @@ def test_a_floor_that_moved_is_the_reason(base: Path, a: Path) -> None:
 
 def test_a_rule_of_one_run_alone_is_the_reason(a: Path, stricter: Path) -> None:
     found = compared(a, stricter)
-    assert set(reasons(found, "kept", "own.longest")) == {"the rule is only in B"}
+    (why,) = reasons(found, "kept", "own.longest").values()
+    assert why["reason"] == "the rule is only in B"
+    for sample in why["samples"]:
+        value = ledger(stricter)[sample["id"]]["value"]
+        assert sample["moved"] == f"words {value:.0f}; only B keeps ≤ {LONGEST}"
     assert found.rules_changed["ko: own.longest"] == [None, f"words <= {LONGEST}"]
     back = compared(stricter, a)
     assert set(reasons(back, "own.longest", "kept")) == {"the rule is only in A"}
