@@ -67,7 +67,9 @@ def english_words(
         if cut and not before & SPACY_MARK and _ends_plain_word(points, properties, first, i):
             last, cut = i - 1, False
         if not cut:
-            cut = may_be_case(points, first, last, lengths) or may_be_case(points, first, i, lengths)
+            cut = may_be_case(points, first, last, lengths) and find_case(points, first, last, tables) >= 0
+        if not cut and last < i:
+            cut = may_be_case(points, first, i, lengths) and find_case(points, first, i, tables) >= 0
         if cut:
             count = _cut(points, properties, first, i, seen, tables, starts, ends, count)
             continue
