@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,12 +33,13 @@ KEEP = 0.995
 class Aim:
     """What thresholds must keep: each rule ``keep`` of the trusted documents, all together 1 − ``joint``.
 
-    One of them may be None, not both.
+    One of them may be None, not both. With ``only_loosen`` no threshold is tighter than the form's.
     """
 
     keep: float | None = KEEP
     joint: float | None = None
     weighting: Weighting = "sources"
+    only_loosen: bool = False
 
     @property
     def full(self) -> int:
@@ -52,6 +53,7 @@ class Threshold:
 
     ``value`` is the percentile before rounding, ``inner`` and ``outer`` the ends of its 95 % interval (outer
     None: the documents do not bound it). All three are None for a fixed bound. ``percentile`` is 0 to 100.
+    Where a percentile was not to tighten the form, the bound is fixed at the form's threshold.
     """
 
     bound: Bound
@@ -180,9 +182,12 @@ def _threshold(
         worth = effective_documents(documents.source, weights, lost)
     inner, outer = interval(extremes, tail, level, max(worth, 1.0))
     value = sign * at + 0.0  # no −0
+    threshold = rounded(value, bound.side) + 0.0
+    if aim.only_loosen and bound.before is not None and sign * threshold < sign * bound.before:
+        bound, threshold = replace(bound, fixed=True), bound.before
     return Threshold(
         bound,
-        rounded(value, bound.side) + 0.0,
+        threshold,
         100 * (1 - level if bound.side == "max" else level),
         value,
         sign * inner + 0.0,

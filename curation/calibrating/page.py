@@ -33,7 +33,7 @@ _LANGUAGES = {"ko": "Korean", "en": "English"}
 # Of the chart's range: the central share of each set of documents that it must show.
 _CENTRAL = 0.998
 _SHOWN = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 210, 48, 12, 26, 28
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 330, 48, 12, 26, 28
 
 
 def render(calibration: Calibration, name: str, command: str, shown: int) -> str:
@@ -348,7 +348,7 @@ class _Scale:
         """Round values from ``low`` to ``high``, both numbers of the scale."""
         if self.logarithmic:
             return [10.0**power for power in range(10) if low <= math.log1p(10.0**power) <= high]
-        raw = (high - low) / 4
+        raw = (high - low) / 6
         unit = 10.0 ** math.floor(math.log10(raw))
         step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= raw)
         return [step * at for at in range(math.ceil(low / step), math.floor(high / step) + 1)]

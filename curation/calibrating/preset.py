@@ -64,7 +64,9 @@ def _notes(calibration: Calibration) -> str:
     aim, found = calibration.asked.aim, calibration.fit
     sentences = [
         f"Each rule alone loses at most {100 * found.level:.3g} % of the trusted documents; "
-        f"{WEIGHTINGS[aim.weighting]}. Thresholds are percentiles of {found.documents:,} documents"
+        f"{WEIGHTINGS[aim.weighting]}. "
+        + ("No threshold is tighter than the form's. " if aim.only_loosen else "")
+        + f"Thresholds are percentiles of {found.documents:,} documents"
         + (f", tried on {int(calibration.held.sum()):,} others." if calibration.held_losses else "."),
         f"All rules together keep {kept(calibration.fit_losses.together)} of the fitted documents"
         + (

@@ -132,16 +132,17 @@ def _together(calibration: Calibration) -> list[str]:
     idle = idle_rules(calibration)
     if idle:
         lines += _wrapped(
-            f"  cost more of the trusted than they drop elsewhere: {', '.join(idle)} (--fixed leaves a rule where "
-            "it was, --without leaves it out)"
+            f"  cost more of the trusted than they drop elsewhere: {', '.join(idle)} (--fixed or --only-loosen "
+            "leave a rule where it was, --without leaves it out)"
         )
     return lines
 
 
 def _wrapped(line: str) -> Iterator[str]:
     """A line that begins with two spaces, in as many as it takes."""
-    for place, part in enumerate(wrapped(line.strip(), WIDTH - 4)):
-        yield f"{'    ' if place else '  '}{part}"
+    together = line.strip().replace(" %", "\u00a0%")  # a number and its sign stay on one line
+    for place, part in enumerate(wrapped(together, WIDTH - 4)):
+        yield f"{'    ' if place else '  '}{part}".replace("\u00a0", " ")
 
 
 def _comparisons(calibration: Calibration) -> list[str]:

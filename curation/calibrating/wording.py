@@ -75,7 +75,8 @@ def named_percentile(threshold: Threshold) -> str:
     """ "p99.5 = 0.131 [0.128, 0.14]", or "fixed, not calibrated"."""
     if threshold.percentile is None:
         return "fixed, not calibrated"
-    return f"p{plain(round(threshold.percentile, 3))} = {percentile(threshold)}"
+    text = f"p{plain(round(threshold.percentile, 3))} = {percentile(threshold)}"
+    return f"{text}, which would be tighter than the form" if threshold.bound.fixed else text
 
 
 def idle_rules(calibration: Calibration) -> list[str]:

@@ -6,12 +6,16 @@ import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hanji.errors import RecipeError
 from hanji.jobs.terminal import progress, say
+
+if TYPE_CHECKING:
+    from hanji.curation.calibrating import Asked
+    from hanji.curation.calibrating.fitting import Aim
 
 
 def calibrate(
@@ -62,6 +66,12 @@ def calibrate(
             "meet it. With --keep, each rule keeps that much as well."
         ),
     ] = None,
+    only_loosen: Annotated[
+        bool,
+        typer.Option(
+            "--only-loosen", help="Keep the form's threshold where the percentile would be tighter."
+        ),
+    ] = False,
     weight: Annotated[
         Literal["sources", "documents", "worst"],
         typer.Option(
@@ -125,7 +135,7 @@ def calibrate(
         fixed=_listed(fixed),
         without=_listed(without),
         compare=tuple(compare or ()),
-        aim=_aim(keep, joint, weight),
+        aim=_aim(keep, joint, weight, only_loosen),
         held_out=held_out,
         text_field=text_field,
         min_characters=min_characters,
@@ -144,14 +154,19 @@ def calibrate(
     say(f"The preset: {output}. In a recipe: rules.presets: {{{language}: [{_as_recipe(output)}]}}")
 
 
-def _aim(keep: float | None, joint: float | None, weight: Literal["sources", "documents", "worst"]):  # type: ignore[no-untyped-def]
+def _aim(
+    keep: float | None,
+    joint: float | None,
+    weight: Literal["sources", "documents", "worst"],
+    only_loosen: bool,
+) -> Aim:
     from hanji.curation.calibrating.fitting import KEEP, Aim
 
     if keep is not None and not 0.5 <= keep < 1:
         raise RecipeError(f"--keep: {keep:g} is not allowed: a share from 0.5 to below 1, such as 0.995")
     if joint is not None and not 0 < joint < 1:
         raise RecipeError(f"--joint: {joint:g} is not allowed: a share between 0 and 1, such as 0.03")
-    return Aim(KEEP if keep is None and joint is None else keep, joint, weight)
+    return Aim(KEEP if keep is None and joint is None else keep, joint, weight, only_loosen)
 
 
 def _name(name: str | None, output: Path) -> str:
@@ -181,12 +196,10 @@ def _write(path: Path, text: str) -> None:
     Storage(path.absolute().parent).write_bytes(path.name, text.encode())
 
 
-def _command(asked: object, keep: float | None, joint: float | None, output: Path) -> str:
+def _command(asked: Asked, keep: float | None, joint: float | None, output: Path) -> str:
     """The command as it could be typed again beside the files."""
-    from hanji.curation.calibrating import Asked
     from hanji.curation.calibrating.preset import typed
 
-    assert isinstance(asked, Asked)
     options = [("--language", asked.language)]
     for option in ("trusted", "elsewhere", "like", "compare"):
         options += [(f"--{option}", _base(value)) for value in getattr(asked, option)]
@@ -196,8 +209,9 @@ def _command(asked: object, keep: float | None, joint: float | None, output: Pat
     options += [("--weight", asked.aim.weighting if asked.aim.weighting != "sources" else "")]
     options += [("--most", str(asked.most or ""))]
     options += [("--min-characters", str(asked.min_characters) if asked.min_characters != 50 else "")]
+    flags = [("--only-loosen", asked.aim.only_loosen), ("--no-held-out", not asked.held_out)]
     said = typed([(name, value) for name, value in [*options, ("--output", output.name)] if value])
-    return said if asked.held_out else f"{said} --no-held-out"
+    return " ".join([said, *(flag for flag, on in flags if on)])
 
 
 def _base(value: str) -> str:

@@ -250,6 +250,19 @@ def test_a_fixed_rule_keeps_its_threshold_and_counts_in_the_joint_share() -> Non
         fit([bound("s0"), fixed], documents, Aim(None, 0.01))
 
 
+def test_a_form_is_only_loosened_where_that_is_asked() -> None:
+    values = np.arange(1000.0)
+    bounds = [
+        *(bound("s0", "max", before=before, before_op="<") for before in (2000.0, 500.0)),
+        *(bound("s0", "min", before=before, before_op=">=") for before in (0.0, 500.0)),
+    ]
+    found = fit(bounds, measured(values), Aim(0.99, only_loosen=True))
+    assert [(one.rule.op, one.rule.threshold) for one in found.thresholds] == [
+        *(("<", 2000), ("<=", 989), (">=", 0), (">=", 10)),
+    ]
+    assert found.thresholds[0].value == 989
+
+
 @pytest.mark.parametrize(
     ("aim", "message"),
     [
