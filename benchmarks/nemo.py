@@ -14,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,16 +26,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from benchmarks.harness import Row, data_directory, interleaved, median, report, rows, say
+from benchmarks.harness import Row, cpu_seconds, data_directory, interleaved, median, report, rows, say
 from benchmarks.nemo_cases import MAKERS, cases
 from benchmarks.peers import python_of
 from hanji.curation.signals import nemo, unicode
 from hanji.curation.signals.nemo_ratios import RATIOS
+from hanji.curation.signals.text import measure
 
 BAR = 30.0
 LEAST_FIRING = 50
 JACCARD_BAR = 0.95
 CASES = 240
+COPIES = 10
 SCRIPT = Path(__file__).with_name("peer_nemo.py")
 FIELDS = {"dpo_hh_rlhf_harmless_test": "chosen", "neardup_mrpc": "a"}
 PROSE = (
@@ -216,7 +217,8 @@ def counts(texts: pa.Array) -> dict[str, np.ndarray]:
 
 def judged(columns: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """(number, kept) for each of the peer's filters, by the rules of the preset."""
-    numbers, kept = {}, {}
+    numbers: dict[str, np.ndarray] = {}
+    kept: dict[str, np.ndarray] = {}
     filter_of = {rule: name for name, pair in PAIRS.items() for rule in pair}
     for rule in _rules():
         name = filter_of.get(rule["name"], rule["name"])
@@ -246,8 +248,10 @@ def _speed(interpreter: Path) -> list[Row]:
     ]
     array = pa.array(texts, pa.large_string())
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    copies = pa.concat_arrays([array] * 10)  # for a time that can be measured
-    judged(counts(array))  # compiled, and from the cache
+    copies = pa.concat_arrays([array] * COPIES)  # for a time that can be measured
+    english = pa.array(["en"] * len(texts))
+    judged(counts(array))  # compiled, or from the cache
+    measure(array, english)
     with tempfile.TemporaryDirectory() as scratch:
         documents = _write(Path(scratch), texts)
         cascades: list[float] = []
@@ -261,13 +265,15 @@ def _speed(interpreter: Path) -> list[Row]:
             return float(facts["all"])
 
         def we() -> float:
-            started = time.process_time()
-            judged(counts(copies))
-            return (time.process_time() - started) / 10
+            return cpu_seconds(lambda: judged(counts(copies))) / COPIES
 
-        taken = interleaved({"peer": peer, "ours": we})
+        def all_of_ours() -> float:
+            return cpu_seconds(lambda: measure(array, english))
+
+        taken = interleaved({"peer": peer, "ours": we, "all of ours": all_of_ours})
     mine = megabytes / median(taken["ours"])
-    lines = []
+    whole = megabytes / median(taken["all of ours"])
+    lines = [Row("all signals of hanji at once, MB/s", "", f"{whole:.1f}")]
     for what, seconds in (("all filters", taken["peer"]), ("stopping at the first that drops", cascades)):
         theirs = megabytes / median(seconds)
         lines.append(

@@ -7,6 +7,7 @@ on one side of the threshold to well on the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 
 _TEXT = (
@@ -161,11 +162,11 @@ MAKERS: dict[str, Callable[[Random, float], str]] = {
     ),
     "pornographic_urls": pornographic_url,
     **{
-        f"top_{n}_gram": (lambda rng, step, n=n, middle=middle: phrase_again(rng, step, n, middle))
+        f"top_{n}_gram": partial(phrase_again, n=n, middle=middle)
         for n, middle in ((2, 0.2), (3, 0.18), (4, 0.16))
     },
     **{
-        f"duplicate_{n}_gram": (lambda rng, step, n=n: phrase_again(rng, step, n + 2, 0.16 - 0.01 * (n - 5)))
+        f"duplicate_{n}_gram": partial(phrase_again, n=n + 2, middle=0.16 - 0.01 * (n - 5))
         for n in range(5, 11)
     },
 }

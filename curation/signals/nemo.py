@@ -95,7 +95,7 @@ def nemo_table(
     for i in range(len(offsets) - 1):
         longest = max(longest, offsets[i + 1] - offsets[i])
     points, properties = np.empty(longest, np.int32), np.empty(longest, np.uint32)
-    room = scratch(longest)
+    room = scratch(int(longest))
     out = np.zeros((len(offsets) - 1, width), np.int64)
     for i in range(len(offsets) - 1):
         count = decode_utf8(data, offsets[i], offsets[i + 1], points)
@@ -116,8 +116,8 @@ def nemo_counts(
     """Counts of points[:count] (int32) with their properties (uint32) into row[:len(COLUMNS)], which is zero."""
     _character_counts(points, count, row)
     words, newlines, policies = _word_counts(points, properties, count, tables, room, row[URLS:])
-    line_counts(points, count, words, newlines, room, row[LINES:])
-    paragraph_counts(points, count, newlines, policies, room, row[PARAGRAPHS:])
+    line_counts(points, words, newlines, room, row[LINES:])
+    paragraph_counts(points, newlines, policies, room, row[PARAGRAPHS:])
     gram_counts(points, room.starts, room.ends, room.hashes, words, room.grams, row[GRAMS:])
 
 
@@ -128,10 +128,9 @@ def _character_counts(points: np.ndarray, count: int, row: np.ndarray) -> None:
         point = points[i]
         letter = np.uint32((point | 32) - 97) < 26
         digit = np.uint32(point - 48) < 10
-        plain += (
-            letter | digit | (point == 10) | (point == 33) | (point == 44) | (point == 46) | (point == 63)
-        )
-        digits += digit
+        mark = (point == 10) | (point == 33) | (point == 44) | (point == 46) | (point == 63)
+        plain += bool(letter | digit | mark)
+        digits += bool(digit)
         white += (np.uint32(point - 8) < 3) | (point == 13) | (point == 32)
         bracket = (
             (point == 40) | (point == 41) | (point == 91) | (point == 93) | (point == 123) | (point == 125)
@@ -163,7 +162,7 @@ def _word_counts(
                 start, packed, colon = i, 0, False
                 value, any_point, any_of = np.uint64(0), np.int32(0), np.uint32(0)
             value = value * BASE + np.uint64(point + 1)
-            packed = packed << 8 | point
+            packed = packed << 8 | int(point)
             any_point |= point
             any_of |= kind
             colon |= point == 58
@@ -197,6 +196,7 @@ def _word_counts(
             newlines += 1
     row[3], row[4], row[5] = words, characters, longest
     row[6], row[7], row[8] = alphabetic, symbols, common
+    breaks[newlines] = count
     return words, newlines, policies
 
 
@@ -230,7 +230,7 @@ def _is_symbol(points: np.ndarray, start: int, end: int) -> bool:
     if first == 46:
         return length == 3 and ends_in_dots(points, end)
     if first == 91 and last == 93 and length == 3:
-        return points[start + 1] == 0x2026
+        return bool(points[start + 1] == 0x2026)
     if (first == 91 and last == 93) or (first == 40 and last == 41):
         return length == 5 and ends_in_dots(points, end - 1)
     return length == 2 and first == 45 and last == 0xBB

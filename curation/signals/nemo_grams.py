@@ -116,7 +116,7 @@ def _most_frequent(grams: int, room: Grams) -> int:
     while before >= 0:
         number += 1
         before -= room.counts[number] == most
-    return room.firsts[number]
+    return int(room.firsts[number])
 
 
 @kernel

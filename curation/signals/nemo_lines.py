@@ -35,7 +35,6 @@ _READ_MORE = 0x726561646D6F7265  # without its space
 @kernel
 def line_counts(
     points: np.ndarray,
-    count: int,
     words: int,
     newlines: int,
     room: NemoScratch,
@@ -44,7 +43,7 @@ def line_counts(
     """Counts of lines into row[:len(LINE_COLUMNS)]; ``room`` holds the words and newlines, and gets line_hashes."""
     start, word, lines, characters, bulleted, unpunctuated, ellipses = 0, 0, 0, 0, 0, 0, 0
     for line in range(newlines + 1):
-        end = room.newlines[line] if line < newlines else np.int32(count)
+        end = room.newlines[line]
         first, position = word, start
         value = np.uint64(1)
         while word < words and room.starts[word] < end:
@@ -115,14 +114,14 @@ def _read_more(points: np.ndarray, end: int) -> bool:
 
 @kernel
 def paragraph_counts(
-    points: np.ndarray, count: int, newlines: int, phrases: int, room: NemoScratch, row: np.ndarray
+    points: np.ndarray, newlines: int, phrases: int, room: NemoScratch, row: np.ndarray
 ) -> None:
     """Paragraphs as str.split cuts at pairs of newlines: the third of three newlines begins the next one."""
     start, paragraphs, phrase, boilerplate, line = 0, 0, 0, 0, 0
     value = np.uint64(1)
     while line <= newlines:
         value = value * _BASE + room.line_hashes[line]
-        end = room.newlines[line] if line < newlines else np.int32(count)
+        end = room.newlines[line]
         cut = line + 1 < newlines and room.newlines[line + 1] == end + 1
         if cut or line == newlines:
             room.span_starts[paragraphs], room.span_ends[paragraphs] = start, end

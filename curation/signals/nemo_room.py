@@ -42,7 +42,7 @@ class NemoScratch(NamedTuple):
     hashes: np.ndarray
     """uint64[words]"""
     newlines: np.ndarray
-    """int32[characters]: where newlines stand"""
+    """int32[characters + 1]: where newlines stand; last, where the text ends"""
     phrases: np.ndarray
     """int32[characters]: where policy phrases stand"""
     line_hashes: np.ndarray
@@ -101,4 +101,4 @@ def clear(entries: int, table: Grams) -> int:
 @kernel
 def slot_of(key: np.uint64, mask: int) -> int:
     """Where the search for a key begins."""
-    return np.int64(key >> np.uint64(20)) & mask
+    return int(key >> np.uint64(20)) & mask
