@@ -1,8 +1,8 @@
-"""Repetition of word n-grams, with the definitions of datatrove's Gopher filter (Apache-2.0), in constant time a gram.
+"""Repetition of word n-grams as datatrove's Gopher filter (Apache-2.0) counts it, in constant time a gram.
 
-Hashes of n-grams come from prefix hashes, whatever n: over words for n-grams joined by spaces, over characters for
-those joined without. A first sweep notes in a small table of bytes which hashes may stand twice; only those grams are
-then looked up exactly, which in most texts are few. Hashes are 64 bits wide and compared whole.
+Hashes of n-grams come from prefix hashes, whatever n: over words for n-grams joined by spaces, over characters
+for those joined without. A first sweep notes in a small table of bytes which hashes may stand twice; only those
+grams are then looked up exactly, which in most texts are few. Hashes are 64 bits wide and compared whole.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ BASE_3 = np.uint64(0x9E3779B97F4A7C15**3 % 2**64)
 BASE_4 = np.uint64(0x9E3779B97F4A7C15**4 % 2**64)
 FINISH = np.uint64(0xD6E8FEB86659FD93)
 SEEN_BYTES = 8
+WINDOW = 12
 
 
 class Scratch(NamedTuple):
@@ -29,14 +30,16 @@ class Scratch(NamedTuple):
     """uint64[words]: hash of each word's characters, not finalised: one factor of a character hash."""
     word_prefix: np.ndarray
     """uint64[words + 1]: prefix hash over words."""
-    text_prefix: np.ndarray
-    """uint64[words + 1]: prefix hash over the words' characters."""
+    character_prefix: np.ndarray
+    """uint64[characters + 1]: prefix hash over the words' characters."""
     length_prefix: np.ndarray
     """int64[words + 1]: characters in the words before."""
     powers: np.ndarray
     """uint64[characters + 1]: powers of BASE."""
     gram: np.ndarray
     """uint64[words]"""
+    candidates: np.ndarray
+    """int32[words]: words at which a duplicate n-gram may begin"""
     places: np.ndarray
     """int32[words]: where the grams stand that may stand twice"""
     seen: np.ndarray
@@ -65,10 +68,11 @@ def scratch(words: int) -> Scratch:
     return Scratch(
         word_hash=np.empty(words + 1, np.uint64),
         word_prefix=np.zeros(words + 2, np.uint64),
-        text_prefix=np.zeros(words + 2, np.uint64),
+        character_prefix=np.zeros(words + 2, np.uint64),
         length_prefix=np.zeros(words + 2, np.int64),
         powers=powers,
         gram=np.empty(words + 1, np.uint64),
+        candidates=np.empty(words + 1, np.int32),
         places=np.empty(words + 1, np.int32),
         seen=np.empty(SEEN_BYTES * table, np.uint8),
         slots=np.zeros(2 * table, np.uint64),
@@ -122,34 +126,43 @@ def find(key: np.uint64, shift: np.uint64, entry: int, room: Scratch) -> int:
 
 @kernel
 def prepare(points: np.ndarray, starts: np.ndarray, ends: np.ndarray, words: int, room: Scratch) -> None:
-    """Prefix hashes over the words [starts, ends) of a document."""
+    """Prefix hashes over the words [starts, ends) of a document, and over their characters."""
     of_words, of_text, length = np.uint64(0), np.uint64(0), np.int64(0)
     for i in range(words):
         start, end = starts[i], ends[i]
-        value = character_hash(points, start, end)
+        before = of_text
+        for k in range(start, end):
+            of_text = of_text * BASE + np.uint64(points[k] + 1)
+            length += 1
+            room.character_prefix[length] = of_text
+        value = of_text - before * room.powers[end - start]
         room.word_hash[i] = value
         of_words = of_words * BASE + mix(value)
-        of_text = of_text * room.powers[end - start] + value
-        length += end - start
-        room.word_prefix[i + 1], room.text_prefix[i + 1], room.length_prefix[i + 1] = of_words, of_text, length
+        room.word_prefix[i + 1], room.length_prefix[i + 1] = of_words, length
+
+
+@kernel
+def _notice(grams: int, room: Scratch) -> np.uint64:
+    """Count gram[:grams] in ``seen``, up to two; returns the shift that finds a gram's byte there."""
+    size, shift = 128, 57
+    while size < SEEN_BYTES * grams:
+        size, shift = size * 2, shift - 1
+    room.seen[:size] = 0
+    for i in range(grams):
+        place = np.int64(room.gram[i] >> np.uint64(shift))
+        # 0 → 1 → 2, and 2 stays.
+        room.seen[place] += room.seen[place] < 2
+    return np.uint64(shift)
 
 
 @kernel
 def _twice(grams: int, room: Scratch) -> int:
     """Write to ``places`` which of gram[:grams] may stand twice, in order; returns how many."""
-    size, shift = 128, 57
-    while size < SEEN_BYTES * grams:
-        size, shift = size * 2, shift - 1
-    move = np.uint64(shift)
-    room.seen[:size] = 0
-    for i in range(grams):
-        place = np.int64(room.gram[i] >> move)
-        # 0 → 1 → 2, and 2 stays.
-        room.seen[place] += room.seen[place] < 2
+    shift = _notice(grams, room)
     found = 0
     for i in range(grams):
         room.places[found] = i
-        found += room.seen[np.int64(room.gram[i] >> move)] == 2
+        found += room.seen[np.int64(room.gram[i] >> shift)] == 2
     return found
 
 
@@ -212,20 +225,50 @@ def _repeated(found: int, last: int, room: Scratch) -> int:
 
 
 @kernel
-def duplicate_grams(words: int, n: int, room: Scratch) -> int:
-    """Characters of n-grams, joined without spaces, that stood before; none is counted twice."""
-    grams = words - n + 1
-    if grams <= 0:
-        return 0
-    for i in range(grams):
-        power = room.powers[room.length_prefix[i + n] - room.length_prefix[i]]
-        room.gram[i] = (room.text_prefix[i + n] - room.text_prefix[i] * power) * FINISH
-    found = _twice(grams, room)
-    shift = empty_table(found, room)
-    covered, after = 0, 0
-    for j in range(found):
-        i = np.int64(room.places[j])
-        if i >= after and find(room.gram[i], shift, 0, room) >= 0:
-            covered += room.length_prefix[i + n] - room.length_prefix[i]
-            after = i + n
-    return covered
+def duplicate_grams(words: int, room: Scratch, row: np.ndarray) -> None:
+    """Into row[0:6]: characters of 5- to 10-grams, joined without spaces, that stood before; none counts twice.
+
+    Two n-grams are equal if their characters are, whatever words these fall into. So where the WINDOW characters
+    from a word on stand once in the document, no n-gram of at least that length can begin that stands twice.
+    """
+    found = _may_repeat(words, room)
+    for n in range(5, 11):
+        grams = 0
+        for j in range(found):
+            i = room.candidates[j]
+            if i > words - n:
+                break
+            begin, end = room.length_prefix[i], room.length_prefix[i + n]
+            value = room.character_prefix[end] - room.character_prefix[begin] * room.powers[end - begin]
+            room.gram[j] = value * FINISH
+            grams += 1
+        twice = _twice(grams, room)
+        shift = empty_table(twice, room)
+        covered, after = 0, 0
+        for j in range(twice):
+            place = room.places[j]
+            i = np.int64(room.candidates[place])
+            if i >= after and find(room.gram[place], shift, 0, room) >= 0:
+                covered += room.length_prefix[i + n] - room.length_prefix[i]
+                after = i + n
+        row[n - 5] = covered
+
+
+@kernel
+def _may_repeat(words: int, room: Scratch) -> int:
+    """Write to ``candidates`` the words at which n-grams (n ≥ 5) may begin that stand twice; returns how many."""
+    characters = room.length_prefix[words]
+    power = room.powers[WINDOW]
+    whole = 0
+    while whole < words and room.length_prefix[whole] + WINDOW <= characters:
+        begin = room.length_prefix[whole]
+        value = room.character_prefix[begin + WINDOW] - room.character_prefix[begin] * power
+        room.gram[whole] = value * FINISH
+        whole += 1
+    shift = _notice(whole, room)
+    found = 0
+    for i in range(words - 4):
+        room.candidates[found] = i
+        short = room.length_prefix[i + 5] - room.length_prefix[i] < WINDOW
+        found += short or i >= whole or room.seen[np.int64(room.gram[i] >> shift)] == 2
+    return found

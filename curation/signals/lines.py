@@ -34,7 +34,7 @@ LINE_COLUMNS: dict[str, str] = {
     "ellipsis_lines": "of those: lines that end in an ellipsis",
 }
 C4_COLUMNS: dict[str, str] = {
-    "c4_kept_lines": "lines that C4 keeps: at least 3 words, none over 1,000 characters, no “javascript”, no policy",
+    "c4_kept_lines": "lines that C4 keeps: 3 words or more, none over 1,000 characters, no “javascript” or policy",
     "c4_sentences": "sentences in lines that C4 keeps",
     "c4_terminal_sentences": "sentences in those of them that end in . ! ? or a quotation mark",
     "c4_lorem_ipsum_lines": "lines of at least 3 words with “lorem ipsum”",
@@ -52,7 +52,11 @@ def _points(phrase: str) -> tuple[int, ...]:
 # Phrases as tuples of code points: constants that kernels index without making strings.
 _EDIT, _NEEDED = _points("[edit]"), _points("[citation needed]")
 _SCRIPT, _IPSUM, _COOKIE = _points("javascript"), _points("lorem ipsum"), _points("cookie")
-_PRIVACY, _TERMS, _COOKIE_POLICY = _points("privacy policy"), _points("terms of use"), _points("cookie policy")
+_PRIVACY, _TERMS, _COOKIE_POLICY = (
+    _points("privacy policy"),
+    _points("terms of use"),
+    _points("cookie policy"),
+)
 _USES, _USE_OF, _USE = _points("uses cookies"), _points("use of cookies"), _points("use cookies")
 
 
@@ -95,7 +99,7 @@ def line_counts(
                 in_paragraph += 1 + i - start
             else:
                 paragraph, in_paragraph = value, i - start
-        if in_paragraph >= 0 and (i == start or i == count):
+        if in_paragraph >= 0 and i in (start, count):
             room.gram[paragraphs], room.counts[paragraphs] = paragraph * FINISH, in_paragraph
             paragraphs += 1
             in_paragraph = -1
@@ -135,7 +139,7 @@ def _line(
     row: np.ndarray,
 ) -> None:
     length = end - start
-    if length == 0 and 0 < start and end < count:
+    if length == 0 and start > 0 and end < count:
         return  # between two newlines: a run of them cuts once
     row[5] += 1
     known = find(key, table, 0, room) >= 0
@@ -235,6 +239,8 @@ def c4_counts(
     while start < count:
         end, found, longest, begun, seen = start, 0, 0, start, 0
         while True:
+            while end < count and not properties[end] & (BREAK | WHITE | ANCHOR):
+                end += 1
             stop = end == count or (properties[end] & BREAK) != 0
             if stop or properties[end] & WHITE:
                 found += end > begun
@@ -242,7 +248,7 @@ def c4_counts(
                 begun = end + 1
                 if stop:
                     break
-            elif properties[end] & ANCHOR:
+            else:
                 seen |= _phrase(points, end, start, count)
             end += 1
         from_word = word
@@ -251,7 +257,19 @@ def c4_counts(
         if found >= 3 and longest <= 1000:
             first, last = _strip(properties, start, end)
             _c4_line(
-                points, properties, first, last, seen, starts, ends, from_word, word, tables, english, room, row
+                points,
+                properties,
+                first,
+                last,
+                seen,
+                starts,
+                ends,
+                from_word,
+                word,
+                tables,
+                english,
+                room,
+                row,
             )
         start = next_break(points, end, count)
 
@@ -296,9 +314,13 @@ def _c4_line(
         sentences = max(1, _marks(points, properties, first, last))
     elif length >= 0:
         words = english_words(points, properties, first, last, tables, room.starts, room.ends)
-        sentences = english_sentences(points, properties, first, last, room.starts, room.ends, 0, words, tables)
+        sentences = english_sentences(
+            points, properties, first, last, room.starts, room.ends, 0, words, tables
+        )
     else:
-        sentences = english_sentences(points, properties, first, last, starts, ends, from_word, to_word, tables)
+        sentences = english_sentences(
+            points, properties, first, last, starts, ends, from_word, to_word, tables
+        )
     row[1] += sentences
     tail = points[last - 1] if last > first else 0
     if tail in (46, 63, 33, 34, 39) and not ends_in_ellipsis(points, first, last):
@@ -347,18 +369,20 @@ def _stands(points: np.ndarray, start: int, last: int, phrase: tuple[int, ...]) 
     """Whether an ASCII phrase stands at ``start``, as it is written."""
     if start < 0 or start + len(phrase) > last:
         return False
-    for k in range(len(phrase)):
+    for k in range(len(phrase)):  # noqa: SIM110 (a generator would be slow here)
         if points[start + k] != phrase[k]:
             return False
     return True
 
 
 @kernel
-def _stands_in_any_case(points: np.ndarray, start: int, first: int, last: int, phrase: tuple[int, ...]) -> bool:
+def _stands_in_any_case(
+    points: np.ndarray, start: int, first: int, last: int, phrase: tuple[int, ...]
+) -> bool:
     """The same for a lower-case phrase in any case; ``start`` may lie before ``first``, and then it does not."""
     if start < first or start + len(phrase) > last:
         return False
-    for k in range(len(phrase)):
+    for k in range(len(phrase)):  # noqa: SIM110
         if _lower(points[start + k]) != phrase[k]:
             return False
     return True

@@ -24,10 +24,8 @@ KOREAN_ENDINGS = (
     *("의", "다", "이", "는", "에", "을", "한", "년", "하", "은", "를", "했", "고"),
     *("에서", "가", "있", "으로", "인", "월", "로", "되", "도", "요", "와", "과"),
 )
-# Counted in text whose ASCII letters are made small. To add one, add a line.
-PHRASES: dict[str, tuple[str, str]] = {
-    "javascript": ("javascript", "occurrences of “javascript”"),
-}
+# Counted in text whose ASCII letters are made small: name, phrase, meaning. To add one, add a line.
+PHRASES: dict[str, tuple[str, str]] = {}
 SIGNALS: dict[str, str] = COLUMNS | {name: meaning for name, (_, meaning) in PHRASES.items()}
 """Name and meaning of every integer column of :func:`measure`."""
 
@@ -55,7 +53,7 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
         line_room(longest),
     )
     columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
-    lowered = pc.ascii_lower(array)
+    lowered = pc.ascii_lower(array) if PHRASES else array
     for name, (phrase, _) in PHRASES.items():
         columns[name] = pc.count_substring(lowered, phrase).cast(pa.int64())
     return pa.table(columns)

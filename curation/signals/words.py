@@ -116,8 +116,7 @@ def word_counts(
         row[4] += 1
         found &= found - np.uint64(1)
     top_grams(words, room, row[5:8])
-    for n in range(5, 11):
-        row[8 + n - 5] = duplicate_grams(words, n, room)
+    duplicate_grams(words, room, row[8:14])
 
 
 @kernel
