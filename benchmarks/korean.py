@@ -20,7 +20,7 @@ import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +37,8 @@ from hanji.fingerprint import library_versions
 
 PEER = Path(__file__).with_name("peer_korean.py")
 PRESET = "fineweb2_kor_Hang"
-AGREEMENT_DOCUMENTS, AGREEMENT_CHARACTERS = 400, 120_000
-SPEED_CHARACTERS = 7_000
+AGREEMENT_DOCUMENTS, AGREEMENT_CHARACTERS = 300, 80_000
+SPEED_CHARACTERS = 5_000
 ENOUGH, AROUND = 50, 240
 # No document of the data has 100,000 morphemes, and 200 made-up ones would take datatrove hours.
 MAX_WORDS = 1_000
@@ -234,15 +234,11 @@ def verdict_rows(
     sources: dict[str, list[str]], texts: Sequence[str], readings: Sequence[Reading]
 ) -> tuple[list[Row], list[str]]:
     side = by_kiwi(texts)
-    compared = []
-    for name in rules_by_name():
-        on_data = compare(name, "data", texts, readings, side)
-        if min(on_data.peer, on_data.ours) < ENOUGH and name in GENERATED:
-            made = around(name, sources)
-            on_data = compare(name, "generated", made, peer_reads(made), by_kiwi(made))
-        compared.append(on_data)
+    compared = {name: compare(name, "data", texts, readings, side) for name in rules_by_name()}
+    few = [n for n, one in compared.items() if min(one.peer, one.ours) < ENOUGH and n in GENERATED]
+    compared |= compare_generated({name: around(name, sources) for name in few})
     found = []
-    for one in compared:
+    for one in compared.values():
         bar = one.name not in NEVER and one.peer + one.ours > 0
         found.append(
             Row(
@@ -254,7 +250,7 @@ def verdict_rows(
                 one.jaccard >= 0.95 if bar else None,
             )
         )
-    kinds = {one.name: one.kinds for one in compared if one.kinds}
+    kinds = {one.name: one.kinds for one in compared.values() if one.kinds}
     same = sum(count for some in kinds.values() for kind, count in some.items() if kind == "same words")
     notes = [
         f"Differences by rule and kind: {json.dumps(kinds, ensure_ascii=False)}; {same} of them with equal words."
@@ -262,17 +258,34 @@ def verdict_rows(
     return found, notes
 
 
+def compare_generated(made: dict[str, list[str]]) -> dict[str, Compared]:
+    """The rules on documents made for each; what stands in several of the sets is read once."""
+    texts = sorted({one for some in made.values() for one in some})
+    place = {one: number for number, one in enumerate(texts)}
+    readings, (table, words) = peer_reads(texts), by_kiwi(texts)
+    compared = {}
+    for name, some in made.items():
+        rows = [place[one] for one in some]
+        side = table.take(pa.array(rows, pa.int64())), [words[row] for row in rows]
+        compared[name] = compare(name, "generated", some, [readings[row] for row in rows], side)
+    return compared
+
+
 def around(name: str, sources: dict[str, list[str]]) -> list[str]:
     """Generated documents whose number lies within half a threshold (of a count: a whole one) of the threshold."""
     rule = rules_by_name()[name]
     pool = generate(name, sources)
-    table, _ = by_kiwi(pool)
-    numbers = value(rule.signal, table)
+    numbers = value(rule.signal, of_pool(tuple(pool)))
     reach = rule.threshold if rule.threshold >= 1 else rule.threshold / 2
     near = np.flatnonzero(np.abs(numbers - rule.threshold) <= reach)
     ordered = near[np.argsort(numbers[near], kind="stable")]
     even = np.unique(np.linspace(0, max(len(ordered) - 1, 0), AROUND).astype(int))
     return [pool[place] for place in ordered[even[: len(ordered)]].tolist()]
+
+
+@cache
+def of_pool(texts: tuple[str, ...]) -> pa.Table:
+    return by_kiwi(texts)[0]
 
 
 # -- eojeol ----------------------------------------------------------------------------------------------
@@ -376,7 +389,9 @@ def main() -> None:
     size = sum(len(one.encode()) for one in texts) / 1e6
     say(f"{len(texts):,} of {sum(map(len, sources.values())):,} Korean documents, {size:.1f} MB")
     table, notes = speed_rows(sources)
+    say("speed measured")
     readings = peer_reads(texts)
+    say("datatrove has read the sample")
     for more, explained in (number_rows(texts, readings), verdict_rows(sources, texts, readings)):
         table += more
         notes += explained

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from llvmlite import binding
+from llvmlite import binding  # type: ignore[import-untyped]
 
 from hanji.curation.columns import flat
 from hanji.curation.signals import unicode, words
