@@ -51,7 +51,8 @@ def english_words(
     points: int32; properties: uint32, of ``unicode.look_up``; starts, ends: int32[at least end - begin].
     """
     lengths = tables.lengths
-    count, i = np.int64(0), begin
+    zero = begin - begin  # numba would compile again what takes a literal 0
+    count, i = zero, begin
     while i < end:
         if properties[i] & WHITE:
             i += 1
@@ -78,7 +79,7 @@ def english_words(
         if last < i:
             starts[count], ends[count] = last, i
             count += 1
-    row = next_row(points, tables, starts, ends, np.int64(0), count)
+    row = next_row(points, tables, starts, ends, zero, count)
     return join_rows(points, tables, starts, ends, count, row) if row < count else count
 
 
@@ -87,9 +88,9 @@ def _ends_plain_word(points: np.ndarray, properties: np.ndarray, start: int, end
     """Whether the last character of points[start:end) is a suffix; no rule cuts at any other character of it."""
     if end - start < 2:
         return False
-    if properties[end - 1] & SPACY_SUFFIX:
-        return True
-    return points[end - 1] == FULL_STOP and properties[end - 2] & SPACY_BEFORE_FULL_STOP != 0
+    if points[end - 1] == FULL_STOP:
+        return bool(properties[end - 2] & SPACY_BEFORE_FULL_STOP)
+    return bool(properties[end - 1] & SPACY_SUFFIX)
 
 
 @kernel

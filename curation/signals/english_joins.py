@@ -80,7 +80,8 @@ def _case_of(
     node = 0
     for i in range(first, last):
         node = tables.steps[node, find_part(points, starts[i], ends[i], tables)]
-    return tables.steps[node, -1]
+    case: int = tables.steps[node, -1]
+    return case
 
 
 @kernel
@@ -93,16 +94,16 @@ def join_rows(
     other rows.
     """
     first = row
-    rows = np.empty(count - first, np.int32)
-    reach = np.empty(count - first, np.int32)
+    rows = np.empty(count - first, np.int64)
+    reach = np.empty(count - first, np.int64)
     found = 0
     while row < count:
         rows[found], reach[found] = row, _reach(points, tables, starts, ends, row, count)
         found += 1
         row = next_row(points, tables, starts, ends, row + 1, count)
     taken = np.zeros(count - first, np.bool_)
-    cases = np.full(found, -1, np.int32)
-    sizes = np.zeros(found, np.int32)
+    cases = np.full(found, -1, np.int64)
+    sizes = np.zeros(found, np.int64)
     for size in range(MOST_PARTS, 1, -1):
         for k in range(found):
             if reach[k] < size:
@@ -129,24 +130,18 @@ def _replace(
     count: int,
 ) -> int:
     """Put cases in the place of their rows' tokens where no space is between; returns how many tokens there are."""
-    new = i = np.int64(rows[0])
-    old_starts, old_ends = starts[i:count].copy(), ends[i:count].copy()
+    new = i = rows[0]
+    old_starts, old_ends = starts[i:count].astype(np.int64), ends[i:count].astype(np.int64)
     first = i
     for k in range(found):
-        row, size = np.int64(rows[k]), np.int64(sizes[k])
-        if size == 0 or old_ends[row + size - 1 - first] - old_starts[row - first] != _length(
-            tables, cases[k]
-        ):
+        row, size = rows[k], sizes[k]
+        characters = old_ends[row + size - 1 - first] - old_starts[row - first]
+        if size == 0 or characters != tables.strings[cases[k], LENGTH]:
             continue
         new = _copy(old_starts, old_ends, i - first, row - first, starts, ends, new)
-        new = pieces_of(np.int64(old_starts[row - first]), np.int64(cases[k]), tables, starts, ends, new)
+        new = pieces_of(old_starts[row - first], cases[k], tables, starts, ends, new)
         i = row + size
     return _copy(old_starts, old_ends, i - first, count - first, starts, ends, new)
-
-
-@kernel
-def _length(tables: EnglishTables, string: int) -> int:
-    return tables.strings[string, LENGTH]
 
 
 @kernel

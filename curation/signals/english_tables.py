@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -142,7 +142,7 @@ def find_string(points: np.ndarray, start: int, end: int, tables: EnglishTables)
         value = (value * 0x01000193 ^ points[i]) & 0xFFFFFFFF
     slot = (value ^ value >> 13) & (_SLOTS - 1)
     while tables.slots[slot] >= 0:
-        number = tables.slots[slot]
+        number: int = tables.slots[slot]
         if tables.strings[number, LENGTH] == end - start:
             i = start
             while i < end and points[i] == tables.strings[number, FIRST_POINT + i - start]:
@@ -182,23 +182,24 @@ def find_case(points: np.ndarray, start: int, end: int, tables: EnglishTables) -
 @kernel
 def find_part(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """The number among the parts of the token points[start:end), or -1."""
-    number = find_string(points, np.int64(start), np.int64(end), tables)
-    return tables.strings[number, PART] if number >= 0 else -1
+    number = find_string(points, start, end, tables)
+    part: int = tables.strings[number, PART] if number >= 0 else -1
+    return part
 
 
 def spacy_lists() -> EnglishLists:
     """The lists as the installed spaCy has them."""
     from spacy.lang import char_classes
     from spacy.lang.en import English
-    from spacy.symbols import ORTH
 
-    rules = English().tokenizer
+    rules: Any = English().tokenizer
+    orth = rules.vocab.strings["ORTH"]
     cases = {
-        case: tuple(piece[ORTH] for piece in pieces)
+        case: tuple(piece[orth] for piece in pieces)
         for case, pieces in sorted(rules.rules.items())
         if not case.isspace()
     }
-    plain = English().tokenizer
+    plain: Any = English().tokenizer
     plain.rules = {}
     cut = {}
     for case in cases:

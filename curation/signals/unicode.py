@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -138,7 +138,7 @@ def _spacy_tests() -> dict[str, Callable[[str], bool]]:
     from spacy.lang.en import English
     from spacy.pipeline import Sentencizer
 
-    rules = English().tokenizer
+    rules: Any = English().tokenizer
     icon = re.compile(f"[{spacy_classes.ICONS}]").match
 
     def cut(c: str) -> bool:
@@ -180,11 +180,18 @@ def _write(path: Path) -> None:
     classes = ("space", "digit", "latin", "hangul", "jamo", "han", "kana", "letter")
     lines = [f"# Unicode {unicodedata.unidata_version}; property, first and last code point"]
     for name in classes:
-        wanted = getattr(characters, name.upper())
-        lines += _lines(f"class_{name}", lambda point, wanted=wanted: character_class(point) == wanted)
+        lines += _lines(f"class_{name}", _has_class(getattr(characters, name.upper())))
     for name, test in _tests().items():
-        lines += _lines(name, lambda point, test=test: test(chr(point)))
+        lines += _lines(name, _has_property(test))
     path.write_text("\n".join(lines) + "\n", "ascii")
+
+
+def _has_class(wanted: int) -> Callable[[int], bool]:
+    return lambda point: character_class(point) == wanted
+
+
+def _has_property(test: Callable[[str], bool]) -> Callable[[int], bool]:
+    return lambda point: test(chr(point))
 
 
 def _lines(name: str, test: Callable[[int], bool]) -> list[str]:

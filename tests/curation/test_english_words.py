@@ -180,12 +180,12 @@ def spacy_spans(text: str) -> tuple[list[tuple[int, int]], int]:
     return found, max(1, len(list(document.sents))) if len(document) else 1
 
 
-def test_the_lists_in_the_package_are_those_of_spacy():
+def test_the_lists_in_the_package_are_those_of_spacy() -> None:
     assert lists() == spacy_lists()
 
 
 @pytest.mark.parametrize("name", sorted(unicode._spacy_tests()))
-def test_the_classes_of_characters_in_the_package_are_those_of_spacy(name: str):
+def test_the_classes_of_characters_in_the_package_are_those_of_spacy(name: str) -> None:
     test: Callable[[str], bool] = unicode._spacy_tests()[name]
     points = np.array(
         [*range(0x3400), *range(0xA000, 0xAC00), *range(0xD700, 0xD800), *range(0xF900, 0x20000)]
@@ -200,19 +200,21 @@ def test_the_classes_of_characters_in_the_package_are_those_of_spacy(name: str):
 
 @given(texts)
 @settings(max_examples=1500, deadline=None)
-def test_words_and_sentences_are_those_of_spacy(text: str):
+def test_words_and_sentences_are_those_of_spacy(text: str) -> None:
     assert spans(text) == spacy_spans(text)
 
 
 @given(texts, texts, texts)
 @settings(max_examples=200, deadline=None)
-def test_the_words_of_a_stretch_do_not_depend_on_what_is_around_it(before: str, text: str, after: str):
+def test_the_words_of_a_stretch_do_not_depend_on_what_is_around_it(
+    before: str, text: str, after: str
+) -> None:
     found, sentences = spans(before + text + after, len(before), len(before) + len(text))
     shifted = [(start - len(before), end - len(before)) for start, end in found]
     assert (shifted, sentences) == spacy_spans(text)
 
 
-def test_every_special_case_alone_and_among_others_is_as_in_spacy():
+def test_every_special_case_alone_and_among_others_is_as_in_spacy() -> None:
     for case in CASES:
         for text in (
             case,
@@ -228,7 +230,7 @@ def test_every_special_case_alone_and_among_others_is_as_in_spacy():
 
 @given(st.lists(st.one_of(st.sampled_from(ADDRESSES), st.sampled_from(CHARACTERS)), max_size=8).map("".join))
 @settings(max_examples=1500, deadline=None)
-def test_an_address_is_what_the_expression_of_spacy_matches(text: str):
+def test_an_address_is_what_the_expression_of_spacy_matches(text: str) -> None:
     text = "".join(text.split())
     points, properties = prepared(text)
     assert is_address(points, properties, 0, len(text)) == (URL_MATCH(text) is not None)
@@ -253,7 +255,7 @@ def test_an_address_is_what_the_expression_of_spacy_matches(text: str):
         (" \n\u3000 ", []),
     ],
 )
-def test_a_text_has_these_words(text: str, expected: list[str]):
+def test_a_text_has_these_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
     assert spans(text) == spacy_spans(text)
 
@@ -272,25 +274,25 @@ def test_a_text_has_these_words(text: str, expected: list[str]):
         ("하나다. 둘이다。셋이다", 2),
     ],
 )
-def test_a_line_has_as_many_sentences_as_in_datatrove(text: str, sentences: int):
+def test_a_line_has_as_many_sentences_as_in_datatrove(text: str, sentences: int) -> None:
     split = pytest.importorskip("datatrove.utils.text").split_into_sentences
     assert spans(text)[1] == sentences == len(split(text, language="eng"))
 
 
-def test_a_row_of_parts_with_a_space_in_it_keeps_its_tokens_from_other_rows():
+def test_a_row_of_parts_with_a_space_in_it_keeps_its_tokens_from_other_rows() -> None:
     # ": ))" holds ":))" with a space, so ":)" of its first two tokens is not looked at.
     text = "a: )) b:))"
     assert words(text) == ["a", ":", ")", ")", "b", ":))"]
     assert spans(text) == spacy_spans(text)
 
 
-def test_more_words_than_parts_can_come_out_of_a_case():
+def test_more_words_than_parts_can_come_out_of_a_case() -> None:
     text = "x°C.…y (°C.)"
     assert spans(text) == spacy_spans(text)
     assert words(text)[:4] == ["x", "°", "C", "."]
 
 
-def test_a_very_long_word_takes_time_linear_in_its_length():
+def test_a_very_long_word_takes_time_linear_in_its_length() -> None:
     for unit in ("(", ".", "@a.", "a.b@", "a-", "5km", ":)", "°C.…", "://", "a.a:80/"):
         once = _seconds(unit * 20_000)
         assert _seconds(unit * 160_000) < 8 * (once + 0.01) * 3, unit
@@ -307,7 +309,7 @@ def _seconds(text: str) -> float:
     return min(taken)
 
 
-def test_random_text_has_the_words_of_spacy():
+def test_random_text_has_the_words_of_spacy() -> None:
     chance = random.Random(7)
     pool = (*CHARACTERS, *CASES, *ADDRESSES, *WORDS, *WORDS)
     for _ in range(1_500):
@@ -320,7 +322,7 @@ def test_random_text_has_the_words_of_spacy():
 @pytest.mark.parametrize(
     "source", ["en_docs_vue", "en_email_spamassassin", "en_tweets_hate_davidson", "ko_docs_vue", "lid_udhr"]
 )
-def test_real_text_has_the_words_of_spacy(data_dir: Path, source: str):
+def test_real_text_has_the_words_of_spacy(data_dir: Path, source: str) -> None:
     PIPELINE.max_length = 10_000_000
     different = [text for text in documents(data_dir, source, 40) if spans(text) != spacy_spans(text)]
     assert len(different) == 0
