@@ -113,7 +113,8 @@ def _body_end(points: np.ndarray, start: int, last: int) -> int:
 @kernel
 def _three(points: np.ndarray, start: int) -> int:
     """Three ASCII letters, digits, dots or hyphens of a host as one number, letters in lower case."""
-    return (points[start] | 32) << 16 | (points[start + 1] | 32) << 8 | (points[start + 2] | 32)
+    one, two, three = points[start] | 32, points[start + 1] | 32, points[start + 2] | 32
+    return int(one << 16 | two << 8 | three)
 
 
 @kernel

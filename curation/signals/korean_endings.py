@@ -112,7 +112,7 @@ def _syllable(points: np.ndarray, properties: np.ndarray, place: int, first: int
     """The Hangul syllable at a place, 0 if there is none or the word begins after it."""
     if place < first or properties[place] & CLASS_MASK != HANGUL:
         return 0
-    return points[place]
+    return int(points[place])
 
 
 @kernel

@@ -14,7 +14,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 from hanji.curation.signals.refinedweb_lines import is_counter, is_space, packed, words_after_phrases
-from hanji.curation.signals.spaced import FIRST_IN_LINE
+from hanji.curation.signals.spaced import FIRST_IN_LINE, zero
 from hanji.curation.signals.unicode import ALNUM, ALPHA, NUMERIC, UPPER
 
 COLUMNS: dict[str, str] = {
@@ -67,7 +67,7 @@ def refinedweb_counts(
     """
     row[:_WIDTH] = 0
     row[_SPACED_WORDS] = number
-    i = np.int64(0)  # as a literal it would be a type of its own, and compile _line twice
+    i = zero()
     while i < number:
         i = _line(points, properties, words, i, number, row)
 
@@ -78,8 +78,8 @@ def _line(
 ) -> int:
     """Count the line whose first word is the i-th; returns the first word of the next."""
     first, line = words[i, 0], i
-    begun, stop, letterless, characters = 0, 0, 0, 0
-    phrase = False
+    begun, stop, letterless, characters, with_capitals = 0, 0, 0, 0, 0
+    phrase, numbers = False, False
     while True:
         start, last, inside = words[i, 0], words[i, 1], words[i, 2]
         length = last - start + 1
@@ -88,9 +88,12 @@ def _line(
         begins = (i == line) | is_space(points[start - 1])
         begun += begins & ((properties[start] & ALNUM) != 0)
         letterless += (inside & ALPHA) == 0
+        with_capitals += length * ((inside & UPPER) != 0)
+        numbers |= (inside & NUMERIC) != 0
         value = _packed_word(points, start, last)
         stop += _is_stop_word(value)
-        phrase |= value == _IN
+        if value == _IN:
+            phrase = phrase or _may_be_items_in_cart(points, first, start)
         i += 1
         if i == number or words[i, 2] & FIRST_IN_LINE:
             break
@@ -103,7 +106,7 @@ def _line(
     row[_ELLIPSIS_LINES] += _ends_in_ellipsis(points, first, last)
     spaced = i - line
     row[_SYMBOLS] += _symbols(points[first : last + 1])
-    rule = _line_rule(points, properties, first, last, spaced)
+    rule = _line_rule(points, properties, first, last, spaced, with_capitals, numbers)
     if rule:
         row[rule] += 1
         row[_REMOVED_WORDS] += begun
@@ -116,22 +119,49 @@ def _line(
 
 
 @kernel
-def _line_rule(points: np.ndarray, properties: np.ndarray, first: int, last: int, spaced: int) -> int:
-    """The place of the first rule that removes the line points[first..last] of ``spaced`` words; 0 for none."""
-    # Over a slice from 0 on, the loop is one of vector instructions.
-    line = properties[first : last + 1]
-    capitals, digits = 0, 0
-    for k in range(len(line)):
-        capitals += (line[k] & UPPER) != 0
-        digits += (line[k] & NUMERIC) != 0
+def _line_rule(
+    points: np.ndarray,
+    properties: np.ndarray,
+    first: int,
+    last: int,
+    spaced: int,
+    with_capitals: int,
+    numbers: bool,
+) -> int:
+    """The place of the first rule that removes the line points[first..last] of ``spaced`` words; 0 for none.
+
+    ``with_capitals``: characters of the words that hold a capital, no fewer than there are capitals; ``numbers``:
+    whether the line holds a digit. They spare most lines a second look.
+    """
     length = last - first + 1
-    if 2 * capitals > length:
+    if 2 * with_capitals > length and 2 * _having(properties[first : last + 1], UPPER) > length:
         return _UPPERCASE_LINES
-    if digits / length > _MOST_NUMERIC:
-        return _NUMERIC_LINES
-    if digits > 0 and is_counter(points, properties, first, last):
-        return _COUNTER_LINES
+    if numbers:
+        # Beside a million digits there is room for a space.
+        if spaced == 1 or length >= 1_000_000:
+            digits = _having(properties[first : last + 1], NUMERIC)
+            if digits / length > _MOST_NUMERIC:
+                return _NUMERIC_LINES
+        if is_counter(points, properties, first, last):
+            return _COUNTER_LINES
     return _SHORT_LINES if spaced < 2 else 0
+
+
+@kernel
+def _having(properties: np.ndarray, asked: int) -> int:
+    """How many characters have a property."""
+    found = 0
+    for k in range(len(properties)):
+        found += (properties[k] & asked) != 0
+    return found
+
+
+@kernel
+def _may_be_items_in_cart(points: np.ndarray, first: int, place: int) -> bool:
+    """Whether the word “in” at a place of a line may be that of “items in cart”."""
+    if place - first < 6 or place + 7 > len(points):
+        return False
+    return bool(points[place - 2] | 32 == 115 and points[place + 3] | 32 == 99)  # s c
 
 
 @kernel
@@ -151,11 +181,13 @@ def _packed_word(points: np.ndarray, first: int, last: int) -> int:
     Without a branch that depends on the word: which it is cannot be foreseen.
     """
     length = last - first + 1
-    one, two = points[first] | 32, points[min(first + 1, last)] | 32
-    three, four = points[min(first + 2, last)] | 32, points[min(first + 3, last)] | 32
+    # Unsigned places need no look whether they count from the end.
+    one, two = points[np.uint64(first)] | 32, points[np.uint64(min(first + 1, last))] | 32
+    three = points[np.uint64(min(first + 2, last))] | 32
+    four = points[np.uint64(min(first + 3, last))] | 32
     whole = (one << 24) | (two << 16) | (three << 8) | four
     short = (length <= 4) & ((one | two | three | four) < 128)
-    return (whole >> (8 * (4 - min(length, 4)))) * short
+    return int((whole >> (8 * (4 - min(length, 4)))) * short)
 
 
 @kernel
@@ -169,9 +201,10 @@ def _is_stop_word(value: int) -> int:
 def _symbols(line: np.ndarray) -> int:
     """How many #, …, ... and . . . are in a line, none within another of its kind."""
     single, triple, spaced = 0, 0, 0
-    for k in range(len(line)):
+    for k in range(max(len(line) - 2, 0), len(line)):
         single += (line[k] == _HASH) | (line[k] == _ELLIPSIS)
     for k in range(len(line) - 2):
+        single += (line[k] == _HASH) | (line[k] == _ELLIPSIS)
         ends = (line[k] == _DOT) & (line[k + 2] == _DOT)
         triple += ends & (line[k + 1] == _DOT)
         spaced += ends & (line[k + 1] == _SPACE)
@@ -212,4 +245,4 @@ def _ends_in_ellipsis(points: np.ndarray, first: int, last: int) -> bool:
 @kernel
 def _are_spaces(points: np.ndarray, one: int, two: int, dot: int) -> bool:
     """Whether two places hold spaces and the third a full stop."""
-    return points[one] == _SPACE and points[two] == _SPACE and points[dot] == _DOT
+    return bool(points[one] == _SPACE and points[two] == _SPACE and points[dot] == _DOT)

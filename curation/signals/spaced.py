@@ -12,6 +12,12 @@ FIRST_IN_LINE = 1 << 48
 
 
 @kernel
+def zero() -> int:
+    """0 as a plain integer: as a literal it is a type of its own, and a kernel handed both is compiled twice."""
+    return 0
+
+
+@kernel
 def spaced_words(points: np.ndarray, properties: np.ndarray, count: int, words: np.ndarray) -> int:
     """Write the words of points[:count] that stand between white space (``str.split``); returns how many.
 
@@ -21,13 +27,13 @@ def spaced_words(points: np.ndarray, properties: np.ndarray, count: int, words: 
     but white space stands before.
     """
     number = 0
-    first_in_line = FIRST_IN_LINE
+    first_in_line = np.int64(FIRST_IN_LINE)
     j = 0
     while j < count:
         found = np.int64(properties[j])
         if found & WHITE:
             if points[j] == 10:
-                first_in_line = FIRST_IN_LINE
+                first_in_line = np.int64(FIRST_IN_LINE)
             j += 1
             continue
         start, inside, body = j, first_in_line, np.int64(0)
@@ -41,5 +47,5 @@ def spaced_words(points: np.ndarray, properties: np.ndarray, count: int, words: 
         words[number, 0], words[number, 1] = start, j - 1
         words[number, 2], words[number, 3] = inside, body & ~FIRST_IN_LINE
         number += 1
-        first_in_line = 0
+        first_in_line = np.int64(0)
     return number

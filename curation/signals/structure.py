@@ -19,7 +19,7 @@ from hanji.curation.signals.korean_endings import (
     ending,
     may_end,
 )
-from hanji.curation.signals.spaced import CLASS_SHIFT, FIRST_IN_LINE
+from hanji.curation.signals.spaced import CLASS_SHIFT, FIRST_IN_LINE, zero
 from hanji.curation.signals.structure_columns import COLUMNS as COLUMNS
 from hanji.curation.signals.structure_lines import (
     CODE,
@@ -48,10 +48,9 @@ def structure_counts(
     ``words``: the first ``number`` rows are the text's words, of :func:`spaced_words`.
     """
     row[: c.WIDTH] = 0
-    # Typed: a literal 0 would be a type of its own, and compile what it is handed to twice.
-    fence, marks = np.int64(0), np.int64(0)  # what opened the fence that the line is in, and how many of it
+    fence, marks = zero(), zero()  # what opened the fence that the line is in, and how many of it
     may_be_code = True  # the line before is blank, or indented as code is
-    end, i = np.int64(0), np.int64(0)
+    end, i = zero(), zero()
     while i < number:
         first = words[i, 0]
         indent, newlines = _gap(points, end, first)

@@ -60,7 +60,7 @@ def _script_changes(properties: np.ndarray, first: int, last: int) -> int:
     """How often one letter is of another script than the letter before it."""
     changes, before = 0, -1
     for j in range(first, last + 1):
-        kind = np.int64(properties[j] & CLASS_MASK)
+        kind = int(properties[j] & CLASS_MASK)
         if kind >= LATIN:
             changes += before >= 0 and kind != before
             before = kind
@@ -156,7 +156,7 @@ def _wide_mark(point: int, row: np.ndarray) -> None:
 def _glosses(properties: np.ndarray, opening: int) -> bool:
     """Whether a parenthesis stands between Hangul and a Chinese character, either way."""
     before, after = properties[opening - 1] & CLASS_MASK, properties[opening + 1] & CLASS_MASK
-    return (before == HANGUL and after == HAN) or (before == HAN and after == HANGUL)
+    return bool((before == HANGUL and after == HAN) or (before == HAN and after == HANGUL))
 
 
 @kernel
