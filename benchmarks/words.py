@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice
 from typing import Any
 
@@ -128,7 +129,7 @@ def main() -> None:
     Ours("warm").spans_and_sentences()
     names = sorted(path.name.removesuffix(".jsonl.gz") for path in data_directory().glob("*.jsonl.gz"))
     table = [speed(name) for name in PROSE] + compared(names, number)
-    report(f"English words (peer: spaCy {spacy.__version__})", table)
+    report(f"English words (peer: spaCy {version('spacy')})", table)
 
 
 if __name__ == "__main__":
