@@ -11,6 +11,7 @@ import numpy as np
 from hanji.curation.calibrating.bounds import Bound
 from hanji.curation.calibrating.documents import Documents
 from hanji.curation.calibrating.percentiles import (
+    DIGITS,
     Weighting,
     binomial_limits,
     document_weights,
@@ -182,9 +183,10 @@ def _threshold(
         worth = effective_documents(documents.source, weights, lost)
     inner, outer = interval(extremes, tail, level, max(worth, 1.0))
     value = sign * at + 0.0  # no −0
-    threshold = rounded(value, bound.side) + 0.0
-    if aim.only_loosen and bound.before is not None and sign * threshold < sign * bound.before:
-        bound, threshold = replace(bound, fixed=True), bound.before
+    threshold = _rounded(bound, value, extremes, weights)
+    before = bound.before
+    if aim.only_loosen and before is not None and sign * threshold < sign * before:
+        bound, threshold = replace(bound, fixed=True), before
     return Threshold(
         bound,
         threshold,
@@ -193,6 +195,21 @@ def _threshold(
         sign * inner + 0.0,
         None if outer is None else sign * outer + 0.0,
     )
+
+
+def _rounded(bound: Bound, value: float, extremes: np.ndarray, weights: np.ndarray) -> float:
+    """The value with few digits, as many as it takes to drop nine tenths of what it drops itself.
+
+    Three digits tell 0.5 from 0.501, but not 0.9996 from 1.
+    """
+    sign = 1.0 if bound.side == "max" else -1.0
+    wanted = 0.9 * float(weights[extremes > sign * value].sum())
+    found = value
+    for digits in range(DIGITS, 10):
+        found = rounded(value, bound.side, digits) + 0.0
+        if float(weights[extremes > sign * found].sum()) >= wanted:
+            break
+    return found
 
 
 def losses(rules: Sequence[Rule], documents: Documents, aim: Aim) -> Losses:

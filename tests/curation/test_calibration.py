@@ -250,6 +250,13 @@ def test_a_fixed_rule_keeps_its_threshold_and_counts_in_the_joint_share() -> Non
         fit([bound("s0"), fixed], documents, Aim(None, 0.01))
 
 
+def test_a_threshold_near_one_has_the_digits_that_it_needs() -> None:
+    values = 1 - np.random.default_rng(8).random(4000) / 1000
+    (found,) = fit([bound("s0")], measured(values), Aim(0.98)).thresholds
+    assert found.value is not None and found.value <= found.threshold < 1
+    assert 0.018 <= (values > found.threshold).mean() <= 0.02
+
+
 def test_a_form_is_only_loosened_where_that_is_asked() -> None:
     values = np.arange(1000.0)
     bounds = [
