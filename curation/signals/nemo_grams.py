@@ -12,7 +12,7 @@ import numpy as np
 
 from hanji.curation.signals.characters import mix
 from hanji.curation.signals.compiled import kernel
-from hanji.curation.signals.nemo_room import SEEN_BYTES, Grams, clear, slot_of
+from hanji.curation.signals.nemo_room import SEEN_BYTES, SEEN_LEAST, Grams, clear, slot_of
 
 GRAM_COLUMNS: dict[str, str] = {
     **{
@@ -54,7 +54,7 @@ def gram_counts(
 @kernel
 def _pairs(hashes: np.ndarray, words: int, room: Grams) -> int:
     """Keys and places of the pairs of words that may stand twice; returns how many."""
-    size, shift = 128, np.uint64(57)
+    size, shift = SEEN_LEAST, np.uint64(57)
     while size < SEEN_BYTES * words:
         size, shift = size * 2, shift - np.uint64(1)
     room.seen[:size] = 0

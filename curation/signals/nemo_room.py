@@ -8,7 +8,7 @@ import numpy as np
 
 from hanji.curation.signals.compiled import kernel
 
-SEEN_BYTES = 8
+SEEN_BYTES, SEEN_LEAST = 8, 128
 
 
 class Grams(NamedTuple):
@@ -72,7 +72,7 @@ def scratch(characters: int) -> NemoScratch:
         np.empty(lines, np.uint64),
         np.empty(words, np.int32),
         np.empty(words, np.int32),
-        np.empty(SEEN_BYTES * size, np.uint8),
+        np.empty(max(2 * size, SEEN_LEAST), np.uint8),  # words are at most half of the characters
     )
     return NemoScratch(
         np.empty(words, np.int32),
