@@ -28,7 +28,14 @@ _ROOT = Path(hanji.__file__).parent
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function at its first call and cache the code (``numba.njit``, no fast-math)."""
+    """Compile a function at its first call and cache the code (``numba.njit``, no fast-math).
+
+    Raises ValueError for a function outside this project: the hash would not see its source change.
+    """
+    if not sources(function.__module__):
+        raise ValueError(
+            f"{function.__module__} is no module of hanji: its kernels cannot be cached; use numba.njit"
+        )
     numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
 

@@ -6,6 +6,7 @@ A ratio with nothing below the line is 0. To add one, add a line to RATIOS.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -125,6 +126,7 @@ DOCUMENT_COLUMNS = {
 }
 
 
+@cache
 def names() -> dict[str, str]:
     """Every name that a rule may judge, with its meaning."""
     ratios = {name: text for name, (text, _) in RATIOS.items()}
