@@ -591,6 +591,7 @@ class _Pipeline:
             "finished": finished,
             "seconds": None if seconds is None else round(seconds, 1),
             "versions": _versions(),
+            "step_versions": STEP_VERSIONS,
             "models": {"language": self.language_identity, "quality": self.model_identities},
             "blocks": [block.identity() for block in self.blocks],
             "block_versions": library_versions(*LIBRARIES) if self.blocks else {},
