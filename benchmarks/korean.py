@@ -180,10 +180,11 @@ def number_rows(texts: Sequence[str], readings: Sequence[Reading]) -> tuple[list
     if wrong:
         notes.append(f"Apart: {wrong}")
     without = sum(bool(reading.failed) for reading in readings)
-    notes.append(
-        f"{without} documents have nothing that datatrove calls a word or a line: filters of its that divide by "
-        "their number fail there, and its executor with them; here a ratio with nothing below the line is 0."
-    )
+    if without:
+        notes.append(
+            f"{without} documents have no word or no line: datatrove's filters that divide by their number fail "
+            "there, and its executor with them; here a ratio with nothing below the line is 0."
+        )
     return found, notes
 
 

@@ -119,7 +119,8 @@ def numbers(text: str, stop_words: set[str]) -> dict[str, float]:
     lines = [line for line in text.split("\n") if line.strip() != ""]
     found["empty"] = len(lines)
     if lines:
-        ends = sum(line.endswith(fineweb().stop_chars) for line in lines)
+        stop_characters = fineweb().stop_chars
+        ends = sum(line.endswith(stop_characters) for line in lines)
         found["punctuated_lines"] = ends / len(lines)
         found["duplicate_line_characters"] = find_duplicates(lines)[1] / len(text.replace("\n", ""))
     if content:
