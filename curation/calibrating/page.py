@@ -33,7 +33,7 @@ _LANGUAGES = {"ko": "Korean", "en": "English"}
 # Of the chart's range: the central share of each set of documents that it must show.
 _CENTRAL = 0.998
 _SHOWN = (0.005, 0.05, 0.25, 0.5, 0.75, 0.95, 0.995)
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 330, 48, 12, 26, 28
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 330, 56, 12, 26, 28
 
 
 def render(calibration: Calibration, name: str, command: str, shown: int) -> str:
@@ -151,6 +151,7 @@ def _sources(calibration: Calibration) -> Markup:
                 ("Alone", of.alone),
                 ("No other rule", of.only),
             )
+            if shares.any()
         ]
         tables += [tag("p", tag("small", _plain_percent(line))) for line in lines]
     idle = idle_rules(calibration)

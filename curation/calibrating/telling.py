@@ -105,7 +105,8 @@ def _thresholds(calibration: Calibration) -> list[str]:
             ]
         rows.append(row)
     lines += _columns(rows, "<<><>>>>")
-    lines.append("fitted, held out: kept of those halves by the rule alone")
+    if calibration.held_losses is not None:
+        lines.append("fitted, held out: kept of those halves by the rule alone")
     if calibration.elsewhere_losses is not None:
         lines.append("elsewhere: dropped by the rule alone; only it: by no other rule")
     if any(one.value is not None and one.outer is None for one in found.thresholds):

@@ -43,6 +43,7 @@ from hanji.curation.calibrating.telling import printable, tell, width, wrapped
 from hanji.curation.decisions.rules import preset_rules
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import Rule as RecipeRule
+from hanji.curation.signals import morphemes
 from hanji.errors import RecipeError
 
 HOSTILE = "<script>alert(1)</script>"
@@ -449,6 +450,16 @@ def test_a_file_measured_here_has_the_numbers_of_a_run(corpus: dict[str, Path], 
     )
     row = samples(of_run.rules, 0, of_run.trusted, of_run.trusted_losses, 1)
     assert not row or row[0].excerpt.text
+
+
+def test_rules_on_morphemes_have_them_measured(tmp_path: Path, corpus: dict[str, Path]) -> None:
+    pytest.importorskip("kiwipiepy")
+    texts = [article("ko", number, 4) for number in range(12)]
+    path = write_rows(tmp_path / "some.jsonl", [{"text": text} for text in texts])
+    asked = ask(corpus, trusted=(str(path),), elsewhere=(), signals=("kiwi_words:min",), aim=Aim(0.8))
+    found = calibrate(replace(asked, held_out=False)).trusted.values["kiwi_words"]
+    expected = morphemes.measure(pa.array(texts, pa.large_string()))["kiwi_words"]
+    assert sorted(found.tolist()) == sorted(expected.to_pylist())
 
 
 def test_near_duplicates_of_a_run_count_as_one_document(corpus: dict[str, Path], tmp_path: Path) -> None:
