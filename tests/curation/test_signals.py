@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hanji.curation.decisions.rules import preset_rules
-from hanji.curation.signals import morphemes, ratios, text
+from hanji.curation.signals import kernels, lines, morphemes, ratios, text, words
+from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.text import ENGLISH_STOP_WORDS, KOREAN_ENDINGS
 
 PIECES = [
@@ -126,6 +127,14 @@ def test_english_counts_are_those_of_the_definitions(source: str) -> None:
 def test_n_grams_joined_without_spaces_are_equal_whatever_their_words(words: list[str]) -> None:
     """ "1 10" and "11 0" are one for the rules on duplicates, and two for those on the most frequent."""
     compare(" ".join(words), "ko", plain.of_words(words, korean=True))
+
+
+def test_every_column_of_the_core_has_a_definition_here() -> None:
+    defined = plain.of_characters("") | plain.of_words([], korean=False) | plain.of_lines("")
+    defined |= plain.of_c4("", lambda line: 1)
+    parts = (kernels.CHARACTER_COLUMNS, words.COLUMNS, lines.LINE_COLUMNS, lines.C4_COLUMNS)
+    assert [name for part in parts for name in part] == list(COLUMNS)[: kernels.STRUCTURE]
+    assert {name for part in parts for name in part} == set(defined)
 
 
 def alone(kind: type, **only: Any) -> Any:
