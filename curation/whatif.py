@@ -18,7 +18,8 @@ from hanji.curation.decisions.tiers import SCALE, TierThresholds
 from hanji.curation.redecide.again import decide_again, tier_thresholds
 from hanji.curation.redecide.changes import Loaded, RuleChange, as_overrides, changed, rule_changes
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
-from hanji.curation.redecide.differences import Differences, differences, with_samples
+from hanji.curation.redecide.differences import Differences, differences
+from hanji.curation.redecide.samples import with_samples
 from hanji.curation.redecide.tokens import tokens
 from hanji.curation.signals.text import SIGNALS
 

@@ -25,7 +25,7 @@ from hanji.curation.redecide import again as again_module
 from hanji.curation.redecide.again import decide_again, signal_columns
 from hanji.curation.redecide.changes import as_overrides, changed
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
-from hanji.curation.redecide.differences import EXCERPT, excerpt
+from hanji.curation.redecide.samples import EXCERPT, excerpt
 from hanji.curation.shards.tokenizer import train_tokenizer
 from hanji.curation.whatif import what_if
 from hanji.errors import InputError, RecipeError
