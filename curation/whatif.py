@@ -30,6 +30,8 @@ JUDGED_BY = ("signal", "op", "threshold")
 @dataclass(frozen=True)
 class WhatIf:
     """The answer. ``overrides`` is what ``hanji curate`` takes to do it; ``notes`` what was not looked at.
+    ``drifted`` are rules of the run's recipe that have changed in the project since the run, which is part of the
+    figures.
 
     ``tier_thresholds``: by language and tier, the smallest score before and after (None: no such tier).
     """
@@ -39,6 +41,7 @@ class WhatIf:
     changes: list[str]
     overrides: list[str]
     rules: list[RuleChange]
+    drifted: list[str]
     tier_thresholds: dict[str, dict[str, tuple[float | None, float | None]]]
     differences: Differences
     notes: list[str]
@@ -78,7 +81,8 @@ def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: boo
             tier_thresholds(documents, other.tiers, decisions),
         ),
         differences=found,
-        notes=_notes(documents, before),
+        drifted=_drifted(documents, before),
+        notes=_notes(documents),
         seconds=time.perf_counter() - started,
     )
 
@@ -103,7 +107,7 @@ def _score(millionths: int | None) -> float | None:
     return None if millionths is None else millionths / SCALE
 
 
-def _notes(documents: Documents, rules: Loaded) -> list[str]:
+def _notes(documents: Documents) -> list[str]:
     """What the figures do not know of."""
     above = len(documents) - int(documents.judged.sum())
     notes = [
@@ -118,11 +122,6 @@ def _notes(documents: Documents, rules: Loaded) -> list[str]:
         notes.append(
             f"an earlier version measured the run ({len(absent)} signals of this one are not in it): "
             "`hanji curate` would measure again, and may decide otherwise"
-        )
-    drifted = _drifted(documents, rules)
-    if drifted:
-        notes.append(
-            f"these rules have changed since the run, which is part of the figures: {', '.join(drifted)}"
         )
     return notes
 

@@ -89,6 +89,11 @@ def lines(found: WhatIf) -> list[str]:
     ]
     if not found.rules:
         parts[0] = [f"{found.name}: decided again" + (" with other tiers" if found.changes else "")]
+    if found.drifted:
+        shown_names = ", ".join(found.drifted[:FLOWS]) + (", …" if len(found.drifted) > FLOWS else "")
+        parts[0].append(
+            f"  and with {len(found.drifted)} rules as they are now, which the run had otherwise: {shown_names}"
+        )
     if not differ.flows and not differ.tier_moves:
         parts[1:-1] = [["  every document is decided as it was"]]
     shown: list[str] = []

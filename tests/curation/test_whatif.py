@@ -317,6 +317,17 @@ def test_an_excerpt_is_one_line_without_control_characters() -> None:
     assert excerpt("한" * EXCERPT) == "한" * EXCERPT
 
 
+def test_rules_that_changed_since_the_run_are_named(made: Made, home: Path) -> None:
+    assert what_if(str(made.run), []).drifted == []
+    shutil.copytree(made.run, home / "run")
+    path = home / "run" / "report" / "metrics.json"
+    metrics = json.loads(path.read_text("utf-8"))
+    (words,) = (rule for rule in metrics["rules_applied"]["en"] if rule["name"] == "gopher.min_words")
+    words["threshold"] = 7
+    path.write_text(json.dumps(metrics))
+    assert what_if(str(home / "run"), []).drifted == ["gopher.min_words"]
+
+
 def test_nothing_of_the_run_is_changed(made: Made) -> None:
     def state() -> dict[str, tuple[int, int]]:
         return {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in made.run.rglob("*") if p.is_file()}
