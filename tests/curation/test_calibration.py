@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from hanji.curation.calibrating import Asked, Calibration, calibrate
 from hanji.curation.calibrating.bounds import EVIDENCE, Bound, read_form
 from hanji.curation.calibrating.calibration import samples
+from hanji.curation.calibrating.chart import weighted_quantiles
 from hanji.curation.calibrating.documents import Documents
 from hanji.curation.calibrating.fitting import Aim, fit, losses
-from hanji.curation.calibrating.page import render, weighted_quantiles
+from hanji.curation.calibrating.page import render
 from hanji.curation.calibrating.percentiles import (
     binomial_limits,
     document_weights,
