@@ -259,6 +259,41 @@ def test_the_words_at_which_phrases_are_looked_for_are_those_that_the_kernel_sto
         assert may_begin(ord(phrase[place]), ord(phrase[place + 1]))
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        *ELLIPSES,
+        *(
+            "Read More",
+            "thread more",
+            "read more.",
+            "read morex.",
+            "readmore",
+            "read  more",
+            "ead more",
+            "….",
+        ),
+        *(
+            "[..]",
+            "[....]",
+            "x...]",
+            "(…)",
+            "[…)",
+            "»",
+            "->",
+            "....",
+            "..",
+            "read more...",
+            "더 보기…",
+            "“…”",
+        ),
+    ],
+)
+def test_a_line_ends_in_an_ellipsis_or_does_not(end: str) -> None:
+    for text in (f"가 {end}", f"가{end} \t", end, f"가\n{end}\r\n"):
+        assert counts_of(text) == reference(text)
+
+
 def test_letter_numbers_and_vowel_signs_are_alphabetic() -> None:
     assert counts_of("Ⅳ ⓐ \u093f 12 ① 가 ²")["nemo_alphabetic_words"] == 4
 
