@@ -80,6 +80,8 @@ class Agreement:
     without_ties: Overlap = field(default_factory=Overlap)
     with_itself: Overlap = field(default_factory=Overlap)
     """the peer in two runs"""
+    long: Overlap = field(default_factory=Overlap)
+    """of documents of 50 words, the least that the recipe keeps"""
 
 
 def main() -> None:
@@ -158,6 +160,12 @@ def _ties(found: Mapping[str, Agreement]) -> Iterator[Row]:
                 f"{agreement.dropped.right}",
                 f"J {agreement.dropped.jaccard:.3f}, {agreement.with_itself.jaccard:.3f}",
             )
+            yield Row(
+                f"{name}, the same of documents of 50 words: dropped",
+                f"{agreement.long.left}",
+                f"{agreement.long.right}",
+                f"J {agreement.long.jaccard:.3f}",
+            )
 
 
 def _agreements(interpreter: Path, texts: Sequence[str]) -> dict[str, Agreement]:
@@ -178,6 +186,8 @@ def _agreements(interpreter: Path, texts: Sequence[str]) -> dict[str, Agreement]
             agreement.dropped.add(not keeps, dropped)
             if count <= 1:
                 agreement.without_ties.add(not keeps, dropped)
+            if numbers["words"][place] >= 50:
+                agreement.long.add(not keeps, dropped)
             if name in repeated:
                 agreement.with_itself.add(not keeps, not repeated[name])
     return found
