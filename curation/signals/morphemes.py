@@ -34,6 +34,8 @@ VERSION = 1
 PREFIX = "kiwi_"
 LIBRARIES = ("kiwipiepy", "kiwipiepy_model")
 MODEL = "cong"
+# Words that no dictionary has, by a rule of length: how Kiwi did it before 0.23, when the thresholds were derived.
+UNKNOWN_WORDS = "rule"
 PIECE = 8192
 MAX_CHARACTERS = 1_000_000
 # FineWeb-2, configs/kor_Hang.yml: particles, endings and other frequent morphemes.
@@ -74,7 +76,7 @@ def morphemes(text: str) -> tuple[np.ndarray, np.ndarray] | None:
     ends: list[int] = []
     tokenize = _kiwi().tokenize
     for first, last in pieces(text):
-        for token in tokenize(text[first:last]):
+        for token in tokenize(text[first:last], oov_handling=UNKNOWN_WORDS):
             start = first + token.start
             starts.append(start)
             ends.append(start + token.len)
