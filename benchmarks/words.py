@@ -55,9 +55,9 @@ class Ours:
     def spans_and_sentences(self) -> tuple[Spans, int]:
         count = self.words()
         spans = list(zip(self.starts[:count].tolist(), self.ends[:count].tolist(), strict=True))
-        begin, end, tables = 0, len(self.points), english.tables()
+        begin, end = 0, len(self.points)
         stretch = (self.points, self.properties, begin, end, self.starts, self.ends)
-        return spans, english.english_sentences(*stretch, 0, count, tables)
+        return spans, english.english_sentences(*stretch, 0, count)
 
 
 def spans_and_sentences(text: str) -> tuple[Spans, int]:

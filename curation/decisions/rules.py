@@ -137,8 +137,9 @@ def judge(rules: list[Rule], table: pa.Table) -> Verdicts:
     first = np.full(rows, -1, np.int64)
     value, threshold = np.full(rows, np.nan), np.full(rows, np.nan)
     failed: list[list[str]] = [[] for _ in range(rows)]
+    columns = ratios.Floats(table)
     for place, rule in enumerate(rules):
-        values = ratios.value(rule.signal, table)
+        values = ratios.value(rule.signal, columns)
         broken = np.flatnonzero(~rule.keep(values))
         for row in broken.tolist():
             failed[row].append(rule.name)

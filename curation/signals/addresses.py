@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 _DOT, _HYPHEN, _SLASH, _COLON, _AT, _LINE = ord("."), ord("-"), ord("/"), ord(":"), ord("@"), ord("_")
 _OPEN, _CLOSE = ord("("), ord(")")
@@ -19,7 +19,7 @@ _HTT, _WWW, _COM, _ORG, _KR = _packed("htt"), _packed("www"), _packed("com"), _p
 _P, _S = ord("p"), ord("s")
 
 
-@kernel
+@pure_kernel
 def addresses(points: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """(addresses, characters in them) in the word points[first..last].
 
@@ -47,7 +47,7 @@ def addresses(points: np.ndarray, first: int, last: int) -> tuple[int, int]:
     return found, characters
 
 
-@kernel
+@pure_kernel
 def _address(points: np.ndarray, start: int, end: int, last: int) -> int:
     """Where the address ends (exclusive) that begins with the letters, digits, dots points[start:end); 0: none."""
     if _is_scheme(points, start, end, last):
@@ -68,7 +68,7 @@ def _address(points: np.ndarray, start: int, end: int, last: int) -> int:
     return end
 
 
-@kernel
+@pure_kernel
 def _is_scheme(points: np.ndarray, start: int, end: int, last: int) -> bool:
     """Whether points[start:end) is http or https, and :// follows."""
     if end + 2 > last or points[end] != _COLON or points[end + 1] != _SLASH or points[end + 2] != _SLASH:
@@ -78,7 +78,7 @@ def _is_scheme(points: np.ndarray, start: int, end: int, last: int) -> bool:
     return end - start == 4 or points[start + 4] | 32 == _S
 
 
-@kernel
+@pure_kernel
 def _is_host(points: np.ndarray, start: int, end: int) -> bool:
     """Whether a name of two or more characters stands in .com, .org or .kr."""
     if end - start < 5:
@@ -89,7 +89,7 @@ def _is_host(points: np.ndarray, start: int, end: int) -> bool:
     return end - start >= 6 and points[end - 4] == _DOT and (domain in (_COM, _ORG))
 
 
-@kernel
+@pure_kernel
 def _body_end(points: np.ndarray, start: int, last: int) -> int:
     """Where the rest of an address ends (exclusive)."""
     depth = 0
@@ -110,13 +110,13 @@ def _body_end(points: np.ndarray, start: int, last: int) -> int:
     return end
 
 
-@kernel
+@pure_kernel
 def _three(points: np.ndarray, start: int) -> int:
     """Three ASCII letters, digits, dots or hyphens of a host as one number, letters in lower case."""
     one, two, three = points[start] | 32, points[start + 1] | 32, points[start + 2] | 32
     return int(one << 16 | two << 8 | three)
 
 
-@kernel
+@pure_kernel
 def _in_host(point: int) -> bool:
     return 97 <= point <= 122 or 45 <= point <= 46 or 48 <= point <= 57 or 65 <= point <= 90

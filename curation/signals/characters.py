@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 OTHER, SPACE, DIGIT, LATIN, HANGUL, JAMO, HAN, KANA, LETTER = range(9)
 
 
-@kernel
+@pure_kernel
 def character_class(point: int) -> int:
     """Class of a code point. OTHER is punctuation, symbols, controls; LETTER any other script's letters."""
     if point < 128:
@@ -54,13 +54,13 @@ def character_class(point: int) -> int:
     return LETTER
 
 
-@kernel
+@pure_kernel
 def is_word_character(kind: int) -> bool:
     """Whether a class makes words: letters and digits of any script."""
     return kind >= DIGIT
 
 
-@kernel
+@pure_kernel
 def decode_utf8(data: np.ndarray, start: int, end: int, points: np.ndarray) -> int:
     """Write the code points of valid UTF-8 in data[start:end) to ``points`` (int32); returns how many."""
     count = 0
@@ -92,7 +92,7 @@ def decode_utf8(data: np.ndarray, start: int, end: int, points: np.ndarray) -> i
     return count
 
 
-@kernel
+@pure_kernel
 def mix(value: np.uint64) -> np.uint64:
     """The splitmix64 finaliser: a bijection in which every input bit moves every output bit."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -100,7 +100,7 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
+@pure_kernel
 def chain(value: np.uint64, next_value: np.uint64) -> np.uint64:
     """Hash of a sequence, one element at a time."""
     return mix(value ^ next_value) + np.uint64(0x9E3779B97F4A7C15)

@@ -32,12 +32,26 @@ def kernel(function: Function) -> Function:
 
     Raises ValueError for a function outside this project: the hash would not see its source change.
     """
+    return _compiled(function, counting=True)
+
+
+def pure_kernel(function: Function) -> Function:
+    """The same for a function that makes no arrays: without counting references to those that it is given.
+
+    numba counts with an atomic operation at every call and every use of an array of a tuple; in functions that are
+    called once a word that was two fifths of their time. numba refuses to compile one that does make an array.
+    """
+    return _compiled(function, counting=False)
+
+
+def _compiled(function: Function, *, counting: bool) -> Function:
     if not sources(function.__module__):
         raise ValueError(
             f"{function.__module__} is no module of hanji: its kernels cannot be cached; use numba.njit"
         )
     numba.config.CACHE_DIR = str(cache_directory(function.__module__))
-    return numba.njit(cache=True, nogil=True)(function)  # type: ignore[no-any-return]
+    # Said either way: a function would take the option over from the one that calls it.
+    return numba.njit(cache=True, nogil=True, _nrt=counting)(function)  # type: ignore[no-any-return]
 
 
 @cache

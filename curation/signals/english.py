@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.english_addresses import is_address
 from hanji.curation.signals.english_joins import join_rows, meet, next_row, pieces_of
 from hanji.curation.signals.english_rules import (
@@ -36,7 +36,7 @@ from hanji.curation.signals.unicode import (
 __all__ = ["EnglishTables", "english_sentences", "english_words", "tables"]
 
 
-@kernel
+@pure_kernel
 def english_words(
     points: np.ndarray,
     properties: np.ndarray,
@@ -83,7 +83,7 @@ def english_words(
     return join_rows(points, tables, starts, ends, count, row) if row < count else count
 
 
-@kernel
+@pure_kernel
 def _ends_plain_word(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> bool:
     """Whether the last character of points[start:end) is a suffix; no rule cuts at any other character of it."""
     if end - start < 2:
@@ -93,7 +93,7 @@ def _ends_plain_word(points: np.ndarray, properties: np.ndarray, start: int, end
     return bool(properties[end - 1] & SPACY_SUFFIX)
 
 
-@kernel
+@pure_kernel
 def _cut(
     points: np.ndarray,
     properties: np.ndarray,
@@ -160,7 +160,7 @@ def _cut(
     return count
 
 
-@kernel
+@pure_kernel
 def english_sentences(
     points: np.ndarray,
     properties: np.ndarray,
@@ -170,7 +170,6 @@ def english_sentences(
     ends: np.ndarray,
     first_word: int,
     last_word: int,
-    tables: EnglishTables,
 ) -> int:
     """How many sentences datatrove's split_into_sentences (spaCy's Sentencizer) finds in points[begin:end).
 
@@ -194,7 +193,7 @@ def english_sentences(
     return sentences
 
 
-@kernel
+@pure_kernel
 def _punctuation(properties: np.ndarray, start: int, end: int) -> bool:
     i = start
     while i < end and properties[i] & P:

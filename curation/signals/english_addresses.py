@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.unicode import ALNUM, DECIMAL, SPACY_LOWER
 
 _AT, _COLON, _SLASH, _DOT, _HYPHEN, _UNDERSCORE, _PLUS = 0x40, 0x3A, 0x2F, 0x2E, 0x2D, 0x5F, 0x2B
@@ -19,7 +19,7 @@ _LONGEST_LABEL, _LONGEST_TLD = 64, 63
 _OTHER_DIGIT = 5000
 
 
-@kernel
+@pure_kernel
 def is_address(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> bool:
     """Whether URL_PATTERN matches points[start:end), which has no white space."""
     i = start
@@ -39,7 +39,7 @@ def is_address(points: np.ndarray, properties: np.ndarray, start: int, end: int)
     return False
 
 
-@kernel
+@pure_kernel
 def _after_scheme(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
     """Where ``scheme://`` at ``start`` ends, or -1."""
     i = start
@@ -50,7 +50,7 @@ def _after_scheme(points: np.ndarray, properties: np.ndarray, start: int, end: i
     return i + 3 if points[i] == _COLON and points[i + 1] == _SLASH and points[i + 2] == _SLASH else -1
 
 
-@kernel
+@pure_kernel
 def _in_label(point: int) -> bool:
     """What a label of a host name may begin and end with."""
     if point < 128:
@@ -58,7 +58,7 @@ def _in_label(point: int) -> bool:
     return 0xA1 <= point <= 0xFFFF
 
 
-@kernel
+@pure_kernel
 def _host_and_rest(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> bool:
     i = _network_address(points, properties, start, end)
     if i >= 0 and _rest(points, properties, i, end):
@@ -67,7 +67,7 @@ def _host_and_rest(points: np.ndarray, properties: np.ndarray, start: int, end: 
     return i >= 0 and _rest(points, properties, i, end)
 
 
-@kernel
+@pure_kernel
 def _host(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
     """Where the host name that begins at ``start`` ends, or -1."""
     labels, i = 0, start
@@ -95,7 +95,7 @@ def _host(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> i
     return i if 2 <= i - first <= _LONGEST_TLD else -1
 
 
-@kernel
+@pure_kernel
 def _rest(points: np.ndarray, properties: np.ndarray, i: int, end: int) -> bool:
     """Whether a port, a path, both or nothing fill points[i:end)."""
     if i < end and points[i] == _COLON:
@@ -108,7 +108,7 @@ def _rest(points: np.ndarray, properties: np.ndarray, i: int, end: int) -> bool:
     return i == end or points[i] == _SLASH or points[i] == 0x3F or points[i] == 0x23
 
 
-@kernel
+@pure_kernel
 def _network_address(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
     """Where the IPv4 address that begins at ``start`` ends, or -1: none of private networks, none above 223."""
     i, first, second = start, 0, 0
@@ -134,7 +134,7 @@ def _network_address(points: np.ndarray, properties: np.ndarray, start: int, end
     return i
 
 
-@kernel
+@pure_kernel
 def _octet(points: np.ndarray, start: int, end: int, place: int) -> int:
     """The value of the digits points[start:end) if they may stand at this place of an address, else -1."""
     length = end - start

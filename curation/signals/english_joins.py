@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import kernel, pure_kernel
 from hanji.curation.signals.english_tables import (
     FIRST_PIECE,
     LENGTH,
@@ -19,12 +19,13 @@ from hanji.curation.signals.english_tables import (
 )
 
 
-@kernel
+@pure_kernel
 def pieces_of(
     start: int, case: int, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, count: int
 ) -> int:
-    lengths = tables.strings[case, FIRST_PIECE]
-    for _ in range(tables.strings[case, PIECES]):
+    strings = tables.strings
+    lengths = strings[case, FIRST_PIECE]
+    for _ in range(strings[case, PIECES]):
         starts[count] = start
         start += lengths & 15
         ends[count] = start
@@ -33,13 +34,13 @@ def pieces_of(
     return count
 
 
-@kernel
+@pure_kernel
 def meet(points: np.ndarray, end: int, start: int) -> bool:
     """Whether no token of white space is between two tokens: nothing or one space."""
     return start == end or (start == end + 1 and points[end] == 32)
 
 
-@kernel
+@pure_kernel
 def next_row(
     points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, token: int, count: int
 ) -> int:
@@ -53,34 +54,36 @@ def next_row(
     return count
 
 
-@kernel
+@pure_kernel
 def _reach(
     points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, token: int, count: int
 ) -> int:
     """How many tokens from ``token`` on are parts of a case in a row, no token of white space between them."""
+    lengths, steps = tables.lengths, tables.steps
     node, i = 0, token
     while i < count:
         if i > token and not meet(points, ends[i - 1], starts[i]):
             break
-        if not may_be_part(points, starts[i], ends[i], tables.lengths):
+        if not may_be_part(points, starts[i], ends[i], lengths):
             break
         part = find_part(points, starts[i], ends[i], tables)
-        node = tables.steps[node, part] if part >= 0 else 0
+        node = steps[node, part] if part >= 0 else 0
         if node == 0:
             break
         i += 1
     return i - token
 
 
-@kernel
+@pure_kernel
 def _case_of(
     points: np.ndarray, tables: EnglishTables, starts: np.ndarray, ends: np.ndarray, first: int, last: int
 ) -> int:
     """The case that the tokens first … last - 1 are the parts of, or -1; the trie leads as far."""
+    steps = tables.steps
     node = 0
     for i in range(first, last):
-        node = tables.steps[node, find_part(points, starts[i], ends[i], tables)]
-    case: int = tables.steps[node, -1]
+        node = steps[node, find_part(points, starts[i], ends[i], tables)]
+    case: int = steps[node, -1]
     return case
 
 
@@ -130,13 +133,14 @@ def _replace(
     count: int,
 ) -> int:
     """Put cases in the place of their rows' tokens where no space is between; returns how many tokens there are."""
+    strings = tables.strings
     new = i = rows[0]
     old_starts, old_ends = starts[i:count].astype(np.int64), ends[i:count].astype(np.int64)
     first = i
     for k in range(found):
         row, size = rows[k], sizes[k]
         characters = old_ends[row + size - 1 - first] - old_starts[row - first]
-        if size == 0 or characters != tables.strings[cases[k], LENGTH]:
+        if size == 0 or characters != strings[cases[k], LENGTH]:
             continue
         new = _copy(old_starts, old_ends, i - first, row - first, starts, ends, new)
         new = pieces_of(old_starts[row - first], cases[k], tables, starts, ends, new)
@@ -144,7 +148,7 @@ def _replace(
     return _copy(old_starts, old_ends, i - first, count - first, starts, ends, new)
 
 
-@kernel
+@pure_kernel
 def _copy(
     old_starts: np.ndarray,
     old_ends: np.ndarray,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.english_tables import LONGEST, UNIT, EnglishTables, find_string
 from hanji.curation.signals.unicode import (
     SPACY_ALPHA,
@@ -27,12 +27,12 @@ FULL_STOP = 0x2E
 _ELLIPSIS, _APOSTROPHE, _DEGREE = 0x2026, 0x27, 0xB0
 
 
-@kernel
+@pure_kernel
 def _digit(point: int) -> bool:
     return 48 <= point <= 57
 
 
-@kernel
+@pure_kernel
 def prefix_length(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
     """Length of the prefix of points[start:end), 0 without one (TOKENIZER_PREFIXES); start < end."""
     if properties[start] & SPACY_PREFIX:
@@ -49,7 +49,7 @@ def prefix_length(points: np.ndarray, properties: np.ndarray, start: int, end: i
     return 0
 
 
-@kernel
+@pure_kernel
 def _stops(points: np.ndarray, start: int, end: int) -> int:
     """Length of the run of full stops at ``start``; 0 for one alone."""
     i = start
@@ -58,7 +58,7 @@ def _stops(points: np.ndarray, start: int, end: int) -> int:
     return i - start if i > start + 1 else 0
 
 
-@kernel
+@pure_kernel
 def suffix_length(points: np.ndarray, properties: np.ndarray, start: int, end: int) -> int:
     """Length of the suffix of points[start:end), units apart, 0 without one: the longest of TOKENIZER_SUFFIXES."""
     if start == end:
@@ -78,7 +78,7 @@ def suffix_length(points: np.ndarray, properties: np.ndarray, start: int, end: i
     return 1 if properties[last] & SPACY_SUFFIX else 0
 
 
-@kernel
+@pure_kernel
 def _last_stop(points: np.ndarray, properties: np.ndarray, start: int, last: int) -> int:
     """Length of the suffix with the full stop at ``last``."""
     first = last
@@ -98,7 +98,7 @@ def _last_stop(points: np.ndarray, properties: np.ndarray, start: int, last: int
     return 1 if points[last - 2] == _DEGREE and (letter == 0x43 or letter == 0x46 or letter == 0x4B) else 0
 
 
-@kernel
+@pure_kernel
 def unit_length(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """Length of the unit or currency between the last digit and the end; 0 without. No unit has a digit in it."""
     if start == end or _digit(points[end - 1]):
@@ -112,7 +112,7 @@ def unit_length(points: np.ndarray, start: int, end: int, tables: EnglishTables)
     return end - i if number >= 0 and tables.strings[number, UNIT] else 0
 
 
-@kernel
+@pure_kernel
 def cut_at_infixes(
     points: np.ndarray,
     properties: np.ndarray,
@@ -146,7 +146,7 @@ def cut_at_infixes(
     return count
 
 
-@kernel
+@pure_kernel
 def _infix(points: np.ndarray, properties: np.ndarray, start: int, i: int, end: int) -> int:
     """Length of the infix at i of points[start:end), 0 without one (TOKENIZER_INFIXES of English)."""
     point = points[i]
@@ -176,7 +176,7 @@ def _infix(points: np.ndarray, properties: np.ndarray, start: int, i: int, end: 
     return 0
 
 
-@kernel
+@pure_kernel
 def _hyphens(points: np.ndarray, properties: np.ndarray, i: int, end: int) -> int:
     """Length of the hyphens at i if a letter follows them: one, ``--``, ``---`` or ``——``; else 0."""
     point = points[i]

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 LONGEST = 12
 """Characters of the longest case, part or unit."""
@@ -134,18 +134,19 @@ def _trie(
     return steps
 
 
-@kernel
+@pure_kernel
 def find_string(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """The number of the string points[start:end), or -1."""
+    slots, strings = tables.slots, tables.strings
     value = 0
     for i in range(start, end):
         value = (value * 0x01000193 ^ points[i]) & 0xFFFFFFFF
     slot = (value ^ value >> 13) & (_SLOTS - 1)
-    while tables.slots[slot] >= 0:
-        number: int = tables.slots[slot]
-        if tables.strings[number, LENGTH] == end - start:
+    while slots[slot] >= 0:
+        number: int = slots[slot]
+        if strings[number, LENGTH] == end - start:
             i = start
-            while i < end and points[i] == tables.strings[number, FIRST_POINT + i - start]:
+            while i < end and points[i] == strings[number, FIRST_POINT + i - start]:
                 i += 1
             if i == end:
                 return number
@@ -153,7 +154,7 @@ def find_string(points: np.ndarray, start: int, end: int, tables: EnglishTables)
     return -1
 
 
-@kernel
+@pure_kernel
 def may_be_case(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -> bool:
     """Whether there is a case with these ends and this length at all; start < end."""
     length = end - start
@@ -162,7 +163,7 @@ def may_be_case(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -
     )
 
 
-@kernel
+@pure_kernel
 def may_be_part(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -> bool:
     """Whether there is a part with these ends and this length at all; start < end."""
     length = end - start
@@ -172,18 +173,19 @@ def may_be_part(points: np.ndarray, start: int, end: int, lengths: np.ndarray) -
     )
 
 
-@kernel
+@pure_kernel
 def find_case(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """The number of the special case points[start:end), or -1."""
     number = find_string(points, start, end, tables)
     return number if number >= 0 and tables.strings[number, PIECES] > 0 else -1
 
 
-@kernel
+@pure_kernel
 def find_part(points: np.ndarray, start: int, end: int, tables: EnglishTables) -> int:
     """The number among the parts of the token points[start:end), or -1."""
+    strings = tables.strings
     number = find_string(points, start, end, tables)
-    part: int = tables.strings[number, PART] if number >= 0 else -1
+    part: int = strings[number, PART] if number >= 0 else -1
     return part
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hanji.curation.signals.characters import mix
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 BASE = np.uint64(0x9E3779B97F4A7C15)
 BASE_2 = np.uint64(0x9E3779B97F4A7C15**2 % 2**64)
@@ -28,6 +28,10 @@ class Scratch(NamedTuple):
 
     word_hash: np.ndarray
     """uint64[words]: hash of each word's characters, not finalised: one factor of a character hash."""
+    all_of: np.ndarray
+    """uint32[words]: properties that all characters of a word have"""
+    any_of: np.ndarray
+    """uint32[words]: properties that any character of a word has"""
     word_prefix: np.ndarray
     """uint64[words + 1]: prefix hash over words."""
     character_prefix: np.ndarray
@@ -67,6 +71,8 @@ def scratch(words: int) -> Scratch:
     np.cumprod(np.full(words + 1, BASE, np.uint64), out=powers[1:])
     return Scratch(
         word_hash=np.empty(words + 1, np.uint64),
+        all_of=np.empty(words + 1, np.uint32),
+        any_of=np.empty(words + 1, np.uint32),
         word_prefix=np.zeros(words + 2, np.uint64),
         character_prefix=np.zeros(words + 2, np.uint64),
         length_prefix=np.zeros(words + 2, np.int64),
@@ -83,7 +89,7 @@ def scratch(words: int) -> Scratch:
     )
 
 
-@kernel
+@pure_kernel
 def character_hash(points: np.ndarray, start: int, end: int) -> np.uint64:
     """Hash of points[start:end), not finalised: hash(ab) = hash(a) · BASE^len(b) + hash(b)."""
     value = np.uint64(0)
@@ -99,176 +105,233 @@ def character_hash(points: np.ndarray, start: int, end: int) -> np.uint64:
     return value
 
 
-@kernel
-def empty_table(entries: int, room: Scratch) -> np.uint64:
-    """Empty the hash table for so many entries; returns the shift that finds a key's slot."""
-    room.stamp[0] += np.uint64(1)
+@pure_kernel
+def empty_table(entries: int, room: Scratch) -> tuple[np.uint64, np.uint64]:
+    """Empty the hash table for so many entries; returns (the shift that finds a key's slot, the stamp in use)."""
+    stamps = room.stamp
+    stamps[0] += np.uint64(1)
     size, shift = 16, 60
     while size < 2 * entries + 2:
         size, shift = size * 2, shift - 1
-    return np.uint64(shift)
+    return np.uint64(shift), stamps[0]
 
 
-@kernel
-def find(key: np.uint64, shift: np.uint64, entry: int, room: Scratch) -> int:
-    """The entry of a key, or −1 if it is new: then it is entered as ``entry`` (int32). Keys have good high bits."""
+@pure_kernel
+def find(key: np.uint64, shift: np.uint64, stamp: np.uint64, entry: int, slots: np.ndarray) -> int:
+    """The entry of a key, or −1 if it is new: then it is entered as ``entry`` (int32). Keys have good high bits.
+
+    It takes the table alone: a call with all arrays of the room would cost more than the look-up.
+    """
     last = (np.int64(1) << np.int64(np.uint64(64) - shift)) - 1
     slot = np.int64(key >> shift)
-    stamp = room.stamp[0]
-    while room.slots[2 * slot + 1] >> np.uint64(32) == stamp:
-        if room.slots[2 * slot] == key:
-            return np.int64(room.slots[2 * slot + 1] & np.uint64(0xFFFFFFFF))
+    while slots[2 * slot + 1] >> np.uint64(32) == stamp:
+        if slots[2 * slot] == key:
+            return np.int64(slots[2 * slot + 1] & np.uint64(0xFFFFFFFF))
         slot = (slot + 1) & last
-    room.slots[2 * slot] = key
-    room.slots[2 * slot + 1] = stamp << np.uint64(32) | np.uint64(entry)
+    slots[2 * slot] = key
+    slots[2 * slot + 1] = stamp << np.uint64(32) | np.uint64(entry)
     return -1
 
 
-@kernel
-def prepare(points: np.ndarray, starts: np.ndarray, ends: np.ndarray, words: int, room: Scratch) -> None:
-    """Prefix hashes over the words [starts, ends) of a document, and over their characters."""
+@pure_kernel
+def prepare(
+    points: np.ndarray,
+    properties: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    words: int,
+    room: Scratch,
+) -> None:
+    """Prefix hashes over the words [starts, ends) of a document and over their characters, and their properties."""
+    all_ofs, any_ofs, character_prefix, length_prefix, powers, word_hash, word_prefix = (
+        room.all_of,
+        room.any_of,
+        room.character_prefix,
+        room.length_prefix,
+        room.powers,
+        room.word_hash,
+        room.word_prefix,
+    )
     of_words, of_text, length = np.uint64(0), np.uint64(0), np.int64(0)
     for i in range(words):
         start, end = starts[i], ends[i]
-        before = of_text
+        before, all_of, any_of = of_text, np.uint32(0xFFFFFFFF), np.uint32(0)
         for k in range(start, end):
             of_text = of_text * BASE + np.uint64(points[k] + 1)
+            all_of &= properties[k]
+            any_of |= properties[k]
             length += 1
-            room.character_prefix[length] = of_text
-        value = of_text - before * room.powers[end - start]
-        room.word_hash[i] = value
+            character_prefix[length] = of_text
+        value = of_text - before * powers[end - start]
+        word_hash[i], all_ofs[i], any_ofs[i] = value, all_of, any_of
         of_words = of_words * BASE + mix(value)
-        room.word_prefix[i + 1], room.length_prefix[i + 1] = of_words, length
+        word_prefix[i + 1], length_prefix[i + 1] = of_words, length
 
 
-@kernel
+@pure_kernel
 def _notice(grams: int, room: Scratch) -> np.uint64:
     """Count gram[:grams] in ``seen``, up to two; returns the shift that finds a gram's byte there."""
+    gram, seen = room.gram, room.seen
     size, shift = 128, 57
     while size < SEEN_BYTES * grams:
         size, shift = size * 2, shift - 1
-    room.seen[:size] = 0
+    for k in range(size):  # a loop becomes one memset; a slice of numba does not
+        seen[k] = 0
     for i in range(grams):
-        place = np.int64(room.gram[i] >> np.uint64(shift))
+        place = np.int64(gram[i] >> np.uint64(shift))
         # 0 → 1 → 2, and 2 stays.
-        room.seen[place] += room.seen[place] < 2
+        seen[place] += seen[place] < 2
     return np.uint64(shift)
 
 
-@kernel
+@pure_kernel
 def _twice(grams: int, room: Scratch) -> int:
     """Write to ``places`` which of gram[:grams] may stand twice, in order; returns how many."""
+    gram, places, seen = room.gram, room.places, room.seen
     shift = _notice(grams, room)
     found = 0
     for i in range(grams):
-        room.places[found] = i
-        found += room.seen[np.int64(room.gram[i] >> shift)] == 2
+        places[found] = i
+        found += seen[np.int64(gram[i] >> shift)] == 2
     return found
 
 
-@kernel
+@pure_kernel
 def top_grams(words: int, room: Scratch, row: np.ndarray) -> None:
     """Into row[0:3]: characters that the most frequent 2-, 3- and 4-gram covers, joined by spaces.
 
     Of equally frequent ones the first counts; 0 for fewer than n words. As in datatrove, an n-gram that stands once
     covers its own length. Only where an n-gram stands twice can a longer one that begins there do so.
     """
+    gram, length_prefix, places, powers, word_prefix = (
+        room.gram,
+        room.length_prefix,
+        room.places,
+        room.powers,
+        room.word_prefix,
+    )
     grams = words - 1
-    power = room.powers[2]
+    power = powers[2]
     for i in range(grams):
-        room.gram[i] = (room.word_prefix[i + 2] - room.word_prefix[i] * power) * FINISH
+        gram[i] = (word_prefix[i + 2] - word_prefix[i] * power) * FINISH
     found = _twice(grams, room) if grams > 0 else 0
     for n in range(2, 5):
         if words < n:
             row[n - 2] = 0
             continue
         if n > 2:
-            power = room.powers[n]
+            power = powers[n]
             for j in range(found):
-                i = room.places[j]
-                room.gram[i] = (room.word_prefix[i + n] - room.word_prefix[i] * power) * FINISH
+                i = places[j]
+                gram[i] = (word_prefix[i + n] - word_prefix[i] * power) * FINISH
         most, first = _most_frequent(found, room)
-        row[n - 2] = most * (room.length_prefix[first + n] - room.length_prefix[first] + n - 1)
+        row[n - 2] = most * (length_prefix[first + n] - length_prefix[first] + n - 1)
         found = _repeated(found, words - n, room)
 
 
-@kernel
+@pure_kernel
 def _most_frequent(found: int, room: Scratch) -> tuple[int, int]:
     """(how often, where first) of the most frequent of the grams at places[:found]; (1, 0) if none stands twice."""
-    shift = empty_table(found, room)
+    counts, entry_of, firsts, gram, places, slots = (
+        room.counts,
+        room.entry,
+        room.firsts,
+        room.gram,
+        room.places,
+        room.slots,
+    )
+    shift, stamp = empty_table(found, room)
     entries = 0
     for j in range(found):
-        i = room.places[j]
-        entry = find(room.gram[i], shift, entries, room)
+        i = places[j]
+        entry = find(gram[i], shift, stamp, entries, slots)
         if entry < 0:
             entry = entries
-            room.counts[entry], room.firsts[entry] = 0, i
+            counts[entry], firsts[entry] = 0, i
             entries += 1
-        room.counts[entry] += 1
-        room.entry[j] = entry
+        counts[entry] += 1
+        entry_of[j] = entry
     most, first = 1, 0
     for entry in range(entries):
-        if room.counts[entry] > most:
-            most, first = room.counts[entry], room.firsts[entry]
+        if counts[entry] > most:
+            most, first = counts[entry], firsts[entry]
     return most, first
 
 
-@kernel
+@pure_kernel
 def _repeated(found: int, last: int, room: Scratch) -> int:
     """Leave in ``places`` those whose gram stands twice and that lie before ``last``; returns how many."""
+    counts, entry, places = room.counts, room.entry, room.places
     left = 0
     for j in range(found):
-        i = room.places[j]
-        room.places[left] = i
-        left += room.counts[room.entry[j]] > 1 and i < last
+        i = places[j]
+        places[left] = i
+        left += counts[entry[j]] > 1 and i < last
     return left
 
 
-@kernel
+@pure_kernel
 def duplicate_grams(words: int, room: Scratch, row: np.ndarray) -> None:
     """Into row[0:6]: characters of 5- to 10-grams, joined without spaces, that stood before; none counts twice.
 
     Two n-grams are equal if their characters are, whatever words these fall into. So where the WINDOW characters
     from a word on stand once in the document, no n-gram of at least that length can begin that stands twice.
     """
+    candidates, character_prefix, gram, length_prefix, places, powers, slots = (
+        room.candidates,
+        room.character_prefix,
+        room.gram,
+        room.length_prefix,
+        room.places,
+        room.powers,
+        room.slots,
+    )
     found = _may_repeat(words, room)
     for n in range(5, 11):
         grams = 0
         for j in range(found):
-            i = room.candidates[j]
+            i = candidates[j]
             if i > words - n:
                 break
-            begin, end = room.length_prefix[i], room.length_prefix[i + n]
-            value = room.character_prefix[end] - room.character_prefix[begin] * room.powers[end - begin]
-            room.gram[j] = value * FINISH
+            begin, end = length_prefix[i], length_prefix[i + n]
+            value = character_prefix[end] - character_prefix[begin] * powers[end - begin]
+            gram[j] = value * FINISH
             grams += 1
         twice = _twice(grams, room)
-        shift = empty_table(twice, room)
+        shift, stamp = empty_table(twice, room)
         covered, after = 0, 0
         for j in range(twice):
-            place = room.places[j]
-            i = np.int64(room.candidates[place])
-            if i >= after and find(room.gram[place], shift, 0, room) >= 0:
-                covered += room.length_prefix[i + n] - room.length_prefix[i]
+            place = places[j]
+            i = np.int64(candidates[place])
+            if i >= after and find(gram[place], shift, stamp, 0, slots) >= 0:
+                covered += length_prefix[i + n] - length_prefix[i]
                 after = i + n
         row[n - 5] = covered
 
 
-@kernel
+@pure_kernel
 def _may_repeat(words: int, room: Scratch) -> int:
     """Write to ``candidates`` the words at which n-grams (n ≥ 5) may begin that stand twice; returns how many."""
-    characters = room.length_prefix[words]
-    power = room.powers[WINDOW]
+    candidates, character_prefix, gram, length_prefix, powers, seen = (
+        room.candidates,
+        room.character_prefix,
+        room.gram,
+        room.length_prefix,
+        room.powers,
+        room.seen,
+    )
+    characters = length_prefix[words]
+    power = powers[WINDOW]
     whole = 0
-    while whole < words and room.length_prefix[whole] + WINDOW <= characters:
-        begin = room.length_prefix[whole]
-        value = room.character_prefix[begin + WINDOW] - room.character_prefix[begin] * power
-        room.gram[whole] = value * FINISH
+    while whole < words and length_prefix[whole] + WINDOW <= characters:
+        begin = length_prefix[whole]
+        value = character_prefix[begin + WINDOW] - character_prefix[begin] * power
+        gram[whole] = value * FINISH
         whole += 1
     shift = _notice(whole, room)
     found = 0
     for i in range(words - 4):
-        room.candidates[found] = i
-        short = room.length_prefix[i + 5] - room.length_prefix[i] < WINDOW
-        found += short or i >= whole or room.seen[np.int64(room.gram[i] >> shift)] == 2
+        candidates[found] = i
+        short = length_prefix[i + 5] - length_prefix[i] < WINDOW
+        found += short or i >= whole or seen[np.int64(gram[i] >> shift)] == 2
     return found

@@ -61,8 +61,9 @@ def measure_all(
     nemo_tables: NemoTables,
     room: Scratch,
     line_room: LineRoom,
+    core_only: bool,
 ) -> np.ndarray:
-    """Counts of all documents: int64[documents, columns], columns as in COLUMNS.
+    """Counts of all documents: int64[documents, columns], columns as in COLUMNS; with ``core_only`` to STRUCTURE.
 
     data: uint8[bytes] of UTF-8; offsets: int64[documents + 1]; languages: int8, 1 for Korean, else 0;
     stop_words: uint64[2, n], hashes of the English list and of Korean word endings, padded with 0.
@@ -77,7 +78,7 @@ def measure_all(
     ends = np.empty(longest + 1, np.int32)
     spaced = np.empty((longest // 2 + 1, 4), np.int64)
     nemo_scratch = nemo_room.scratch(longest)
-    out = np.zeros((documents, END), np.int64)
+    out = np.zeros((documents, STRUCTURE if core_only else END), np.int64)
     for i in range(documents):
         row = out[i]
         count = decode_utf8(data, offsets[i], offsets[i + 1], points)
@@ -94,6 +95,8 @@ def measure_all(
         c4_counts(
             points, properties, count, starts, ends, found, english, not korean, line_room, row[C4:STRUCTURE]
         )
+        if core_only:
+            continue
         between_spaces = spaced_words(points, properties, count, spaced)
         structure_counts(points, properties, spaced, between_spaces, count, row[STRUCTURE:REFINEDWEB])
         refinedweb_counts(points, properties, spaced, between_spaces, count, row[REFINEDWEB:NEMO])
@@ -104,11 +107,12 @@ def measure_all(
 @kernel
 def _characters(points: np.ndarray, properties: np.ndarray, count: int, row: np.ndarray) -> None:
     """Counts of characters by class, and of single signs."""
-    classes = np.zeros(16, np.int64)
+    # Two histograms in turn: a count need not wait for the one of the character before.
+    halves = np.zeros((2, 16), np.int64)
     dots, hashes, ellipses, brackets, sentences = 0, 0, 0, 0, 0
     for i in range(count):
         kind = properties[i] & CLASS_MASK
-        classes[kind] += 1
+        halves[i & 1, kind] += 1
         if kind:
             dots = 0
             continue
@@ -123,6 +127,7 @@ def _characters(points: np.ndarray, properties: np.ndarray, count: int, row: np.
             brackets += 1
         if properties[i] & TERMINAL and (i + 1 == count or (properties[i + 1] & CLASS_MASK) <= SPACE):
             sentences += i == 0 or not properties[i - 1] & TERMINAL
+    classes = halves[0] + halves[1]
     row[0] = count
     row[1], row[2], row[3], row[4] = classes[HANGUL], classes[JAMO], classes[HAN], classes[KANA]
     row[5], row[6], row[7] = classes[LATIN], classes[DIGIT], classes[SPACE]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.characters import HANGUL, JAMO, OTHER
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.unicode import CLASS_MASK
 
 NO_ENDING, MARKED, FORMAL, POLITE, NOUN, CASUAL, HEADLINE = range(7)
@@ -29,7 +29,7 @@ _BEFORE_NE = tuple(map(ord, "동너그우"))
 _RIEUL, _BIEUP, _BIEUP_SIOS, _SSANG_SIOS = 8, 17, 18, 20
 
 
-@kernel
+@pure_kernel
 def ending(points: np.ndarray, properties: np.ndarray, first: int, last: int) -> int:
     """How the word points[first..last] ends a sentence: one of the names above.
 
@@ -63,13 +63,13 @@ def ending(points: np.ndarray, properties: np.ndarray, first: int, last: int) ->
     return group
 
 
-@kernel
+@pure_kernel
 def may_end(point: int) -> bool:
     """Whether a syllable may end a sentence that has no mark."""
     return point in (_DA, _YO, _KKA, _JYO, _EUM, _HAM, _IM, _DOEM, _EO, _JI, _NE, _NYA, _YA, _GUN)
 
 
-@kernel
+@pure_kernel
 def _group(point: int, before: int, second: int) -> int:
     """The kind of ending of a syllable, given the two before it (0 where there is none)."""
     if before == 0:
@@ -96,7 +96,7 @@ def _group(point: int, before: int, second: int) -> int:
     return CASUAL if point == _YA and before in (_GEO, _I) else NO_ENDING
 
 
-@kernel
+@pure_kernel
 def _is_certain(group: int, point: int, before: int) -> bool:
     """Whether an ending also ends a sentence where a space follows: 합니다, 했다, 했음; not 하다 or 있어."""
     past = _coda(before) == _SSANG_SIOS and before != _IT
@@ -107,7 +107,7 @@ def _is_certain(group: int, point: int, before: int) -> bool:
     return past and point != _JI
 
 
-@kernel
+@pure_kernel
 def _syllable(points: np.ndarray, properties: np.ndarray, place: int, first: int) -> int:
     """The Hangul syllable at a place, 0 if there is none or the word begins after it."""
     if place < first or properties[place] & CLASS_MASK != HANGUL:
@@ -115,25 +115,25 @@ def _syllable(points: np.ndarray, properties: np.ndarray, place: int, first: int
     return int(points[place])
 
 
-@kernel
+@pure_kernel
 def _coda(syllable: int) -> int:
     """Number of a syllable's final consonant, 0 without one (the Unicode Standard, section 3.12)."""
     return (syllable - 0xAC00) % 28
 
 
-@kernel
+@pure_kernel
 def is_terminal(point: int) -> bool:
     """Marks that end sentences: . ! ? … and the ideographic and fullwidth ones."""
     return point in (46, 33, 63, 0x2026, 0x3002, 0xFF01, 0xFF0E, 0xFF1F)
 
 
-@kernel
+@pure_kernel
 def _closes(point: int) -> bool:
     """Quotation marks and brackets that close, and marks of emphasis."""
     return point in (34, 39, 41, 42, 93, 95, 0x2019, 0x201D, 0x300B, 0x300D, 0x300F, 0x3009, 0xFF09)
 
 
-@kernel
+@pure_kernel
 def _is_soft(point: int, kind: int) -> bool:
     """What writers put in a full stop's place: ~ ^, lone jamo, hearts and emoji."""
     if kind == JAMO:
@@ -141,7 +141,7 @@ def _is_soft(point: int, kind: int) -> bool:
     return kind == OTHER and (point in (126, 94, 0xFF5E, 0xFE0F, 0x200D) or is_emoji(point))
 
 
-@kernel
+@pure_kernel
 def is_emoji(point: int) -> bool:
     """Emoji, hearts, stars: the blocks 2600–27BF and 1F300–1FAFF, and regional letters of flags."""
     return 0x2600 <= point <= 0x27BF or 0x1F1E6 <= point <= 0x1F1FF or 0x1F300 <= point <= 0x1FAFF

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.english import EnglishTables, english_sentences, english_words
 from hanji.curation.signals.grams import BASE, FINISH, Scratch, character_hash, empty_table, find
 from hanji.curation.signals.unicode import ANCHOR, BREAK, DECIMAL, TERMINAL, WHITE
@@ -60,7 +60,7 @@ _PRIVACY, _TERMS, _COOKIE_POLICY = (
 _USES, _USE_OF, _USE = _points("uses cookies"), _points("use of cookies"), _points("use cookies")
 
 
-@kernel
+@pure_kernel
 def _strip(properties: np.ndarray, begin: int, end: int) -> tuple[int, int]:
     while begin < end and properties[begin] & WHITE:
         begin += 1
@@ -69,11 +69,12 @@ def _strip(properties: np.ndarray, begin: int, end: int) -> tuple[int, int]:
     return begin, end
 
 
-@kernel
+@pure_kernel
 def line_counts(
     points: np.ndarray, properties: np.ndarray, count: int, room: Scratch, row: np.ndarray
 ) -> None:
     """Counts of lines and paragraphs into row[:len(LINE_COLUMNS)], which is zero."""
+    powers, keys, lengths, slots = room.powers, room.gram, room.counts, room.slots
     newlines, breaks = 0, 0
     for i in range(count):
         newlines += points[i] == 10
@@ -81,7 +82,7 @@ def line_counts(
     row[0] = newlines
     begin, end = _strip(properties, 0, count)
     stripped = begin == 0 and end == count
-    lines = empty_table(newlines + 2, room)
+    shift, stamp = empty_table(newlines + 2, room)
     paragraph, in_paragraph = np.uint64(0), -1
     start = 0
     # Lines first, with the hashes of their paragraphs from those of the lines; these are looked up afterwards.
@@ -90,26 +91,27 @@ def line_counts(
         if i < count and points[i] != 10:
             continue
         value = character_hash(points, start, i)
-        _line(properties, start, i, count, value * FINISH, lines, room, row)
+        _line(properties, start, i, count, value * FINISH, shift, stamp, slots, row)
         if breaks == newlines and (i < count or start < i):
             _break_line(points, properties, start, i, row)
         if i > start:
             if in_paragraph >= 0:
-                paragraph = (paragraph * BASE + np.uint64(11)) * room.powers[i - start] + value
+                paragraph = (paragraph * BASE + np.uint64(11)) * powers[i - start] + value
                 in_paragraph += 1 + i - start
             else:
                 paragraph, in_paragraph = value, i - start
         if in_paragraph >= 0 and i in (start, count):
-            room.gram[paragraphs], room.counts[paragraphs] = paragraph * FINISH, in_paragraph
+            keys[paragraphs], lengths[paragraphs] = paragraph * FINISH, in_paragraph
             paragraphs += 1
             in_paragraph = -1
         start = i + 1
     if stripped and count > 0:
-        table = empty_table(paragraphs, room)
+        shift, stamp = empty_table(paragraphs, room)
         for k in range(paragraphs):
-            _paragraph(room.gram[k], room.counts[k], table, room, row)
+            _paragraph(keys[k], lengths[k], shift, stamp, slots, row)
     else:
-        _stripped_paragraphs(points, begin, end, empty_table(newlines + 1, room), room, row)
+        shift, stamp = empty_table(newlines + 1, room)
+        _stripped_paragraphs(points, begin, end, shift, stamp, slots, row)
     start = 0
     while breaks != newlines and start < count:
         end = start
@@ -119,7 +121,7 @@ def line_counts(
         start = next_break(points, end, count)
 
 
-@kernel
+@pure_kernel
 def next_break(points: np.ndarray, end: int, count: int) -> int:
     """Where the next line begins after a line end at ``end``: a carriage return and newline are one."""
     if end + 1 < count and points[end] == 13 and points[end + 1] == 10:
@@ -127,22 +129,23 @@ def next_break(points: np.ndarray, end: int, count: int) -> int:
     return end + 1
 
 
-@kernel
+@pure_kernel
 def _line(
     properties: np.ndarray,
     start: int,
     end: int,
     count: int,
     key: np.uint64,
-    table: np.uint64,
-    room: Scratch,
+    shift: np.uint64,
+    stamp: np.uint64,
+    slots: np.ndarray,
     row: np.ndarray,
 ) -> None:
     length = end - start
     if length == 0 and start > 0 and end < count:
         return  # between two newlines: a run of them cuts once
     row[5] += 1
-    known = find(key, table, 0, room) >= 0
+    known = find(key, shift, stamp, 0, slots) >= 0
     if known:
         row[6] += 1
         row[7] += length
@@ -157,17 +160,25 @@ def _line(
         row[4] += length
 
 
-@kernel
-def _paragraph(key: np.uint64, length: int, table: np.uint64, room: Scratch, row: np.ndarray) -> None:
+@pure_kernel
+def _paragraph(
+    key: np.uint64, length: int, shift: np.uint64, stamp: np.uint64, slots: np.ndarray, row: np.ndarray
+) -> None:
     row[8] += 1
-    if find(key, table, 0, room) >= 0:
+    if find(key, shift, stamp, 0, slots) >= 0:
         row[9] += 1
         row[10] += length
 
 
-@kernel
+@pure_kernel
 def _stripped_paragraphs(
-    points: np.ndarray, begin: int, end: int, table: np.uint64, room: Scratch, row: np.ndarray
+    points: np.ndarray,
+    begin: int,
+    end: int,
+    shift: np.uint64,
+    stamp: np.uint64,
+    slots: np.ndarray,
+    row: np.ndarray,
 ) -> None:
     """Paragraphs of a text that begins or ends with white space, or is empty."""
     start, i = begin, begin
@@ -175,7 +186,7 @@ def _stripped_paragraphs(
         if i < end and not (points[i] == 10 and i + 1 < end and points[i + 1] == 10):
             i += 1
             continue
-        _paragraph(character_hash(points, start, i) * FINISH, i - start, table, room, row)
+        _paragraph(character_hash(points, start, i) * FINISH, i - start, shift, stamp, slots, row)
         if i >= end:
             return
         while i < end and points[i] == 10:
@@ -183,7 +194,7 @@ def _stripped_paragraphs(
         start = i
 
 
-@kernel
+@pure_kernel
 def _break_line(points: np.ndarray, properties: np.ndarray, start: int, end: int, row: np.ndarray) -> None:
     row[11] += 1
     start, end = _strip(properties, start, end)
@@ -193,7 +204,7 @@ def _break_line(points: np.ndarray, properties: np.ndarray, start: int, end: int
     row[13] += ends_in_ellipsis(points, start, end) or points[end - 1] == 0x2026
 
 
-@kernel
+@pure_kernel
 def ends_in_ellipsis(points: np.ndarray, start: int, end: int) -> bool:
     """Whether points[start:end) ends in three full stops."""
     return end - start >= 3 and points[end - 1] == 46 and points[end - 2] == 46 and points[end - 3] == 46
@@ -218,7 +229,7 @@ def line_room(characters: int) -> LineRoom:
     )
 
 
-@kernel
+@pure_kernel
 def c4_counts(
     points: np.ndarray,
     properties: np.ndarray,
@@ -256,78 +267,67 @@ def c4_counts(
             word += 1
         if found >= 3 and longest <= 1000:
             first, last = _strip(properties, start, end)
-            _c4_line(
-                points,
-                properties,
-                first,
-                last,
-                seen,
-                starts,
-                ends,
-                from_word,
-                word,
-                tables,
-                english,
-                room,
-                row,
-            )
+            length = -1
+            if seen & _CITATION:
+                length = _without_citations(points, properties, first, last, room)
+            if length >= 0:
+                _cited_line(length, tables, english, room, row)
+            elif _is_kept(seen, row):
+                if english:
+                    sentences = english_sentences(
+                        points, properties, first, last, starts, ends, from_word, word
+                    )
+                else:
+                    sentences = max(1, _marks(points, properties, first, last))
+                _count_sentences(points, first, last, sentences, row)
         start = next_break(points, end, count)
 
 
-@kernel
-def _c4_line(
-    points: np.ndarray,
-    properties: np.ndarray,
-    first: int,
-    last: int,
-    seen: int,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    from_word: int,
-    to_word: int,
-    tables: EnglishTables,
-    english: bool,
-    room: LineRoom,
-    row: np.ndarray,
-) -> None:
-    length = -1
-    if seen & _CITATION:
-        length = _without_citations(points, properties, first, last, room)
-    if length >= 0:
-        points, properties, first, last = room.points, room.properties, 0, length
-        seen = 0
-        for i in range(length):
-            if properties[i] & ANCHOR:
-                seen |= _phrase(points, i, 0, length)
+@pure_kernel
+def _cited_line(length: int, tables: EnglishTables, english: bool, room: LineRoom, row: np.ndarray) -> None:
+    """The same for a line that was copied to ``room`` without its citations: its words are other ones."""
+    seen = 0
+    for i in range(length):
+        if room.properties[i] & ANCHOR:
+            seen |= _phrase(room.points, i, 0, length)
+    if not _is_kept(seen, row):
+        return
+    if english:
+        words = english_words(room.points, room.properties, 0, length, tables, room.starts, room.ends)
+        sentences = english_sentences(
+            room.points, room.properties, 0, length, room.starts, room.ends, 0, words
+        )
+    else:
+        sentences = max(1, _marks(room.points, room.properties, 0, length))
+    _count_sentences(room.points, 0, length, sentences, row)
+
+
+@pure_kernel
+def _is_kept(seen: int, row: np.ndarray) -> bool:
+    """Whether C4 keeps a line with these phrases; counts what it looks for, in C4's order."""
     if seen & _LOREM:
         row[3] += 1
     if seen & _JAVASCRIPT:
         row[5] += 1
-        return
+        return False
     if seen & _BRACKET:
         row[4] += 1
     if seen & _POLICY:
         row[6] += 1
-        return
+        return False
     row[0] += 1
-    if not english:
-        sentences = max(1, _marks(points, properties, first, last))
-    elif length >= 0:
-        words = english_words(points, properties, first, last, tables, room.starts, room.ends)
-        sentences = english_sentences(
-            points, properties, first, last, room.starts, room.ends, 0, words, tables
-        )
-    else:
-        sentences = english_sentences(
-            points, properties, first, last, starts, ends, from_word, to_word, tables
-        )
+    return True
+
+
+@pure_kernel
+def _count_sentences(points: np.ndarray, first: int, last: int, sentences: int, row: np.ndarray) -> None:
     row[1] += sentences
     tail = points[last - 1] if last > first else 0
     if tail in (46, 63, 33, 34, 39) and not ends_in_ellipsis(points, first, last):
         row[2] += sentences
 
 
-@kernel
+@pure_kernel
 def _without_citations(
     points: np.ndarray, properties: np.ndarray, first: int, last: int, room: LineRoom
 ) -> int:
@@ -351,7 +351,7 @@ def _without_citations(
     return length if found else -1
 
 
-@kernel
+@pure_kernel
 def _citation(points: np.ndarray, properties: np.ndarray, start: int, last: int) -> int:
     """Characters of the citation that begins with the bracket at ``start``; 0 if none does."""
     i = start + 1
@@ -364,7 +364,7 @@ def _citation(points: np.ndarray, properties: np.ndarray, start: int, last: int)
     return len(_NEEDED) if _stands(points, start, last, _NEEDED) else 0
 
 
-@kernel
+@pure_kernel
 def _stands(points: np.ndarray, start: int, last: int, phrase: tuple[int, ...]) -> bool:
     """Whether an ASCII phrase stands at ``start``, as it is written."""
     if start < 0 or start + len(phrase) > last:
@@ -375,7 +375,7 @@ def _stands(points: np.ndarray, start: int, last: int, phrase: tuple[int, ...]) 
     return True
 
 
-@kernel
+@pure_kernel
 def _stands_in_any_case(
     points: np.ndarray, start: int, first: int, last: int, phrase: tuple[int, ...]
 ) -> bool:
@@ -388,14 +388,14 @@ def _stands_in_any_case(
     return True
 
 
-@kernel
+@pure_kernel
 def _lower(point: int) -> int:
     if 65 <= point <= 90:
         return point + 32
     return 107 if point == 0x212A else point  # the sign of kelvin
 
 
-@kernel
+@pure_kernel
 def _phrase(points: np.ndarray, i: int, first: int, last: int) -> int:
     """Which of C4's phrases stands around an anchor. Each is looked for at its rarest letter.
 
@@ -415,12 +415,13 @@ def _phrase(points: np.ndarray, i: int, first: int, last: int) -> int:
         return 0
     if letter == 118:
         return _POLICY if _stands_in_any_case(points, i - 3, first, last, _PRIVACY) else 0
-    if letter == 102:
-        return _POLICY if _stands_in_any_case(points, i - 7, first, last, _TERMS) else 0
-    return _LOREM if _stands_in_any_case(points, i - 7, first, last, _IPSUM) else 0
+    # m: of "terms of use" or "lorem ipsum".
+    if i > first and _lower(points[i - 1]) == 114:
+        return _POLICY if _stands_in_any_case(points, i - 3, first, last, _TERMS) else 0
+    return _LOREM if _stands_in_any_case(points, i - 4, first, last, _IPSUM) else 0
 
 
-@kernel
+@pure_kernel
 def _cookies(points: np.ndarray, at: int, first: int, last: int) -> int:
     """``cookie`` stands at ``at``: whether one of the policy's phrases is around it."""
     if _stands_in_any_case(points, at, first, last, _COOKIE_POLICY):
@@ -433,7 +434,7 @@ def _cookies(points: np.ndarray, at: int, first: int, last: int) -> int:
     return _POLICY if found else 0
 
 
-@kernel
+@pure_kernel
 def _marks(points: np.ndarray, properties: np.ndarray, first: int, last: int) -> int:
     """Ends of sentences: terminal punctuation before white space or the end."""
     found = 0

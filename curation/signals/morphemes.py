@@ -25,7 +25,7 @@ from llvmlite import binding  # type: ignore[import-untyped]
 from hanji.curation.columns import flat
 from hanji.curation.signals import unicode, words
 from hanji.curation.signals.characters import decode_utf8
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import kernel, pure_kernel
 from hanji.curation.signals.grams import Scratch, scratch
 from hanji.curation.signals.unicode import WHITE, PropertyTable, look_up
 from hanji.curation.signals.words import finished_hash, word_counts
@@ -173,7 +173,7 @@ def _count(
     return out
 
 
-@kernel
+@pure_kernel
 def _between_spaces(properties: np.ndarray, count: int, first: np.ndarray, last: np.ndarray) -> int:
     """Words of properties[:count] between white space, into ``first`` and ``last``; returns how many."""
     found, start = 0, -1

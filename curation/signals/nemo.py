@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hanji.curation.signals.characters import decode_utf8, mix
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import kernel, pure_kernel
 from hanji.curation.signals.nemo_grams import GRAM_COLUMNS, gram_counts
 from hanji.curation.signals.nemo_lines import (
     LINE_COLUMNS,
@@ -104,7 +104,7 @@ def nemo_table(
     return out
 
 
-@kernel
+@pure_kernel
 def nemo_counts(
     points: np.ndarray,
     properties: np.ndarray,
@@ -121,7 +121,7 @@ def nemo_counts(
     gram_counts(points, room.starts, room.ends, room.hashes, words, room.grams, row[GRAMS:])
 
 
-@kernel
+@pure_kernel
 def _character_counts(points: np.ndarray, count: int, row: np.ndarray) -> None:
     plain, digits, white, brackets = 0, 0, 0, 0
     for i in range(count):
@@ -139,7 +139,7 @@ def _character_counts(points: np.ndarray, count: int, row: np.ndarray) -> None:
     row[0], row[1], row[2], row[3] = plain, digits, white, brackets
 
 
-@kernel
+@pure_kernel
 def _word_counts(
     points: np.ndarray,
     properties: np.ndarray,
@@ -150,7 +150,13 @@ def _word_counts(
 ) -> tuple[int, int, int]:
     """Finds words, newlines and policies, counts words and what is in them; returns how many there are of each."""
     starts, ends, hashes, breaks = room.starts, room.ends, room.hashes, room.newlines
-    phrases, lengths = tables.phrases, tables.lengths
+    phrases, lengths, alphabetic_ranges, in_url = (
+        tables.phrases,
+        tables.lengths,
+        tables.alphabetic,
+        tables.in_url,
+    )
+    policy_places = room.phrases
     words, newlines, policies, start, packed, colon = 0, 0, 0, -1, 0, False
     value, any_point, any_of = np.uint64(0), np.int32(0), np.uint32(0)
     characters, longest, alphabetic, symbols, common = 0, 0, 0, 0, 0
@@ -176,19 +182,19 @@ def _word_counts(
             if any_of & ALPHA:
                 alphabetic += 1
             elif any_point >= 128:
-                alphabetic += _is_alphabetic(points, start, i, tables.alphabetic)
+                alphabetic += _is_alphabetic(points, start, i, alphabetic_ranges)
             if length <= 4 and any_point < 128:
                 common += packed in COMMON
             if points[start] < 48 or points[start] == 91 or points[start] == 0x2026:
                 symbols += _is_symbol(points, start, i)
             if colon:
-                find_urls(points, start, i, tables.in_url, row)
+                find_urls(points, start, i, in_url, row)
             if length > 1 and may_begin(points[start], points[start + 1]):
                 phrase = phrase_with(points, start, count, phrases, lengths)
                 if phrase == LOREM:
                     row[2] += 1
                 elif phrase >= 0:
-                    room.phrases[policies] = start
+                    policy_places[policies] = start
                     policies += 1
             start = -1
         if point == 10:
@@ -200,7 +206,7 @@ def _word_counts(
     return words, newlines, policies
 
 
-@kernel
+@pure_kernel
 def _is_alphabetic(points: np.ndarray, start: int, end: int, ranges: np.ndarray) -> bool:
     """Whether a character of points[start:end) lies in one of the ranges."""
     for i in range(start, end):
@@ -216,7 +222,7 @@ def _is_alphabetic(points: np.ndarray, start: int, end: int, ranges: np.ndarray)
     return False
 
 
-@kernel
+@pure_kernel
 def _is_symbol(points: np.ndarray, start: int, end: int) -> bool:
     """Whether a word is ... [...] (...) … […] or -», or has more runs of # than half its characters."""
     first, last, length = points[start], points[end - 1], end - start

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.characters import mix
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.nemo_room import SEEN_BYTES, SEEN_LEAST, Grams, clear, slot_of
 
 GRAM_COLUMNS: dict[str, str] = {
@@ -31,7 +31,7 @@ FIRST_SIZE, LAST_SIZE, LAST_TOP = 2, 10, 4
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
-@kernel
+@pure_kernel
 def gram_counts(
     points: np.ndarray,
     starts: np.ndarray,
@@ -51,89 +51,102 @@ def gram_counts(
         candidates = _longer(candidates, room)
 
 
-@kernel
+@pure_kernel
 def _pairs(hashes: np.ndarray, words: int, room: Grams) -> int:
     """Keys and places of the pairs of words that may stand twice; returns how many."""
+    grams, places, seen = room.grams, room.places, room.seen
     size, shift = SEEN_LEAST, np.uint64(57)
     while size < SEEN_BYTES * words:
         size, shift = size * 2, shift - np.uint64(1)
-    room.seen[:size] = 0
+    for k in range(size):  # a loop becomes one memset; a slice of numba does not
+        seen[k] = 0
     for i in range(words - 1):
         key = mix(hashes[i] * _BASE + hashes[i + 1]) | np.uint64(1)
-        room.grams[i] = key
+        grams[i] = key
         place = np.int64(key >> shift)
-        room.seen[place] += room.seen[place] < 2
+        seen[place] += seen[place] < 2
     found = 0
     for i in range(words - 1):
-        key = room.grams[i]
-        if room.seen[np.int64(key >> shift)] == 2:
-            room.grams[found], room.places[found] = key, i
+        key = grams[i]
+        if seen[np.int64(key >> shift)] == 2:
+            grams[found], places[found] = key, i
             found += 1
     return found
 
 
-@kernel
+@pure_kernel
 def _number(starts: np.ndarray, ends: np.ndarray, candidates: int, n: int, room: Grams) -> int:
     """Numbers the candidates' n-grams, from 1, and counts them; returns the characters that stood before."""
+    counts, firsts, grams, ids, keys, numbers, places = (
+        room.counts,
+        room.firsts,
+        room.grams,
+        room.ids,
+        room.keys,
+        room.numbers,
+        room.places,
+    )
     mask = clear(candidates, room)
     entries, covered, last = 0, 0, -n
     for k in range(candidates):
-        key = room.grams[k]
+        key = grams[k]
         slot = slot_of(key, mask)
-        while room.keys[slot] != key and room.keys[slot] != 0:
+        while keys[slot] != key and keys[slot] != 0:
             slot = (slot + 1) & mask
-        if room.keys[slot] == 0:
+        if keys[slot] == 0:
             entries += 1
-            room.keys[slot], room.ids[slot] = key, entries
-            room.counts[entries], room.firsts[entries] = 1, room.places[k]
+            keys[slot], ids[slot] = key, entries
+            counts[entries], firsts[entries] = 1, places[k]
         else:
-            room.counts[room.ids[slot]] += 1
-            place = room.places[k]
+            counts[ids[slot]] += 1
+            place = places[k]
             overlap = max(n - (place - last), 0)
             for word in range(place + overlap, place + n):
                 covered += ends[word] - starts[word]
             covered += min(n - overlap, n - 1)
             last = place
-        room.numbers[k] = room.ids[slot]
-    room.counts[0] = entries
+        numbers[k] = ids[slot]
+    counts[0] = entries
     return covered
 
 
-@kernel
+@pure_kernel
 def _most_frequent(grams: int, room: Grams) -> int:
     """Where the most frequent n-gram begins first; of equally frequent ones the middle one is taken.
 
     The peer takes any of them, as a set happens to be ordered. The first of a text would often be of its title.
     """
+    counts, firsts = room.counts, room.firsts
     most, ties = 1, 0
-    for number in range(1, room.counts[0] + 1):
-        if room.counts[number] > most:
-            most, ties = room.counts[number], 0
-        ties += room.counts[number] == most
+    for number in range(1, counts[0] + 1):
+        if counts[number] > most:
+            most, ties = counts[number], 0
+        ties += counts[number] == most
     if most == 1:
         return grams // 2
     number, before = 0, ties // 2
     while before >= 0:
         number += 1
-        before -= room.counts[number] == most
-    return int(room.firsts[number])
+        before -= counts[number] == most
+    return int(firsts[number])
 
 
-@kernel
+@pure_kernel
 def _longer(candidates: int, room: Grams) -> int:
     """Keys and places of the n-grams whose two (n−1)-grams stand twice each; returns how many."""
+    counts, grams, numbers, places = room.counts, room.grams, room.numbers, room.places
     found = 0
     for k in range(candidates - 1):
-        here, following = room.numbers[k], room.numbers[k + 1]
-        if room.places[k + 1] != room.places[k] + 1 or room.counts[here] < 2 or room.counts[following] < 2:
+        here, following = numbers[k], numbers[k + 1]
+        if places[k + 1] != places[k] + 1 or counts[here] < 2 or counts[following] < 2:
             continue
-        room.grams[found] = mix(np.uint64(here) << np.uint64(32) | np.uint64(following))
-        room.places[found] = room.places[k]
+        grams[found] = mix(np.uint64(here) << np.uint64(32) | np.uint64(following))
+        places[found] = places[k]
         found += 1
     return found
 
 
-@kernel
+@pure_kernel
 def _deleted(points: np.ndarray, starts: np.ndarray, ends: np.ndarray, words: int, first: int, n: int) -> int:
     """Characters that go when the n-gram of the word ``first``, joined by spaces, is deleted as by str.replace.
 
@@ -155,7 +168,7 @@ def _deleted(points: np.ndarray, starts: np.ndarray, ends: np.ndarray, words: in
     return gone
 
 
-@kernel
+@pure_kernel
 def _stands(points: np.ndarray, starts: np.ndarray, ends: np.ndarray, first: int, n: int, begin: int) -> bool:
     """Whether the n-gram of the word ``first``, joined by spaces, stands at ``begin``."""
     position = begin

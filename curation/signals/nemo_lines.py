@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.characters import mix
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.nemo_room import NemoScratch, clear, slot_of
 
 LINE_COLUMNS: dict[str, str] = {
@@ -32,7 +32,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _READ_MORE = 0x726561646D6F7265  # without its space
 
 
-@kernel
+@pure_kernel
 def line_counts(
     points: np.ndarray,
     words: int,
@@ -41,26 +41,36 @@ def line_counts(
     row: np.ndarray,
 ) -> None:
     """Counts of lines into row[:len(LINE_COLUMNS)]; ``room`` holds the words and newlines, and gets line_hashes."""
+    ends, hashes, line_hashes, newlines_of_room, span_ends, span_hashes, span_starts, starts = (
+        room.ends,
+        room.hashes,
+        room.line_hashes,
+        room.newlines,
+        room.span_ends,
+        room.span_hashes,
+        room.span_starts,
+        room.starts,
+    )
     start, word, lines, characters, bulleted, unpunctuated, ellipses = 0, 0, 0, 0, 0, 0, 0
     for line in range(newlines + 1):
-        end = room.newlines[line]
+        end = newlines_of_room[line]
         first, position = word, start
         value = np.uint64(1)
-        while word < words and room.starts[word] < end:
-            for i in range(position, room.starts[word]):
+        while word < words and starts[word] < end:
+            for i in range(position, starts[word]):
                 value = value * _BASE + np.uint64(points[i])
-            value = value * _BASE + room.hashes[word]
-            position = room.ends[word]
+            value = value * _BASE + hashes[word]
+            position = ends[word]
             word += 1
         for i in range(position, end):
             value = value * _BASE + np.uint64(points[i])
-        room.line_hashes[line] = value
+        line_hashes[line] = value
         if word > first:
-            room.span_starts[lines], room.span_ends[lines], room.span_hashes[lines] = start, end, mix(value)
+            span_starts[lines], span_ends[lines], span_hashes[lines] = start, end, mix(value)
             lines += 1
             characters += end - start
             tail = points[position - 1]
-            bulleted += points[room.starts[first]] in BULLETS
+            bulleted += points[starts[first]] in BULLETS
             unpunctuated += not (tail == 46 or tail == 63 or tail == 33 or tail == 34 or tail == 39)
             ellipses += _ends_in_ellipsis(points, position)
         start = end + 1
@@ -69,7 +79,7 @@ def line_counts(
     row[4], row[5], row[6] = bulleted, unpunctuated, ellipses
 
 
-@kernel
+@pure_kernel
 def _ends_in_ellipsis(points: np.ndarray, end: int) -> bool:
     """Whether ... … [...] […] (...) -» or “read more”, also with two full stops, stands before ``end``."""
     tail = points[end - 1]
@@ -88,18 +98,18 @@ def _ends_in_ellipsis(points: np.ndarray, end: int) -> bool:
     return tail == 0x2026 or _read_more(points, end)
 
 
-@kernel
+@pure_kernel
 def ends_in_dots(points: np.ndarray, end: int) -> bool:
     """Whether three full stops stand before ``end``."""
     return end >= 3 and points[end - 1] == 46 and points[end - 2] == 46 and points[end - 3] == 46
 
 
-@kernel
+@pure_kernel
 def _bracketed_dots(points: np.ndarray, end: int, bracket: int) -> bool:
     return end >= 5 and ends_in_dots(points, end - 1) and points[end - 5] == bracket
 
 
-@kernel
+@pure_kernel
 def _read_more(points: np.ndarray, end: int) -> bool:
     if end < 9 or points[end - 5] != 32:
         return False
@@ -112,23 +122,31 @@ def _read_more(points: np.ndarray, end: int) -> bool:
     return packed == _READ_MORE
 
 
-@kernel
+@pure_kernel
 def paragraph_counts(
     points: np.ndarray, newlines: int, phrases: int, room: NemoScratch, row: np.ndarray
 ) -> None:
     """Paragraphs as str.split cuts at pairs of newlines: the third of three newlines begins the next one."""
+    line_hashes, newlines_of_room, phrases_of_room, span_ends, span_hashes, span_starts = (
+        room.line_hashes,
+        room.newlines,
+        room.phrases,
+        room.span_ends,
+        room.span_hashes,
+        room.span_starts,
+    )
     start, paragraphs, phrase, boilerplate, line = 0, 0, 0, 0, 0
     value = np.uint64(1)
     while line <= newlines:
-        value = value * _BASE + room.line_hashes[line]
-        end = room.newlines[line]
-        cut = line + 1 < newlines and room.newlines[line + 1] == end + 1
+        value = value * _BASE + line_hashes[line]
+        end = newlines_of_room[line]
+        cut = line + 1 < newlines and newlines_of_room[line + 1] == end + 1
         if cut or line == newlines:
-            room.span_starts[paragraphs], room.span_ends[paragraphs] = start, end
-            room.span_hashes[paragraphs] = mix(value)
+            span_starts[paragraphs], span_ends[paragraphs] = start, end
+            span_hashes[paragraphs] = mix(value)
             paragraphs += 1
-            boilerplate += phrase < phrases and room.phrases[phrase] < end
-            while phrase < phrases and room.phrases[phrase] < end:
+            boilerplate += phrase < phrases and phrases_of_room[phrase] < end
+            while phrase < phrases and phrases_of_room[phrase] < end:
                 phrase += 1
             start, value = end + 2, np.uint64(1)
         line += 2 if cut else 1
@@ -137,14 +155,19 @@ def paragraph_counts(
     row[2], row[3] = unique_characters, boilerplate
 
 
-@kernel
+@pure_kernel
 def _unique(points: np.ndarray, spans: int, room: NemoScratch) -> tuple[int, int]:
     """(different spans, characters in them). Equal hashes are compared character by character."""
-    table = room.grams
+    table, span_ends, span_hashes, span_starts = (
+        room.grams,
+        room.span_ends,
+        room.span_hashes,
+        room.span_starts,
+    )
     mask = clear(spans, table)
     unique, characters = 0, 0
     for span in range(spans):
-        start, end, key = room.span_starts[span], room.span_ends[span], room.span_hashes[span] | np.uint64(1)
+        start, end, key = span_starts[span], span_ends[span], span_hashes[span] | np.uint64(1)
         slot = slot_of(key, mask)
         while table.keys[slot] != 0 and not (
             table.keys[slot] == key and _same(points, start, end, table.ids[slot], room)
@@ -157,10 +180,11 @@ def _unique(points: np.ndarray, spans: int, room: NemoScratch) -> tuple[int, int
     return unique, characters
 
 
-@kernel
+@pure_kernel
 def _same(points: np.ndarray, start: int, end: int, span: int, room: NemoScratch) -> bool:
-    first = room.span_starts[span]
-    if room.span_ends[span] - first != end - start:
+    span_ends, span_starts = room.span_ends, room.span_starts
+    first = span_starts[span]
+    if span_ends[span] - first != end - start:
         return False
     k = 0
     while k < end - start and points[start + k] == points[first + k]:

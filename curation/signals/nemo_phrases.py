@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 # A phrase is looked for where one of its words begins: at that place of the phrase. Two longer notices of the
 # peer's list are left out: they hold “uses cookies”, which is found anyway.
@@ -55,7 +55,7 @@ def url_characters() -> np.ndarray:
     return np.array([chr(point).isalnum() or chr(point) in _URL_MARKS for point in range(128)], np.uint8)
 
 
-@kernel
+@pure_kernel
 def find_urls(points: np.ndarray, start: int, end: int, in_url: np.ndarray, row: np.ndarray) -> None:
     """Adds characters in the URLs of a word points[start:end) to row[0], and URLs with “porn” in them to row[1]."""
     i = start + 4
@@ -63,7 +63,7 @@ def find_urls(points: np.ndarray, start: int, end: int, in_url: np.ndarray, row:
         i = max(i + 1, _url(points, start, i, end, in_url, row) if points[i] == 58 else 0)
 
 
-@kernel
+@pure_kernel
 def _url(points: np.ndarray, begin: int, colon: int, count: int, in_url: np.ndarray, row: np.ndarray) -> int:
     """Where the URL ends whose first colon this is; 0 if it is none's."""
     start = colon - 5 if points[colon - 1] == 115 else colon - 4
@@ -89,19 +89,19 @@ def _url(points: np.ndarray, begin: int, colon: int, count: int, in_url: np.ndar
     return end
 
 
-@kernel
+@pure_kernel
 def _is_hex(point: int) -> bool:
     return 48 <= point <= 57 or 65 <= point <= 70 or 97 <= point <= 102
 
 
-@kernel
+@pure_kernel
 def _lower(point: int) -> int:
     if 65 <= point <= 90:
         return point + 32
     return 107 if point == _KELVIN else point
 
 
-@kernel
+@pure_kernel
 def may_begin(first: int, second: int) -> bool:
     """Whether a word that begins so may be one that phrases are looked for at."""
     # co(okies), po(licy), us(e), ov(erview), ip(sum)
@@ -109,7 +109,7 @@ def may_begin(first: int, second: int) -> bool:
     return pair == 0x636F or pair == 0x706F or pair == 0x7573 or pair == 0x6F76 or pair == 0x6970
 
 
-@kernel
+@pure_kernel
 def phrase_with(points: np.ndarray, at: int, count: int, phrases: np.ndarray, lengths: np.ndarray) -> int:
     """Which phrase has its word where one begins ``at``; −1: none. Of two policies one is enough."""
     for place in range(len(lengths)):

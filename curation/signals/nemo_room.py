@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import kernel, pure_kernel
 
 SEEN_BYTES, SEEN_LEAST = 8, 128
 
@@ -88,17 +88,18 @@ def scratch(characters: int) -> NemoScratch:
     )
 
 
-@kernel
+@pure_kernel
 def clear(entries: int, table: Grams) -> int:
     """Empty a hash table that is at most half full with so many entries; returns its mask."""
     size = 16
     while size < 2 * entries + 2:
         size *= 2
-    table.keys[:size] = 0
+    for k in range(size):  # a loop becomes one memset; a slice of numba does not
+        table.keys[k] = 0
     return size - 1
 
 
-@kernel
+@pure_kernel
 def slot_of(key: np.uint64, mask: int) -> int:
     """Where the search for a key begins."""
     return int(key >> np.uint64(20)) & mask

@@ -139,23 +139,28 @@ def identity() -> str:
     return " ".join(file_sha256(path) for path in (__file__, *(str(module.__file__) for module in modules)))
 
 
-def value(name: str, table: pa.Table) -> np.ndarray:
-    """The number that ``name`` stands for, float64, one a row. Raises KeyError for an unknown name."""
+def value(name: str, table: pa.Table | Floats) -> np.ndarray:
+    """The number that ``name`` stands for, float64, one a row. Raises KeyError for an unknown name.
+
+    For many names of one table hand in its :class:`Floats`, which makes each column only once.
+    """
     if name not in names():
         raise KeyError(name)
-    columns = _Floats(table)
+    columns = table if isinstance(table, Floats) else Floats(table)
     return RATIOS[name][1](columns) if name in RATIOS else columns[name]
 
 
-class _Floats(Mapping[str, np.ndarray]):
+class Floats(Mapping[str, np.ndarray]):
     """The numeric columns of a table as float64; nulls count as 0."""
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
+        self._made: dict[str, np.ndarray] = {}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        column = self._table[name].cast(pa.float64()).fill_null(0.0)
-        return column.to_numpy()  # type: ignore[no-any-return]
+        if name not in self._made:
+            self._made[name] = self._table[name].cast(pa.float64()).fill_null(0.0).to_numpy()
+        return self._made[name]
 
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter(self._table.column_names)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.refinedweb_lines import is_counter, is_space, packed, words_after_phrases
 from hanji.curation.signals.spaced import FIRST_IN_LINE, zero
 from hanji.curation.signals.unicode import ALNUM, ALPHA, NUMERIC, UPPER
@@ -57,7 +57,7 @@ _MOST_NUMERIC = 0.999999
 _PHRASE_LINE_WORDS = 10
 
 
-@kernel
+@pure_kernel
 def refinedweb_counts(
     points: np.ndarray, properties: np.ndarray, words: np.ndarray, number: int, count: int, row: np.ndarray
 ) -> None:
@@ -72,7 +72,7 @@ def refinedweb_counts(
         i = _line(points, properties, words, i, number, row)
 
 
-@kernel
+@pure_kernel
 def _line(
     points: np.ndarray, properties: np.ndarray, words: np.ndarray, i: int, number: int, row: np.ndarray
 ) -> int:
@@ -118,7 +118,7 @@ def _line(
     return i
 
 
-@kernel
+@pure_kernel
 def _line_rule(
     points: np.ndarray,
     properties: np.ndarray,
@@ -147,7 +147,7 @@ def _line_rule(
     return _SHORT_LINES if spaced < 2 else 0
 
 
-@kernel
+@pure_kernel
 def _having(properties: np.ndarray, asked: int) -> int:
     """How many characters have a property."""
     found = 0
@@ -156,7 +156,7 @@ def _having(properties: np.ndarray, asked: int) -> int:
     return found
 
 
-@kernel
+@pure_kernel
 def _may_be_items_in_cart(points: np.ndarray, first: int, place: int) -> bool:
     """Whether the word “in” at a place of a line may be that of “items in cart”."""
     if place - first < 6 or place + 7 > len(points):
@@ -164,7 +164,7 @@ def _may_be_items_in_cart(points: np.ndarray, first: int, place: int) -> bool:
     return bool(points[place - 2] | 32 == 115 and points[place + 3] | 32 == 99)  # s c
 
 
-@kernel
+@pure_kernel
 def _may_hold_phrase(points: np.ndarray, first: int, last: int) -> bool:
     """Whether a line may begin with “sign-in” or end in “read more” and three characters."""
     if last - first < 6:
@@ -174,7 +174,7 @@ def _may_hold_phrase(points: np.ndarray, first: int, last: int) -> bool:
     return last - first >= 11 and (points[last - 3] | 32) == 101 and (points[last - 11] | 32) == 114  # e r
 
 
-@kernel
+@pure_kernel
 def _packed_word(points: np.ndarray, first: int, last: int) -> int:
     """A word of at most four ASCII letters as :func:`packed` gives it in small letters; 0 for other words.
 
@@ -190,14 +190,14 @@ def _packed_word(points: np.ndarray, first: int, last: int) -> int:
     return int((whole >> (8 * (4 - min(length, 4)))) * short)
 
 
-@kernel
+@pure_kernel
 def _is_stop_word(value: int) -> int:
     """Whether a packed word is one of Gopher's stop words."""
     the_and = (value == _THE) | (value == _AND) | (value == _TO) | (value == _OF)
     return the_and | (value == _BE) | (value == _THAT) | (value == _HAVE) | (value == _WITH)
 
 
-@kernel
+@pure_kernel
 def _symbols(line: np.ndarray) -> int:
     """How many #, …, ... and . . . are in a line, none within another of its kind."""
     single, triple, spaced = 0, 0, 0
@@ -215,7 +215,7 @@ def _symbols(line: np.ndarray) -> int:
     return single
 
 
-@kernel
+@pure_kernel
 def _occurrences(line: np.ndarray, step: int) -> int:
     """How often three full stops, each ``step`` characters after the last, stand in a line, as ``str.count``."""
     found, k = 0, 0
@@ -228,7 +228,7 @@ def _occurrences(line: np.ndarray, step: int) -> int:
     return found
 
 
-@kernel
+@pure_kernel
 def _ends_in_ellipsis(points: np.ndarray, first: int, last: int) -> bool:
     """… or ... or . . . at the end of points[first..last]."""
     if points[last] == _ELLIPSIS:
@@ -242,7 +242,7 @@ def _ends_in_ellipsis(points: np.ndarray, first: int, last: int) -> bool:
     )
 
 
-@kernel
+@pure_kernel
 def _are_spaces(points: np.ndarray, one: int, two: int, dot: int) -> bool:
     """Whether two places hold spaces and the third a full stop."""
     return bool(points[one] == _SPACE and points[two] == _SPACE and points[dot] == _DOT)

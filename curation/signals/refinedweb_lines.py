@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import kernel, pure_kernel
 from hanji.curation.signals.unicode import ALNUM, DECIMAL, WHITE
 
 _COMMA, _DOT, _LOW_LINE = ord(","), ord("."), ord("_")
@@ -29,7 +29,7 @@ _READ_MORE = packed("read mor")
 _SIGN_IN = packed("sign-in")
 
 
-@kernel
+@pure_kernel
 def is_counter(points: np.ndarray, properties: np.ndarray, first: int, last: int) -> bool:
     r"""Whether a line is a number and what it counts, in any marks.
 
@@ -61,13 +61,13 @@ def is_counter(points: np.ndarray, properties: np.ndarray, first: int, last: int
     return j > last
 
 
-@kernel
+@pure_kernel
 def _is_mark(point: int, properties: int) -> bool:
     r"""What ``\W`` matches."""
     return not properties & ALNUM and point != _LOW_LINE
 
 
-@kernel
+@pure_kernel
 def _small(point: int) -> int:
     """An ASCII character in lower case, 0 for any other."""
     if point >= 128:
@@ -98,13 +98,13 @@ def words_after_phrases(points: np.ndarray, properties: np.ndarray, first: int, 
     return words
 
 
-@kernel
+@pure_kernel
 def is_space(point: int) -> bool:
     """White space at which fastText cuts words."""
     return (point == 32) | ((point >= 9) & (point <= 13))
 
 
-@kernel
+@pure_kernel
 def _without_items(
     points: np.ndarray, properties: np.ndarray, first: int, last: int, left: np.ndarray
 ) -> int:
@@ -122,7 +122,7 @@ def _without_items(
     return count
 
 
-@kernel
+@pure_kernel
 def _says_items(points: np.ndarray, start: int, last: int) -> bool:
     """Whether “items in cart” stands at a place."""
     if start + 12 > last or _small(points[start]) != _I:
@@ -135,7 +135,7 @@ def _says_items(points: np.ndarray, start: int, last: int) -> bool:
     return one == _ITEMS[0] and two == _ITEMS[1]
 
 
-@kernel
+@pure_kernel
 def _says_read_more(points: np.ndarray, left: np.ndarray, start: int) -> bool:
     """Whether the characters left at a place and after it say “read more”."""
     value = 0
@@ -144,7 +144,7 @@ def _says_read_more(points: np.ndarray, left: np.ndarray, start: int) -> bool:
     return value == _READ_MORE and _small(points[left[start + 8]]) == _E
 
 
-@kernel
+@pure_kernel
 def _says_sign_in(points: np.ndarray, left: np.ndarray, start: int) -> bool:
     """Whether the characters left at a place and after it say “sign-in”."""
     value = 0
@@ -153,7 +153,7 @@ def _says_sign_in(points: np.ndarray, left: np.ndarray, start: int) -> bool:
     return value == _SIGN_IN
 
 
-@kernel
+@pure_kernel
 def _stripped(properties: np.ndarray, left: np.ndarray, begin: int, count: int) -> tuple[int, int]:
     """The stretch left[begin:count) without white space at its ends."""
     while begin < count and properties[left[begin]] & WHITE:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.unicode import CLASS_MASK, WHITE
 
 CLASS_SHIFT = 32
 FIRST_IN_LINE = 1 << 48
 
 
-@kernel
+@pure_kernel
 def zero() -> int:
     """0 as a plain integer: as a literal it is a type of its own, and a kernel handed both is compiled twice."""
     return 0
 
 
-@kernel
+@pure_kernel
 def spaced_words(points: np.ndarray, properties: np.ndarray, count: int, words: np.ndarray) -> int:
     """Write the words of points[:count] that stand between white space (``str.split``); returns how many.
 

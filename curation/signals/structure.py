@@ -10,7 +10,7 @@ import numpy as np
 
 from hanji.curation.signals import structure_columns as c
 from hanji.curation.signals.characters import HANGUL, LATIN
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.korean_endings import (
     ENDS_WITHIN_LINE,
     HEADLINE,
@@ -39,7 +39,7 @@ _CLASSES = (1 << 9) - 1
 _TAIL = sum(1 << (ord(mark) - 32) for mark in '.,;:?!)"')
 
 
-@kernel
+@pure_kernel
 def structure_counts(
     points: np.ndarray, properties: np.ndarray, words: np.ndarray, number: int, count: int, row: np.ndarray
 ) -> None:
@@ -70,7 +70,7 @@ def structure_counts(
     row[c.SPACED_WORDS] = number
 
 
-@kernel
+@pure_kernel
 def _gap(points: np.ndarray, start: int, end: int) -> tuple[int, int]:
     """(columns of indentation, newlines) of the white space points[start:end) between two lines."""
     indent, newlines = 0, 0
@@ -82,7 +82,7 @@ def _gap(points: np.ndarray, start: int, end: int) -> tuple[int, int]:
     return indent, newlines
 
 
-@kernel
+@pure_kernel
 def _line(
     points: np.ndarray,
     properties: np.ndarray,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.characters import HANGUL
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.unicode import CLASS_MASK, WHITE
 
 PROSE, HEADING, LIST, TABLE, CODE, INDENTED_CODE = range(6)
@@ -16,7 +16,7 @@ _NUMBERING = tuple(map(ord, "가나다라마바사아자차카타파하"))
 _BULLETS = tuple(map(ord, "•●○◦■□▪▫◆◇▶▷►√✓✔·∙ㆍ"))
 
 
-@kernel
+@pure_kernel
 def line_kind(points: np.ndarray, properties: np.ndarray, first: int, count: int, may_be_code: bool) -> int:
     """The kind of the line outside fences that begins at ``first``, after its indentation.
 
@@ -36,7 +36,7 @@ def line_kind(points: np.ndarray, properties: np.ndarray, first: int, count: int
     return PROSE
 
 
-@kernel
+@pure_kernel
 def fence_length(points: np.ndarray, properties: np.ndarray, first: int, count: int) -> int:
     """How many marks a line that begins as a fence of code begins with: ``` or ~~~; 0 for other lines.
 
@@ -54,7 +54,7 @@ def fence_length(points: np.ndarray, properties: np.ndarray, first: int, count: 
     return 0 if mark == _BACKTICK and _has(points, j, line_end(points, j, count), mark) else length
 
 
-@kernel
+@pure_kernel
 def closes_fence(
     points: np.ndarray, properties: np.ndarray, first: int, count: int, mark: int, length: int
 ) -> bool:
@@ -71,7 +71,7 @@ def closes_fence(
     return True
 
 
-@kernel
+@pure_kernel
 def line_end(points: np.ndarray, start: int, count: int) -> int:
     """Place of the next newline, or the end of the text."""
     while start < count and points[start] != 10:
@@ -79,7 +79,7 @@ def line_end(points: np.ndarray, start: int, count: int) -> int:
     return start
 
 
-@kernel
+@pure_kernel
 def _is_heading(points: np.ndarray, properties: np.ndarray, first: int, count: int) -> bool:
     """One to six # and a space."""
     j = first
@@ -88,7 +88,7 @@ def _is_heading(points: np.ndarray, properties: np.ndarray, first: int, count: i
     return j - first <= 6 and _white_at(properties, j, count)
 
 
-@kernel
+@pure_kernel
 def _is_item(points: np.ndarray, properties: np.ndarray, first: int, count: int) -> bool:
     """Whether a line begins like an item of a list."""
     point = points[first]
@@ -103,7 +103,7 @@ def _is_item(points: np.ndarray, properties: np.ndarray, first: int, count: int)
     return point in _BULLETS or 0x2460 <= point <= 0x2473 or 0x3260 <= point <= 0x327B  # ① ㉠ ㉮
 
 
-@kernel
+@pure_kernel
 def _is_numbered(points: np.ndarray, properties: np.ndarray, first: int, count: int) -> bool:
     """1. or 1) and a space or Hangul (1.서론, but not 3.1), (1) or (가) and a space."""
     bracket = points[first] == 40
@@ -122,25 +122,25 @@ def _is_numbered(points: np.ndarray, properties: np.ndarray, first: int, count: 
     return hangul or _white_at(properties, j + 1, count)
 
 
-@kernel
+@pure_kernel
 def _closes_number(points: np.ndarray, place: int, count: int) -> bool:
     return place < count and (points[place] == 46 or points[place] == 41)
 
 
-@kernel
+@pure_kernel
 def _white_at(properties: np.ndarray, place: int, count: int) -> bool:
     """White space, a newline too, or the end of the text."""
     return place >= count or properties[place] & WHITE != 0
 
 
-@kernel
+@pure_kernel
 def _has(points: np.ndarray, start: int, end: int, point: int) -> bool:
     while start < end and points[start] != point:
         start += 1
     return start < end
 
 
-@kernel
+@pure_kernel
 def _has_code_mark(points: np.ndarray, start: int, end: int) -> bool:
     while start < end and points[start] not in _CODE_MARKS:
         start += 1

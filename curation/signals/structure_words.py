@@ -7,7 +7,7 @@ import numpy as np
 from hanji.curation.signals import structure_columns as c
 from hanji.curation.signals.addresses import addresses
 from hanji.curation.signals.characters import DIGIT, HAN, HANGUL, JAMO, KANA, LATIN, LETTER, OTHER
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.korean_endings import is_emoji, is_terminal
 from hanji.curation.signals.unicode import CLASS_MASK
 
@@ -18,7 +18,7 @@ _COUNTED = sum(1 << (ord(mark) - 32) for mark in '!"#().:?[]')
 _KIEUK, _HIEUT, _YU, _U, _FILLER = ord("ㅋ"), ord("ㅎ"), ord("ㅠ"), ord("ㅜ"), 0x3164
 
 
-@kernel
+@pure_kernel
 def count_word(
     points: np.ndarray,
     properties: np.ndarray,
@@ -55,7 +55,7 @@ def count_word(
     return last - first + 1 if found == 0 else 0
 
 
-@kernel
+@pure_kernel
 def _script_changes(properties: np.ndarray, first: int, last: int) -> int:
     """How often one letter is of another script than the letter before it."""
     changes, before = 0, -1
@@ -67,7 +67,7 @@ def _script_changes(properties: np.ndarray, first: int, last: int) -> int:
     return changes
 
 
-@kernel
+@pure_kernel
 def _jamo(points: np.ndarray, first: int, last: int, row: np.ndarray) -> None:
     """Runs of lone jamo, and syllables into whose final consonant a laugh has slipped."""
     run, laughs, cries = 0, 0, 0
@@ -90,13 +90,13 @@ def _jamo(points: np.ndarray, first: int, last: int, row: np.ndarray) -> None:
         run, laughs, cries = 0, 0, 0
 
 
-@kernel
+@pure_kernel
 def _is_lone_jamo(point: int) -> bool:
     """Compatibility and halfwidth jamo; conjoining ones spell old Hangul, and the filler is a space."""
     return (0x3131 <= point <= 0x318E and point != _FILLER) or 0xFFA1 <= point <= 0xFFDC
 
 
-@kernel
+@pure_kernel
 def _marks(
     points: np.ndarray, properties: np.ndarray, first: int, last: int, spoken: bool, row: np.ndarray
 ) -> int:
@@ -140,7 +140,7 @@ def _marks(
     return found
 
 
-@kernel
+@pure_kernel
 def _wide_mark(point: int, row: np.ndarray) -> None:
     """Count a mark beyond ASCII."""
     if point >= 0x2600:
@@ -152,14 +152,14 @@ def _wide_mark(point: int, row: np.ndarray) -> None:
         row[c.QUOTATION_MARKS] += 0x201C <= point <= 0x201E or point in (0x2018, 0xAB, 0xBB)
 
 
-@kernel
+@pure_kernel
 def _glosses(properties: np.ndarray, opening: int) -> bool:
     """Whether a parenthesis stands between Hangul and a Chinese character, either way."""
     before, after = properties[opening - 1] & CLASS_MASK, properties[opening + 1] & CLASS_MASK
     return bool((before == HANGUL and after == HAN) or (before == HAN and after == HANGUL))
 
 
-@kernel
+@pure_kernel
 def sentences_within(points: np.ndarray, properties: np.ndarray, first: int, last: int) -> int:
     """Ends of Korean sentences inside a word, where the space after the mark is missing: 했다.그리고"""
     found = 0

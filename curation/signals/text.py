@@ -30,10 +30,13 @@ SIGNALS: dict[str, str] = COLUMNS | {name: meaning for name, (_, meaning) in PHR
 """Name and meaning of every integer column of :func:`measure`."""
 
 
-def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray) -> pa.Table:
+def measure(
+    texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedArray, *, core_only: bool = False
+) -> pa.Table:
     """Signals of texts: one int64 column a name in SIGNALS, one row a text.
 
-    ``texts`` is large_string without nulls, ``languages`` a string a text; "ko" counts Korean endings.
+    ``texts`` is large_string without nulls, ``languages`` a string a text; "ko" counts Korean words and endings.
+    With ``core_only`` just what Gopher's, C4's and FineWeb's rules look at: for benchmarks; a run has all.
     """
     array = flat(texts)
     _, offsets, data = array.buffers()
@@ -51,8 +54,12 @@ def measure(texts: pa.Array | pa.ChunkedArray, languages: pa.Array | pa.ChunkedA
         nemo.tables(),
         scratch(longest),
         line_room(longest),
+        core_only,
     )
-    columns = {name: pa.array(counts[:, place]) for place, name in enumerate(COLUMNS)}
+    names = list(COLUMNS)[: counts.shape[1]]
+    columns = {name: pa.array(counts[:, place]) for place, name in enumerate(names)}
+    if core_only:
+        return pa.table(columns)
     lowered = pc.ascii_lower(array) if PHRASES else array
     for name, (phrase, _) in PHRASES.items():
         columns[name] = pc.count_substring(lowered, phrase).cast(pa.int64())

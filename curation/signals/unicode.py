@@ -20,7 +20,7 @@ import numpy as np
 
 from hanji.curation.signals import characters
 from hanji.curation.signals.characters import character_class
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 CLASS_MASK = 15
 ALPHA = 1 << 4
@@ -58,7 +58,7 @@ PROPERTIES: dict[str, tuple[int, str]] = {
     "upper": (UPPER, "str.isupper"),
     "lower": (LOWER, "str.islower"),
     "decimal": (DECIMAL, "str.isdecimal: what \\d matches"),
-    "anchor": (ANCHOR, "{ [ and the letters j k v f p, at which lines.py looks for phrases"),
+    "anchor": (ANCHOR, "{ [ and the letters j k v m, at which lines.py looks for phrases"),
     "spacy_prefix": (SPACY_PREFIX, "spaCy (MIT) cuts it off the beginning of a word"),
     "spacy_suffix": (SPACY_SUFFIX, "spaCy cuts it off the end of a word"),
     "spacy_icon": (SPACY_ICON, "spaCy's ICONS: symbols that are words of their own"),
@@ -105,7 +105,7 @@ def _value(name: str) -> int:
     return PROPERTIES[name][0]
 
 
-@kernel
+@pure_kernel
 def look_up(points: np.ndarray, count: int, table: PropertyTable, properties: np.ndarray) -> None:
     """Write the properties (uint32) of ``points[:count]`` (int32)."""
     for i in range(count):
@@ -128,7 +128,7 @@ def _tests() -> dict[str, Callable[[str], bool]]:
         "upper": str.isupper,
         "lower": str.islower,
         "decimal": str.isdecimal,
-        "anchor": "{[jkvfpJKVFP\u212a".__contains__,
+        "anchor": "{[jkvmJKVM\u212a".__contains__,
         **_spacy_tests(),
     }
 

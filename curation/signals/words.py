@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from hanji.curation.signals.characters import DIGIT, mix
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.grams import (
     Scratch,
     character_hash,
@@ -38,7 +38,7 @@ COLUMNS: dict[str, str] = {
 """What :func:`word_counts` fills, in this order."""
 
 
-@kernel
+@pure_kernel
 def korean_words(
     points: np.ndarray, properties: np.ndarray, count: int, starts: np.ndarray, ends: np.ndarray
 ) -> int:
@@ -68,13 +68,13 @@ def korean_words(
     return words
 
 
-@kernel
+@pure_kernel
 def finished_hash(points: np.ndarray, start: int, end: int) -> np.uint64:
     """Hash of points[start:end) as lists of stop words have it."""
     return mix(character_hash(points, start, end))
 
 
-@kernel
+@pure_kernel
 def word_counts(
     points: np.ndarray,
     properties: np.ndarray,
@@ -91,25 +91,25 @@ def word_counts(
     stop_words: uint64 hashes (:func:`finished_hash`), at most 64; with ``endings`` the last one or two characters
     of a word are looked up, else the word, in its own case.
     """
-    prepare(points, starts, ends, words, room)
+    prepare(points, properties, starts, ends, words, room)
+    all_of, any_of, word_hash = room.all_of, room.any_of, room.word_hash
     content, characters, alphabetic = 0, 0, 0
     found = np.uint64(0)
+    some = np.uint64(0)  # which values of six bits the hashes of stop words begin with
+    for k in range(len(stop_words)):
+        some |= np.uint64(1) << (stop_words[k] >> np.uint64(58))
     for i in range(words):
         start, end = starts[i], ends[i]
-        all_of, any_of = np.uint32(PEER_PUNCTUATION), np.uint32(0)
-        for k in range(start, end):
-            all_of &= properties[k]
-            any_of |= properties[k]
-        if not all_of:
+        if not all_of[i] & PEER_PUNCTUATION:
             content += 1
             characters += end - start
-        alphabetic += (any_of & ALPHA) != 0
+        alphabetic += (any_of[i] & ALPHA) != 0
         if endings:
-            found |= _bit(finished_hash(points, end - 1, end), stop_words)
+            found |= _bit(finished_hash(points, end - 1, end), some, stop_words)
             if end - start >= 2:
-                found |= _bit(finished_hash(points, end - 2, end), stop_words)
+                found |= _bit(finished_hash(points, end - 2, end), some, stop_words)
         elif end - start <= 4:
-            found |= _bit(mix(room.word_hash[i]), stop_words)
+            found |= _bit(mix(word_hash[i]), some, stop_words)
     row[0], row[1], row[2], row[3] = words, content, characters, alphabetic
     row[4] = 0
     while found:
@@ -119,9 +119,11 @@ def word_counts(
     duplicate_grams(words, room, row[8:14])
 
 
-@kernel
-def _bit(value: np.uint64, stop_words: np.ndarray) -> np.uint64:
+@pure_kernel
+def _bit(value: np.uint64, some: np.uint64, stop_words: np.ndarray) -> np.uint64:
     """The bit of a stop word, 0 for other words."""
+    if not some >> (value >> np.uint64(58)) & np.uint64(1):
+        return np.uint64(0)
     for k in range(len(stop_words)):
         if stop_words[k] == value:
             return np.uint64(1) << np.uint64(k)

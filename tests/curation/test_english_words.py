@@ -165,7 +165,7 @@ def spans(text: str, begin: int = 0, end: int | None = None) -> tuple[list[tuple
     starts, ends = np.empty(end - begin, np.int32), np.empty(end - begin, np.int32)
     tables = english.tables()
     count = english.english_words(points, properties, begin, end, tables, starts, ends)
-    sentences = english.english_sentences(points, properties, begin, end, starts, ends, 0, count, tables)
+    sentences = english.english_sentences(points, properties, begin, end, starts, ends, 0, count)
     return list(zip(starts[:count].tolist(), ends[:count].tolist(), strict=True)), sentences
 
 
