@@ -23,6 +23,13 @@ ALL = (
     "blocks",
     "warc_reading",
     "memory",
+    "signals",
+    "words",
+    "nemo",
+    "korean",
+    "structure",
+    "compiling",
+    "whatif",
 )
 
 

@@ -35,7 +35,7 @@ OPTIONAL = (
     ("megatron-core", "training, and reading shards back through Megatron's reader", "train"),
     ("transformer-engine", "FP8 on H100-class GPUs", "gpu"),
     ("pyspark", "curation on Spark", "spark"),
-    ("kiwipiepy", "Korean morphemes (LGPL)", "korean"),
+    ("kiwipiepy", "Korean morphemes", "korean"),
     ("kenlm", "perplexity (LGPL)", "perplexity"),
     ("s3fs", "s3:// paths", "cloud"),
     ("gcsfs", "gs:// paths", "cloud"),

@@ -77,7 +77,7 @@ def test_the_ledger_tells_which_block_dropped_a_document_and_why(
     assert told["seal"] == ("dropped", "blocks", "block.seals", "인장 stands 1 times")
     assert told["broken"] == ("failed", "blocks", "block-error", "seals: ValueError: cannot read 망가진")
     assert found["spam"]["failed_rules"][0] == "block.C4QualityFilter"
-    assert any(rule.startswith("gopher.") for rule in found["spam"]["failed_rules"])
+    assert any(rule.startswith("hanji_en.") for rule in found["spam"]["failed_rules"])
     assert summary.failed == 1
     assert summary.kept + summary.dropped + summary.failed == summary.documents
 
