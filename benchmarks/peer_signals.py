@@ -1,6 +1,6 @@
 """Runs in datatrove's environment: its English filters over documents, one rule at a time or all in a chain.
 
-    python peer_signals.py numbers DOCUMENTS.jsonl    a line of JSON a document: numbers and verdicts by rule
+    python peer_signals.py numbers DOCUMENTS.jsonl [RULE]    a line of JSON a document: numbers, verdicts by rule
     python peer_signals.py speed DOCUMENTS.jsonl      for each line of standard input, the chain's CPU seconds
 
 The numbers are formed as the filters form them, with datatrove's own functions; the verdicts are the filters'.
@@ -55,6 +55,8 @@ def fineweb(**only):
 RULES = {
     "gopher.min_words": quality(min_doc_words=50),
     "gopher.max_words": quality(max_doc_words=100_000),
+    # Documents around 100,000 words would take hours.
+    "gopher.max_words at 1,000": quality(max_doc_words=1_000),
     "gopher.min_word_length": quality(min_avg_word_length=3),
     "gopher.max_word_length": quality(max_avg_word_length=10),
     "gopher.bullets": quality(max_bullet_lines_ratio=0.9),
@@ -119,10 +121,12 @@ def numbers(text):
     return found
 
 
-def verdicts(text):
-    """Names of the rules that drop a text on their own."""
+def verdicts(text, only):
+    """Names of the rules that drop a text on their own; of one rule, if ``only`` names it."""
     dropped = []
     for name, rule in RULES.items():
+        if only and not name.startswith(only):
+            continue
         try:
             answer = rule.filter(Document(text=text, id=""))
         except (ZeroDivisionError, ValueError):
@@ -145,12 +149,12 @@ def chain():
 
 
 def main():
-    mode, path = sys.argv[1:3]
+    mode, path, *only = sys.argv[1:]
     with Path(path).open(encoding="utf-8") as file:
         texts = [json.loads(line)["text"] for line in file]
     if mode == "numbers":
         for text in texts:
-            print(json.dumps({"numbers": numbers(text), "dropped": verdicts(text)}))
+            print(json.dumps({"numbers": numbers(text), "dropped": verdicts(text, only[0] if only else "")}))
         return
     steps = chain()
     for step in steps:

@@ -58,10 +58,13 @@ def english_words(
             i += 1
             continue
         first, before, seen = i, 0, 0
-        while i < end and not properties[i] & WHITE:
+        # Unsigned places: numba asks of no other whether they count from the end.
+        k, last_place = np.uint64(i), np.uint64(end)
+        while k < last_place and not properties[k] & WHITE:
             before = seen
-            seen |= properties[i]
-            i += 1
+            seen |= properties[k]
+            k += np.uint64(1)
+        i = np.int64(k)
         # Nearly every word is plain but for its last character, if that.
         last = i
         cut = seen & SPACY_MARK != 0

@@ -156,7 +156,8 @@ def prepare(
     for i in range(words):
         start, end = starts[i], ends[i]
         before, all_of, any_of = of_text, np.uint32(0xFFFFFFFF), np.uint32(0)
-        for k in range(start, end):
+        # Unsigned places: numba asks of no other whether they count from the end.
+        for k in range(np.uint64(start), np.uint64(end)):
             of_text = of_text * BASE + np.uint64(points[k] + 1)
             all_of &= properties[k]
             any_of |= properties[k]

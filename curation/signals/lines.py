@@ -247,11 +247,15 @@ def c4_counts(
     In other languages than English a line has as many sentences as it has ends of sentences, but one at least.
     """
     start, word = 0, 0
+    # English words cover all but the white space: those between it are where one does not begin at another's end.
+    marks = BREAK | ANCHOR if english else BREAK | ANCHOR | WHITE
     while start < count:
         end, found, longest, begun, seen = start, 0, 0, start, 0
         while True:
-            while end < count and not properties[end] & (BREAK | WHITE | ANCHOR):
-                end += 1
+            k = np.uint64(end)
+            while k < np.uint64(count) and not properties[k] & marks:
+                k += np.uint64(1)
+            end = np.int64(k)
             stop = end == count or (properties[end] & BREAK) != 0
             if stop or properties[end] & WHITE:
                 found += end > begun
@@ -263,7 +267,14 @@ def c4_counts(
                 seen |= _phrase(points, end, start, count)
             end += 1
         from_word = word
+        if english:
+            found, longest, begun, before = 0, 0, start, start - 1
         while word < words and starts[word] < end:
+            if english:
+                if starts[word] != before:
+                    found, begun = found + 1, np.int64(starts[word])
+                before = np.int64(ends[word])
+                longest = max(longest, before - begun)
             word += 1
         if found >= 3 and longest <= 1000:
             first, last = _strip(properties, start, end)
