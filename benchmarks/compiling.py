@@ -59,18 +59,23 @@ def run(cache: str) -> dict[str, float]:
     return found | {"wall": time.perf_counter() - started}
 
 
+def compiled(cold: dict[str, float], warm: dict[str, float]) -> float:
+    """Processor seconds of compiling: what a start with a warm cache (Python, libraries, loading) does not take."""
+    return cold["cpu"] - warm["cpu"]
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         cold = run(cache)
         warm = min((run(cache) for _ in range(5)), key=lambda one: one["wall"])
     table = [
         Row(
-            "all kernels, empty cache",
+            "all kernels compiled: empty cache less warm cache",
             "",
-            f"{cold['cpu']:.1f} s of processor, {cold['wall']:.1f} s",
+            f"{compiled(cold, warm):.1f} s of processor",
             "",
             f"≤ {MOST_COLD:.0f} s",
-            cold["cpu"] <= MOST_COLD,
+            compiled(cold, warm) <= MOST_COLD,
         ),
         Row(
             "a worker ready to measure, warm cache",

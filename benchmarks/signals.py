@@ -80,7 +80,7 @@ def _made(what: str, chance: random.Random, sentences: list[str], degree: float)
             return " ".join(chance.choices(sentences, k=30 + int(degree * 60)))
         case "min_word_length" | "max_word_length":
             words = [chance.choice(["a", "I", "of", "to", "it", "on", "an", "by"]) for _ in range(80)]
-            words = words if what.startswith("min") else ["characteristically"] * 60
+            words = words if what.startswith("min") else ["characteristically"] * 20
             return " ".join([*words, *" ".join(body).split()[: int(degree * 80)]])
         case "hashes" | "ellipses":
             mark = "#" if what == "hashes" else "..."

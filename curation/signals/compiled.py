@@ -15,11 +15,12 @@ import ast
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import types
 
 import hanji
 
@@ -51,7 +52,15 @@ def _compiled(function: Function, *, counting: bool) -> Function:
         )
     numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     # Said either way: a function would take the option over from the one that calls it.
-    return numba.njit(cache=True, nogil=True, _nrt=counting)(function)  # type: ignore[no-any-return]
+    dispatcher = numba.njit(cache=True, nogil=True, _nrt=counting)(function)
+    dispatcher.get_call_template = partial(_without_literals, dispatcher.get_call_template)
+    return dispatcher  # type: ignore[no-any-return]
+
+
+def _without_literals(get_call_template: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """What numba asks before a kernel calls another: one compilation for all integers, not one more for a 0."""
+    plain = {name: types.unliteral(kind) for name, kind in dict(kws).items()}
+    return get_call_template(tuple(types.unliteral(kind) for kind in args), plain)
 
 
 @cache

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from hanji.curation.signals import lines, nemo, nemo_room, refinedweb, structure, words
+from hanji.curation.signals import lines, nemo, refinedweb, structure, words
 from hanji.curation.signals.characters import (
     DIGIT,
     HAN,
@@ -15,11 +17,12 @@ from hanji.curation.signals.characters import (
     SPACE,
     decode_utf8,
 )
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.english import EnglishTables, english_words
 from hanji.curation.signals.grams import Scratch
 from hanji.curation.signals.lines import LineRoom, c4_counts, line_counts
 from hanji.curation.signals.nemo import NemoTables, nemo_counts
+from hanji.curation.signals.nemo_room import NemoScratch
 from hanji.curation.signals.refinedweb import refinedweb_counts
 from hanji.curation.signals.spaced import spaced_words
 from hanji.curation.signals.structure import structure_counts
@@ -50,7 +53,30 @@ NEMO = REFINEDWEB + len(refinedweb.COLUMNS)
 END = NEMO + len(nemo.COLUMNS)
 
 
-@kernel
+class DocumentRoom(NamedTuple):
+    """Room for one document, made once a table: see :func:`document_room`."""
+
+    points: np.ndarray
+    properties: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    spaced: np.ndarray
+    halves: np.ndarray
+
+
+def document_room(characters: int) -> DocumentRoom:
+    """Room for documents of at most this many characters: their points, properties, words, counts of classes."""
+    return DocumentRoom(
+        points=np.empty(characters, np.int32),
+        properties=np.empty(characters, np.uint32),
+        starts=np.empty(characters + 1, np.int32),
+        ends=np.empty(characters + 1, np.int32),
+        spaced=np.empty((characters // 2 + 1, 4), np.int64),
+        halves=np.zeros((2, 16), np.int64),
+    )
+
+
+@pure_kernel
 def measure_all(
     data: np.ndarray,
     offsets: np.ndarray,
@@ -59,32 +85,27 @@ def measure_all(
     table: PropertyTable,
     english: EnglishTables,
     nemo_tables: NemoTables,
+    texts: DocumentRoom,
     room: Scratch,
     line_room: LineRoom,
-    core_only: bool,
-) -> np.ndarray:
-    """Counts of all documents: int64[documents, columns], columns as in COLUMNS; with ``core_only`` to STRUCTURE.
+    nemo_scratch: NemoScratch,
+    out: np.ndarray,
+) -> None:
+    """Counts of all documents into ``out``: int64[documents, columns], zeros; columns as in COLUMNS.
 
+    Where it is STRUCTURE columns wide, the counts that come after are left out.
     data: uint8[bytes] of UTF-8; offsets: int64[documents + 1]; languages: int8, 1 for Korean, else 0;
     stop_words: uint64[2, n], hashes of the English list and of Korean word endings, padded with 0.
     """
     documents = len(offsets) - 1
-    longest = 1
-    for i in range(documents):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    points = np.empty(longest, np.int32)
-    properties = np.empty(longest, np.uint32)
-    starts = np.empty(longest + 1, np.int32)
-    ends = np.empty(longest + 1, np.int32)
-    spaced = np.empty((longest // 2 + 1, 4), np.int64)
-    nemo_scratch = nemo_room.scratch(longest)
-    out = np.zeros((documents, STRUCTURE if core_only else END), np.int64)
+    points, properties, starts, ends = texts.points, texts.properties, texts.starts, texts.ends
+    spaced, halves = texts.spaced, texts.halves
     for i in range(documents):
         row = out[i]
         count = decode_utf8(data, offsets[i], offsets[i + 1], points)
         look_up(points, count, table, properties)
         korean = languages[i] == 1
-        _characters(points, properties, count, row[CHARACTERS:WORDS])
+        _characters(points, properties, count, halves, row[CHARACTERS:WORDS])
         if korean:
             found = korean_words(points, properties, count, starts, ends)
         else:
@@ -95,20 +116,22 @@ def measure_all(
         c4_counts(
             points, properties, count, starts, ends, found, english, not korean, line_room, row[C4:STRUCTURE]
         )
-        if core_only:
+        if out.shape[1] == STRUCTURE:
             continue
         between_spaces = spaced_words(points, properties, count, spaced)
         structure_counts(points, properties, spaced, between_spaces, count, row[STRUCTURE:REFINEDWEB])
         refinedweb_counts(points, properties, spaced, between_spaces, count, row[REFINEDWEB:NEMO])
         nemo_counts(points, properties, count, nemo_tables, nemo_scratch, row[NEMO:END])
-    return out
 
 
-@kernel
-def _characters(points: np.ndarray, properties: np.ndarray, count: int, row: np.ndarray) -> None:
+@pure_kernel
+def _characters(
+    points: np.ndarray, properties: np.ndarray, count: int, halves: np.ndarray, row: np.ndarray
+) -> None:
     """Counts of characters by class, and of single signs."""
     # Two histograms in turn: a count need not wait for the one of the character before.
-    halves = np.zeros((2, 16), np.int64)
+    for kind in range(16):
+        halves[0, kind] = halves[1, kind] = 0
     dots, hashes, ellipses, brackets, sentences = 0, 0, 0, 0, 0
     for i in range(count):
         kind = properties[i] & CLASS_MASK
@@ -127,8 +150,7 @@ def _characters(points: np.ndarray, properties: np.ndarray, count: int, row: np.
             brackets += 1
         if properties[i] & TERMINAL and (i + 1 == count or (properties[i + 1] & CLASS_MASK) <= SPACE):
             sentences += i == 0 or not properties[i - 1] & TERMINAL
-    classes = halves[0] + halves[1]
     row[0] = count
-    row[1], row[2], row[3], row[4] = classes[HANGUL], classes[JAMO], classes[HAN], classes[KANA]
-    row[5], row[6], row[7] = classes[LATIN], classes[DIGIT], classes[SPACE]
+    for place, kind in enumerate((HANGUL, JAMO, HAN, KANA, LATIN, DIGIT, SPACE)):
+        row[1 + place] = halves[0, kind] + halves[1, kind]
     row[8], row[9], row[10], row[11] = hashes, ellipses, brackets, sentences

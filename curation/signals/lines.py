@@ -45,8 +45,12 @@ C4_COLUMNS: dict[str, str] = {
 _JAVASCRIPT, _LOREM, _POLICY, _BRACKET, _CITATION = 1, 2, 4, 8, 16
 
 
+_LONGEST = len("[citation needed]")
+
+
 def _points(phrase: str) -> tuple[int, ...]:
-    return tuple(map(ord, phrase))
+    """Its code points and zeros after them: of one length, so that a kernel is compiled once for all phrases."""
+    return tuple(map(ord, phrase.ljust(_LONGEST, "\0")))
 
 
 # Phrases as tuples of code points: constants that kernels index without making strings.
@@ -371,17 +375,17 @@ def _citation(points: np.ndarray, properties: np.ndarray, start: int, last: int)
     if i < last and points[i] == 93:
         return i + 1 - start
     if _stands(points, start, last, _EDIT):
-        return len(_EDIT)
-    return len(_NEEDED) if _stands(points, start, last, _NEEDED) else 0
+        return len("[edit]")
+    return _LONGEST if _stands(points, start, last, _NEEDED) else 0
 
 
 @pure_kernel
 def _stands(points: np.ndarray, start: int, last: int, phrase: tuple[int, ...]) -> bool:
     """Whether an ASCII phrase stands at ``start``, as it is written."""
-    if start < 0 or start + len(phrase) > last:
-        return False
-    for k in range(len(phrase)):  # noqa: SIM110 (a generator would be slow here)
-        if points[start + k] != phrase[k]:
+    for k in range(_LONGEST):
+        if phrase[k] == 0:
+            return True
+        if start + k >= last or points[start + k] != phrase[k]:
             return False
     return True
 
@@ -391,10 +395,12 @@ def _stands_in_any_case(
     points: np.ndarray, start: int, first: int, last: int, phrase: tuple[int, ...]
 ) -> bool:
     """The same for a lower-case phrase in any case; ``start`` may lie before ``first``, and then it does not."""
-    if start < first or start + len(phrase) > last:
+    if start < first:
         return False
-    for k in range(len(phrase)):  # noqa: SIM110
-        if _lower(points[start + k]) != phrase[k]:
+    for k in range(_LONGEST):
+        if phrase[k] == 0:
+            return True
+        if start + k >= last or _lower(points[start + k]) != phrase[k]:
             return False
     return True
 
@@ -438,9 +444,9 @@ def _cookies(points: np.ndarray, at: int, first: int, last: int) -> int:
     if _stands_in_any_case(points, at, first, last, _COOKIE_POLICY):
         return _POLICY
     found = (
-        _stands_in_any_case(points, at + 7 - len(_USES), first, last, _USES)
-        or _stands_in_any_case(points, at + 7 - len(_USE_OF), first, last, _USE_OF)
-        or _stands_in_any_case(points, at + 7 - len(_USE), first, last, _USE)
+        _stands_in_any_case(points, at - 5, first, last, _USES)
+        or _stands_in_any_case(points, at - 7, first, last, _USE_OF)
+        or _stands_in_any_case(points, at - 4, first, last, _USE)
     )
     return _POLICY if found else 0
 

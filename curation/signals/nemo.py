@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hanji.curation.signals.characters import decode_utf8, mix
-from hanji.curation.signals.compiled import kernel, pure_kernel
+from hanji.curation.signals.compiled import pure_kernel
 from hanji.curation.signals.nemo_grams import GRAM_COLUMNS, gram_counts
 from hanji.curation.signals.nemo_lines import (
     LINE_COLUMNS,
@@ -86,22 +86,32 @@ def tables() -> NemoTables:
     return NemoTables(np.array(ranges, np.int32), *phrase_table(), url_characters())
 
 
-@kernel
 def nemo_table(
     data: np.ndarray, offsets: np.ndarray, characters: PropertyTable, tables: NemoTables, width: int
 ) -> np.ndarray:
     """These signals alone, of texts in UTF-8 (uint8, int64[documents + 1]): int64[documents, width]."""
-    longest = np.int64(1)
-    for i in range(len(offsets) - 1):
-        longest = max(longest, offsets[i + 1] - offsets[i])
-    points, properties = np.empty(longest, np.int32), np.empty(longest, np.uint32)
-    room = scratch(int(longest))
+    longest = int(np.diff(offsets).max(initial=1))
     out = np.zeros((len(offsets) - 1, width), np.int64)
+    points, properties = np.empty(longest, np.int32), np.empty(longest, np.uint32)
+    _fill(data, offsets, characters, tables, points, properties, scratch(longest), out)
+    return out
+
+
+@pure_kernel
+def _fill(
+    data: np.ndarray,
+    offsets: np.ndarray,
+    characters: PropertyTable,
+    tables: NemoTables,
+    points: np.ndarray,
+    properties: np.ndarray,
+    room: NemoScratch,
+    out: np.ndarray,
+) -> None:
     for i in range(len(offsets) - 1):
         count = decode_utf8(data, offsets[i], offsets[i + 1], points)
         look_up(points, count, characters, properties)
         nemo_counts(points, properties, count, tables, room, out[i])
-    return out
 
 
 @pure_kernel

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hanji.curation.signals.compiled import kernel, pure_kernel
+from hanji.curation.signals.compiled import pure_kernel
 
 SEEN_BYTES, SEEN_LEAST = 8, 128
 
@@ -56,7 +56,6 @@ class NemoScratch(NamedTuple):
     grams: Grams
 
 
-@kernel
 def scratch(characters: int) -> NemoScratch:
     """Room for documents of at most this many characters."""
     words = characters // 2 + 2

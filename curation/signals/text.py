@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.signals import english, nemo, unicode
+from hanji.curation.signals import english, nemo, nemo_room, unicode
 from hanji.curation.signals.columns import COLUMNS
 from hanji.curation.signals.grams import scratch
-from hanji.curation.signals.kernels import measure_all
+from hanji.curation.signals.kernels import STRUCTURE, document_room, measure_all
 from hanji.curation.signals.lines import line_room
 from hanji.curation.signals.words import finished_hash
 
@@ -44,7 +44,9 @@ def measure(
     raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
     korean = pc.fill_null(pc.equal(flat(languages), "ko"), False).to_numpy(zero_copy_only=False)
     longest = int(np.diff(bounds).max(initial=1))
-    counts = measure_all(
+    names = list(COLUMNS)[:STRUCTURE] if core_only else list(COLUMNS)
+    counts = np.zeros((len(array), len(names)), np.int64)
+    measure_all(
         raw,
         bounds,
         korean.astype(np.int8),
@@ -52,11 +54,12 @@ def measure(
         unicode.table(),
         english.tables(),
         nemo.tables(),
+        document_room(longest),
         scratch(longest),
         line_room(longest),
-        core_only,
+        nemo_room.scratch(longest),
+        counts,
     )
-    names = list(COLUMNS)[: counts.shape[1]]
     columns = {name: pa.array(counts[:, place]) for place, name in enumerate(names)}
     if core_only:
         return pa.table(columns)
