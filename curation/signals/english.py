@@ -64,7 +64,7 @@ def english_words(
             before = seen
             seen |= properties[k]
             k += np.uint64(1)
-        i = np.int64(k)
+        i = np.int64(k)  # type: ignore[assignment]
         # Nearly every word is plain but for its last character, if that.
         last = i
         cut = seen & SPACY_MARK != 0

@@ -126,7 +126,7 @@ def find(key: np.uint64, shift: np.uint64, stamp: np.uint64, entry: int, slots: 
     slot = np.int64(key >> shift)
     while slots[2 * slot + 1] >> np.uint64(32) == stamp:
         if slots[2 * slot] == key:
-            return np.int64(slots[2 * slot + 1] & np.uint64(0xFFFFFFFF))
+            return np.int64(slots[2 * slot + 1] & np.uint64(0xFFFFFFFF))  # type: ignore[return-value]
         slot = (slot + 1) & last
     slots[2 * slot] = key
     slots[2 * slot + 1] = stamp << np.uint64(32) | np.uint64(entry)
@@ -306,7 +306,7 @@ def duplicate_grams(words: int, room: Scratch, row: np.ndarray) -> None:
             i = np.int64(candidates[place])
             if i >= after and find(gram[place], shift, stamp, 0, slots) >= 0:
                 covered += length_prefix[i + n] - length_prefix[i]
-                after = i + n
+                after = i + n  # type: ignore[assignment]
         row[n - 5] = covered
 
 

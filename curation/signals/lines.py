@@ -259,7 +259,7 @@ def c4_counts(
             k = np.uint64(end)
             while k < np.uint64(count) and not properties[k] & marks:
                 k += np.uint64(1)
-            end = np.int64(k)
+            end = np.int64(k)  # type: ignore[assignment]
             stop = end == count or (properties[end] & BREAK) != 0
             if stop or properties[end] & WHITE:
                 found += end > begun
@@ -276,8 +276,8 @@ def c4_counts(
         while word < words and starts[word] < end:
             if english:
                 if starts[word] != before:
-                    found, begun = found + 1, np.int64(starts[word])
-                before = np.int64(ends[word])
+                    found, begun = found + 1, np.int64(starts[word])  # type: ignore[assignment]
+                before = np.int64(ends[word])  # type: ignore[assignment]
                 longest = max(longest, before - begun)
             word += 1
         if found >= 3 and longest <= 1000:
