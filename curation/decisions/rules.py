@@ -61,7 +61,8 @@ def preset_rules(preset: str | Preset) -> tuple[Rule, ...]:
 
     Raises RecipeError for an unknown preset or signal.
     """
-    return _rules_of(the_preset(preset))
+    content = the_preset(preset)
+    return tuple(_compiled(content.preset, content.rules, f"preset {content.preset}: rules"))
 
 
 def the_preset(preset: str | Preset) -> Preset:
@@ -79,10 +80,6 @@ def _of_the_project(name: str) -> Preset:
         )
     text = resources.files("hanji.curation.decisions").joinpath("presets", f"{name}.yaml").read_text("utf-8")
     return parse_recipe(yaml.safe_load(text), Preset, origin=f"presets/{name}.yaml")
-
-
-def _rules_of(preset: Preset) -> tuple[Rule, ...]:
-    return tuple(_compiled(preset.preset, preset.rules, f"preset {preset.preset}: rules"))
 
 
 def _compiled(prefix: str, rules: list[recipe.Rule], where: str) -> list[Rule]:

@@ -5,28 +5,16 @@ A ratio with nothing below the line is 0. To add one, add a line to RATIOS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.signals import morphemes, nemo_ratios, refinedweb_ratios, structure_ratios
+from hanji.curation.signals import expressions, morphemes, nemo_ratios, refinedweb_ratios, structure_ratios
+from hanji.curation.signals.expressions import Columns, Expression, divide, share
 from hanji.curation.signals.text import SIGNALS
 from hanji.fingerprint import file_sha256
-
-Columns = Mapping[str, np.ndarray]
-Expression = Callable[[Columns], np.ndarray]
-
-
-def _share(part: str, whole: str) -> Expression:
-    return lambda c: _divide(c[part], c[whole])
-
-
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    out = np.zeros(len(part), np.float64)
-    np.divide(part, whole, out=out, where=whole != 0)
-    return out
 
 
 def _letters(c: Columns) -> np.ndarray:
@@ -34,87 +22,87 @@ def _letters(c: Columns) -> np.ndarray:
 
 
 RATIOS: dict[str, tuple[str, Expression]] = {
-    "mean_word_length": ("characters per word", _share("content_word_characters", "content_words")),
-    "alphabetic_word_share": ("words with a letter", _share("alphabetic_words", "words")),
-    "hashes_per_word": ("# per word", _share("hash_symbols", "words")),
-    "ellipses_per_word": ("… per word", _share("ellipses", "words")),
-    "newlines_per_word": ("newlines per word", _share("newlines", "words")),
-    "bullet_line_share": ("lines that begin with • or -", _share("bullet_lines", "break_lines")),
-    "ellipsis_line_share": ("lines that end in an ellipsis", _share("ellipsis_lines", "break_lines")),
-    "punctuated_line_share": ("lines that end in terminal punctuation", _share("punctuated_lines", "lines")),
-    "short_line_share": ("lines of at most 30 characters", _share("short_lines", "lines")),
+    "mean_word_length": ("characters per word", share("content_word_characters", "content_words")),
+    "alphabetic_word_share": ("words with a letter", share("alphabetic_words", "words")),
+    "hashes_per_word": ("# per word", share("hash_symbols", "words")),
+    "ellipses_per_word": ("… per word", share("ellipses", "words")),
+    "newlines_per_word": ("newlines per word", share("newlines", "words")),
+    "bullet_line_share": ("lines that begin with • or -", share("bullet_lines", "break_lines")),
+    "ellipsis_line_share": ("lines that end in an ellipsis", share("ellipsis_lines", "break_lines")),
+    "punctuated_line_share": ("lines that end in terminal punctuation", share("punctuated_lines", "lines")),
+    "short_line_share": ("lines of at most 30 characters", share("short_lines", "lines")),
     "repeated_line_character_share": (
         "characters, newlines apart, in lines that stood before",
-        lambda c: _divide(c["repeated_line_characters"], c["characters"] - c["newlines"]),
+        lambda c: divide(c["repeated_line_characters"], c["characters"] - c["newlines"]),
     ),
-    "duplicate_line_share": ("lines that stood before", _share("duplicate_lines", "split_lines")),
+    "duplicate_line_share": ("lines that stood before", share("duplicate_lines", "split_lines")),
     "duplicate_line_character_share": (
         "characters in lines that stood before",
-        _share("duplicate_line_characters", "characters"),
+        share("duplicate_line_characters", "characters"),
     ),
     "duplicate_paragraph_share": (
         "paragraphs that stood before",
-        _share("duplicate_paragraphs", "paragraphs"),
+        share("duplicate_paragraphs", "paragraphs"),
     ),
     "duplicate_paragraph_character_share": (
         "characters in paragraphs that stood before",
-        _share("duplicate_paragraph_characters", "characters"),
+        share("duplicate_paragraph_characters", "characters"),
     ),
     **{
         f"top_{n}_gram_share": (
             f"characters that the most frequent word {n}-gram covers",
-            _share(f"top_{n}_gram_characters", "characters"),
+            share(f"top_{n}_gram_characters", "characters"),
         )
         for n in range(2, 5)
     },
     **{
         f"duplicate_{n}_gram_share": (
             f"characters in word {n}-grams that stood before",
-            _share(f"duplicate_{n}_gram_characters", "characters"),
+            share(f"duplicate_{n}_gram_characters", "characters"),
         )
         for n in range(5, 11)
     },
     "sentence_ends_per_line": (
         "sentence ends with a mark per line",
-        lambda c: _divide(c["sentences"], c["lines"]),
+        lambda c: divide(c["sentences"], c["lines"]),
     ),
     "hangul_share": (
         "Hangul (syllables and jamo) and hanja among letters",
-        lambda c: _divide(c["hangul"] + c["jamo"] + c["han"], _letters(c)),
+        lambda c: divide(c["hangul"] + c["jamo"] + c["han"], _letters(c)),
     ),
-    "latin_share": ("Latin letters among letters", lambda c: _divide(c["latin"], _letters(c))),
-    "han_share": ("hanja among letters", lambda c: _divide(c["han"], _letters(c))),
-    "jamo_share": ("jamo that stand alone (ㅋㅋ, ㅠㅠ) among characters", _share("jamo", "characters")),
-    "digit_share": ("digits among characters", _share("digits", "characters")),
-    "space_share": ("white space among characters", _share("spaces", "characters")),
+    "latin_share": ("Latin letters among letters", lambda c: divide(c["latin"], _letters(c))),
+    "han_share": ("hanja among letters", lambda c: divide(c["han"], _letters(c))),
+    "jamo_share": ("jamo that stand alone (ㅋㅋ, ㅠㅠ) among characters", share("jamo", "characters")),
+    "digit_share": ("digits among characters", share("digits", "characters")),
+    "space_share": ("white space among characters", share("spaces", "characters")),
     "letter_share": (
         "letters among characters that are no space",
-        lambda c: _divide(_letters(c), c["characters"] - c["spaces"]),
+        lambda c: divide(_letters(c), c["characters"] - c["spaces"]),
     ),
-    "replaced_share": ("characters that could not be decoded", _share("replaced_characters", "characters")),
+    "replaced_share": ("characters that could not be decoded", share("replaced_characters", "characters")),
     **structure_ratios.RATIOS,
     **refinedweb_ratios.RATIOS,
     **nemo_ratios.RATIOS,
     # Of Korean morphemes: there is a column for them only in runs in which a rule judges one.
     "kiwi_mean_word_length": (
         "characters per morpheme that is not punctuation alone",
-        _share("kiwi_content_word_characters", "kiwi_content_words"),
+        share("kiwi_content_word_characters", "kiwi_content_words"),
     ),
-    "kiwi_alphabetic_word_share": ("morphemes with a letter", _share("kiwi_alphabetic_words", "kiwi_words")),
-    "kiwi_hashes_per_word": ("# per morpheme", _share("hash_symbols", "kiwi_words")),
-    "kiwi_ellipses_per_word": ("… or ... per morpheme", _share("ellipses", "kiwi_words")),
-    "kiwi_newlines_per_word": ("newlines per morpheme", _share("newlines", "kiwi_words")),
+    "kiwi_alphabetic_word_share": ("morphemes with a letter", share("kiwi_alphabetic_words", "kiwi_words")),
+    "kiwi_hashes_per_word": ("# per morpheme", share("hash_symbols", "kiwi_words")),
+    "kiwi_ellipses_per_word": ("… or ... per morpheme", share("ellipses", "kiwi_words")),
+    "kiwi_newlines_per_word": ("newlines per morpheme", share("newlines", "kiwi_words")),
     **{
         f"kiwi_top_{n}_gram_share": (
             f"characters that the most frequent {n}-gram of morphemes covers",
-            _share(f"kiwi_top_{n}_gram_characters", "kiwi_characters"),
+            share(f"kiwi_top_{n}_gram_characters", "kiwi_characters"),
         )
         for n in range(2, 5)
     },
     **{
         f"kiwi_duplicate_{n}_gram_share": (
             f"characters in {n}-grams of morphemes that stood before",
-            _share(f"kiwi_duplicate_{n}_gram_characters", "kiwi_characters"),
+            share(f"kiwi_duplicate_{n}_gram_characters", "kiwi_characters"),
         )
         for n in range(5, 11)
     },
@@ -135,7 +123,7 @@ def names() -> dict[str, str]:
 
 def identity() -> str:
     """Hash of the files with expressions: one that changed judges again, without anybody raising a version."""
-    modules = (nemo_ratios, refinedweb_ratios, structure_ratios)
+    modules = (expressions, nemo_ratios, refinedweb_ratios, structure_ratios)
     return " ".join(file_sha256(path) for path in (__file__, *(str(module.__file__) for module in modules)))
 
 

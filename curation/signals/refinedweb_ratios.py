@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-import numpy as np
-
-Columns = Mapping[str, np.ndarray]
-Expression = Callable[[Columns], np.ndarray]
+from hanji.curation.signals.expressions import Expression, share
 
 
 def _share(part: str, whole: str) -> Expression:
-    return lambda c: _divide(c[f"refinedweb_{part}"], c[f"refinedweb_{whole}"])
-
-
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    out = np.zeros(len(part), np.float64)
-    np.divide(part, whole, out=out, where=whole != 0)
-    return out
+    return share(f"refinedweb_{part}", f"refinedweb_{whole}")
 
 
 RATIOS: dict[str, tuple[str, Expression]] = {
