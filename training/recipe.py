@@ -17,7 +17,18 @@ from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
 from hanji.storage import is_url
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
+from hanji.training.parallel import ParallelSettings as ParallelSettings
+from hanji.training.parallel import check_layout
 from hanji.training.presets import PRESETS
+
+
+class RopeScalingSettings(Settings):
+    """Llama 3's rule for rotary positions beyond the original length (hanji.training.model.shape.RopeScaling)."""
+
+    factor: float = 8.0
+    low_freq_factor: float = 1.0
+    high_freq_factor: float = 4.0
+    original_max_position_embeddings: int = 8192
 
 
 class ModelSettings(Settings):
@@ -32,6 +43,7 @@ class ModelSettings(Settings):
     head_dim: int | None = None
     tied: bool | None = None
     rope_theta: float | None = None
+    rope_scaling: RopeScalingSettings | None = None
     norm_eps: float | None = None
     init_std: float | None = None
     seq_length: int | None = None
@@ -51,27 +63,11 @@ class ModelSettings(Settings):
     def shape(self) -> ModelShape:
         """The sizes, preset and changes put together. Raises RecipeError for what is missing."""
         given = {k: v for k, v in self.model_dump(exclude={"preset"}).items() if v is not None}
-        base = PRESETS[self.preset].model_dump() if self.preset else {}
-        missing = [
-            name
-            for name, field in ModelShape.model_fields.items()
-            if field.is_required() and name not in base and name not in given
-        ]
+        base = PRESETS[self.preset].as_dict() if self.preset else {}
+        missing = [name for name in ModelShape.required() if name not in base and name not in given]
         if missing:
             raise RecipeError(f"model: without a preset these fields are required: {', '.join(missing)}")
-        return ModelShape.model_validate({**base, **given})
-
-
-class ParallelSettings(Settings):
-    """How ranks share the model. Sequence and context parallelism are not offered yet."""
-
-    tensor: int = Field(default=1, ge=1, description="ranks that share each matrix")
-    pipeline: int = Field(default=1, ge=1, description="ranks that share the layers, one after another")
-    data: int = Field(default=1, ge=1, description="copies of the model, each with its part of the batch")
-
-    @property
-    def ranks(self) -> int:
-        return self.tensor * self.pipeline * self.data
+        return ModelShape.from_dict({**base, **given})
 
 
 class StageSettings(Settings):
@@ -166,6 +162,11 @@ class TrainingRecipe(Settings):
     batch: BatchSettings = BatchSettings()
     schedule: ScheduleSettings
     optimizer: OptimizerSettings = OptimizerSettings()
+    attention: Literal["across", "within"] = Field(
+        default="across",
+        description="whether a token attends to all earlier tokens of its sample, or to those of its own document; "
+        "a document ends with its EOD",
+    )
     checkpoint: CheckpointSettings = CheckpointSettings()
     validation: ValidationSettings = ValidationSettings()
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -177,27 +178,13 @@ class TrainingRecipe(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingRecipe:
-        shape, parallel, batch = self.model.shape(), self.parallel, self.batch
-        for field, value in (
-            ("model.heads", shape.heads),
-            ("model.kv_heads", shape.kv_heads),
-            ("model.ffn", shape.ffn),
-            ("the padded vocabulary's multiple", VOCABULARY_MULTIPLE),
-        ):
-            if value % parallel.tensor:
-                raise RecipeError(
-                    f"parallel.tensor: {parallel.tensor} ranks cannot share {field} = {value} evenly"
-                )
-        if shape.layers % parallel.pipeline:
-            raise RecipeError(
-                f"parallel.pipeline: {parallel.pipeline} ranks cannot share model.layers = {shape.layers} evenly"
-            )
-        per_pass = batch.micro_size * parallel.data
-        if batch.global_size % per_pass:
-            raise RecipeError(
-                f"batch.global_size: {batch.global_size} is not a multiple of batch.micro_size × "
-                f"parallel.data = {batch.micro_size} × {parallel.data}"
-            )
+        check_layout(
+            self.parallel,
+            self.shape,
+            vocabulary_multiple=VOCABULARY_MULTIPLE,
+            global_size=self.batch.global_size,
+            micro_size=self.batch.micro_size,
+        )
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
@@ -240,9 +227,9 @@ class TrainingRecipe(Settings):
         """
         described = self.model_dump(
             mode="json",
-            include={"name", "stages", "schedule", "optimizer", "precision", "seed"},
+            include={"name", "stages", "schedule", "optimizer", "attention", "precision", "seed"},
         )
-        return {**described, "model": self.shape.model_dump(), "global_size": self.batch.global_size}
+        return {**described, "model": self.shape.as_dict(), "global_size": self.batch.global_size}
 
     def identity_fingerprint(self) -> str:
         """Fingerprint of :meth:`identity`."""

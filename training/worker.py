@@ -60,7 +60,7 @@ def work(recipe: TrainingRecipe) -> None:
                 recipe,
                 data,
                 NextToken(vocab_size, recipe.optimizer.z_loss),
-                model,
+                [model],
                 layout,
                 event_sink(),
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,7 +67,7 @@ class Checkpoints:
     def path(self, step: int) -> str:
         return self.storage.describe(directory_name(step))
 
-    def save(self, commit: Commit, model: Any, optimizer: Any, layout: Layout) -> None:
+    def save(self, commit: Commit, chunks: Sequence[Any], optimizer: Any, layout: Layout) -> None:
         """Save and commit; every rank calls it. Replaces an uncommitted save of the same step."""
         from megatron.core import dist_checkpointing
 
@@ -76,7 +77,7 @@ class Checkpoints:
             assert self.storage.local is not None
             (self.storage.local / name).mkdir(parents=True)
         dist.barrier()
-        state = _state(model, optimizer, layout, loading=False)
+        state = _state(chunks, optimizer, layout, loading=False)
         dist_checkpointing.save(state, self.path(commit.step))
         dist.barrier()
         if layout.is_main:
@@ -85,16 +86,17 @@ class Checkpoints:
             self._prune(commit.step)
         dist.barrier()
 
-    def load(self, commit: Commit, model: Any, optimizer: Any, layout: Layout) -> None:
+    def load(self, commit: Commit, chunks: Sequence[Any], optimizer: Any, layout: Layout) -> None:
         """Load model, optimizer and, at the same number of ranks, random state; every rank calls it."""
         from megatron.core import dist_checkpointing
         from megatron.core.dist_checkpointing.validation import StrictHandling
 
-        state = _state(model, optimizer, layout, loading=True, with_random=commit.ranks == layout.ranks)
+        state = _state(chunks, optimizer, layout, loading=True, with_random=commit.ranks == layout.ranks)
         loaded = dist_checkpointing.load(
             state, self.path(commit.step), strict=StrictHandling.RAISE_UNEXPECTED
         )
-        _bare(model).load_state_dict(loaded["model"])
+        for chunk, weights in zip(chunks, loaded["model"], strict=True):
+            _bare(chunk).load_state_dict(weights)
         optimizer.load_state_dict(loaded["optimizer"])
         if "random" in loaded:
             _set_random_state(loaded["random"])
@@ -123,14 +125,17 @@ def directory_name(step: int) -> str:
 
 
 def _state(
-    model: Any, optimizer: Any, layout: Layout, *, loading: bool, with_random: bool = True
+    chunks: Sequence[Any], optimizer: Any, layout: Layout, *, loading: bool, with_random: bool = True
 ) -> dict[str, Any]:
     from megatron.core.dist_checkpointing.mapping import ShardedObject
 
-    described = _bare(model).sharded_state_dict()
+    # A list in memory alone: tensors are stored by keys with global layer numbers, whatever chunk has them.
+    described = [_bare(chunk).sharded_state_dict() for chunk in chunks]
     state = {
         "model": described,
-        "optimizer": optimizer.sharded_state_dict(described, is_loading=loading, metadata=_OPTIMIZER_FORM),
+        "optimizer": optimizer.sharded_state_dict(
+            {"chunks": described}, is_loading=loading, metadata=_OPTIMIZER_FORM
+        ),
     }
     if with_random:
         state["random"] = ShardedObject(

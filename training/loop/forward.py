@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 
-from hanji.training.data.batches import MicroBatch
+from hanji.training.data.batches import MicroBatch, context_part
 from hanji.training.loop.layout import Layout
 from hanji.training.loop.objective import Batch, LossSums, Objective
 
 
-def to_device(batch: MicroBatch, device: torch.device) -> Batch:
-    """Copy a micro-batch's arrays to a device."""
+def to_device(batch: MicroBatch, layout: Layout) -> Batch:
+    """Copy a rank's part of a micro-batch to its device."""
 
-    def copy(array: Any) -> torch.Tensor:
-        return torch.from_numpy(array.copy()).to(device, non_blocking=True)
+    def copy(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array.copy()).to(layout.device, non_blocking=True)
+
+    def part(array: np.ndarray) -> torch.Tensor:
+        return copy(context_part(array, layout.context_rank, layout.context_ranks))
 
     return Batch(
-        tokens=copy(batch.tokens),
-        labels=copy(batch.labels),
-        mask=copy(batch.mask),
-        positions=copy(batch.positions),
+        tokens=part(batch.tokens),
+        labels=part(batch.labels),
+        mask=part(batch.mask),
+        positions=part(batch.positions),
         component=copy(batch.component),
+        documents=None if batch.documents is None else copy(batch.documents),
     )
 
 
 def run_micro_batches(
-    model: Any,
+    chunks: Sequence[Any],
     objective: Objective,
     batches: Sequence[MicroBatch],
     layout: Layout,
@@ -39,12 +44,15 @@ def run_micro_batches(
 ) -> list[dict[str, torch.Tensor]]:
     """Run the schedule; returns each micro-batch's sums ("tokens" and the metrics) on the last stage, else [].
 
-    ``look`` sees the last stage's output and batch instead of the objective's loss (forward_only).
+    ``chunks`` are the model's parts on this rank in the order of their layers: one, or with the interleaved
+    schedule several, and then the number of batches is a multiple of ``layout.micro_batch_group``. With context
+    parallelism the sums are over this rank's part of each row. ``look`` sees the last stage's output and batch
+    instead of the objective's loss (forward_only).
     """
     from megatron.core.pipeline_parallel import get_forward_backward_func
 
     def forward_step(batches: Iterator[MicroBatch], model: Any) -> tuple[torch.Tensor, Any]:
-        batch = to_device(next(batches), layout.device)
+        batch = to_device(next(batches), layout)
         output = objective.forward(model, batch)
 
         def loss(output: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, dict[str, torch.Tensor]]:
@@ -58,9 +66,11 @@ def run_micro_batches(
 
     results: list[dict[str, torch.Tensor]] = get_forward_backward_func()(
         forward_step_func=forward_step,
-        data_iterator=iter(batches),
-        model=[model],
+        # Each chunk runs every micro-batch, so each has an iterator of its own.
+        data_iterator=[iter(batches) for _ in chunks],
+        model=list(chunks),
         num_microbatches=len(batches),
+        # Of the whole row: the schedule itself divides by the ranks that share it.
         seq_length=batches[0].tokens.shape[1],
         micro_batch_size=batches[0].tokens.shape[0],
         forward_only=forward_only,
@@ -69,7 +79,7 @@ def run_micro_batches(
 
 
 def sum_over_ranks(values: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """Sum of a vector over the data-parallel ranks, known to all ranks afterwards.
+    """Sum of a vector over the data- and context-parallel ranks, known to all ranks afterwards.
 
     The last pipeline stage has the values, and all ranks of a tensor-parallel group have the same, so one
     of each group gives them and the others give zeros.

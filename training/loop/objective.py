@@ -18,9 +18,11 @@ from hanji.training.loop.cross_entropy import vocabulary_cross_entropy
 
 @dataclass(frozen=True)
 class Batch:
-    """A micro-batch on this rank's device: tokens, labels, positions int64 and mask fp32, all [b, s].
+    """A micro-batch on this rank's device: tokens, labels, positions int64 and mask fp32, all [b, s / context].
 
-    ``component`` [b] says where each sample comes from, -1 for padding.
+    With context parallelism these are the rank's part of each row. ``component`` [b] says where each sample
+    comes from, -1 for padding. ``documents`` int32 [b, s] is the number of each token's document within its row,
+    always of the whole row, or None where attention runs across documents.
     """
 
     tokens: torch.Tensor
@@ -28,6 +30,7 @@ class Batch:
     mask: torch.Tensor
     positions: torch.Tensor
     component: torch.Tensor
+    documents: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class NextToken:
     z_loss: float
 
     def forward(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
-        output: torch.Tensor = model(batch.tokens, batch.positions, attention_mask=None)
+        # Megatron hands the attention mask on to every layer's attention, unread: ours takes the documents.
+        output: torch.Tensor = model(batch.tokens, batch.positions, attention_mask=batch.documents)
         return output
 
     def loss(self, output: torch.Tensor, batch: Batch) -> LossSums:

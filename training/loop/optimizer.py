@@ -7,16 +7,44 @@ Norm weights are not decayed (Megatron's custom; the paper does not say).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from hanji.training.recipe import OptimizerSettings
+if TYPE_CHECKING:
+    from hanji.training.recipe import OptimizerSettings
 
 
-def build_optimizer(model: Any, settings: OptimizerSettings, peak_lr: float, *, bf16: bool) -> Any:
-    """Megatron's DistributedOptimizer over a model wrapped in its DistributedDataParallel.
+def wrap_data_parallel(chunks: Sequence[torch.nn.Module]) -> list[Any]:
+    """Megatron's DistributedDataParallel around each chunk of the model.
 
+    Gradients are summed in fp32 and shared out among the data- and context-parallel ranks for the optimizer.
+    """
+    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
+
+    settings = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
+    return [DistributedDataParallel(config=c.config, ddp_config=settings, module=c) for c in chunks]
+
+
+def connect(chunks: Sequence[Any], optimizer: Any) -> None:
+    """What Megatron's schedules call: when to hold back reduction, how to finish gradients.
+
+    They read it from the first chunk's configuration.
+    """
+    from megatron.core.distributed import finalize_model_grads
+
+    config = chunks[0].config
+    holds = [chunk.no_sync for chunk in chunks]
+    config.no_sync_func = holds if len(holds) > 1 else holds[0]
+    config.grad_scale_func = optimizer.scale_loss
+    config.finalize_model_grads_func = finalize_model_grads
+
+
+def build_optimizer(chunks: Sequence[Any], settings: OptimizerSettings, peak_lr: float, *, bf16: bool) -> Any:
+    """Megatron's DistributedOptimizer over a model whose chunks are wrapped in its DistributedDataParallel.
+
+    The state is shared out among the data- and context-parallel ranks, which all hold the same weights.
     Transformer Engine's fused Adam where it is installed, torch's AdamW elsewhere.
     """
     from megatron.core import parallel_state
@@ -35,19 +63,20 @@ def build_optimizer(model: Any, settings: OptimizerSettings, peak_lr: float, *, 
         params_dtype=torch.bfloat16 if bf16 else torch.float32,
         use_distributed_optimizer=True,
     )
+    groups = parameter_groups(chunks, config.weight_decay)
     common = {"lr": peak_lr, "betas": settings.betas, "eps": settings.eps}
     if USING_PYTORCH_OPTIMIZER:
         # One fused kernel for all parameters; also on the CPU.
-        adam = Adam(parameter_groups(model, config.weight_decay), fused=True, **common)
+        adam = Adam(groups, fused=True, **common)
     else:
-        adam = Adam(parameter_groups(model, config.weight_decay), adam_w_mode=True, **common)
+        adam = Adam(groups, adam_w_mode=True, **common)
     optimizer = _distributed_optimizer_class()(
         adam,
         config,
         None,
         _zero_state,
-        model_chunks=[model],
-        per_model_buffers={0: model.buffers},
+        model_chunks=list(chunks),
+        per_model_buffers={index: chunk.buffers for index, chunk in enumerate(chunks)},
         data_parallel_group=parallel_state.get_data_parallel_group(with_context_parallel=True),
         data_parallel_group_gloo=parallel_state.get_data_parallel_group_gloo(with_context_parallel=True),
         data_parallel_group_idx=torch.distributed.get_rank(parallel_state.get_model_parallel_group()),
@@ -59,16 +88,17 @@ def build_optimizer(model: Any, settings: OptimizerSettings, peak_lr: float, *, 
     return optimizer
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def parameter_groups(chunks: Iterable[torch.nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups on every rank: matrices, decayed, and vectors (norms), not decayed.
 
     ``wd_mult`` and ``lr_mult`` are what Megatron tells groups apart by when it loads a checkpoint.
     """
     decayed: dict[str, Any] = {"params": [], "weight_decay": weight_decay, "wd_mult": 1.0}
     kept: dict[str, Any] = {"params": [], "weight_decay": 0.0, "wd_mult": 0.0}
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            (decayed if parameter.dim() > 1 else kept)["params"].append(parameter)
+    for model in chunks:
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                (decayed if parameter.dim() > 1 else kept)["params"].append(parameter)
     shared = {"lr_mult": 1.0, "is_expert_parallel": False, "is_decoupled_lr": False}
     return [{**group, **shared} for group in (decayed, kept)]
 

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from hanji.training.loop.layout import Layout
 from hanji.training.loop.lineage import family_node
 from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
-from hanji.training.loop.optimizer import build_optimizer, set_learning_rate
+from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
 from hanji.training.loop.schedule import MultiStep
 from hanji.training.loop.validation import Validation
 from hanji.training.recipe import TrainingRecipe
@@ -43,30 +43,41 @@ class Outcome:
 
 
 class Trainer:
-    """Trains a model on one rank of a process group that is already laid out."""
+    """Trains a model on one rank of a process group that is already laid out.
+
+    ``chunks`` are the model's parts on this rank in the order of their layers: several with the interleaved
+    schedule, else one.
+    """
 
     def __init__(
         self,
         recipe: TrainingRecipe,
         data: DataPlan,
         objective: Objective,
-        model: torch.nn.Module,
+        chunks: Sequence[torch.nn.Module],
         layout: Layout,
         tell: Callable[[dict[str, Any]], None],
     ) -> None:
         self.recipe, self.data, self.objective, self.layout = recipe, data, objective, layout
         self.tell = tell if layout.is_main else _silent
-        self.model = _wrapped(model)
+        self.chunks = wrap_data_parallel(chunks)
         self.optimizer = build_optimizer(
-            self.model,
+            self.chunks,
             recipe.optimizer,
             recipe.schedule.peak_lr,
             bf16=recipe.precision == "bf16",
         )
-        _connect(self.model, self.optimizer)
+        connect(self.chunks, self.optimizer)
         self.rate = MultiStep(recipe.schedule, recipe.total_steps)
         self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint.keep)
-        self.validation = Validation(data, recipe.shape.seq_length, recipe.validation.micro_size, layout)
+        self._eod = data.manifest.tokenizer.eod_id if recipe.attention == "within" else None
+        self.validation = Validation(
+            data,
+            recipe.shape.seq_length,
+            recipe.validation.micro_size,
+            layout,
+            within_documents=self._eod is not None,
+        )
         self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
         self.step = 0
         self._stop_asked = False
@@ -126,11 +137,13 @@ class Trainer:
                 self.recipe.batch.micro_size,
                 self.layout.data_rank,
                 self.layout.data_ranks,
+                self._eod,
             )
         )
-        self.model.zero_grad_buffer()
+        for chunk in self.chunks:
+            chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
-        results = run_micro_batches(self.model, self.objective, batches, self.layout, forward_only=False)
+        results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
         _, gradient_norm, _ = self.optimizer.step()
@@ -197,7 +210,7 @@ class Trainer:
                 f"{where}: its position in the data is not the one that this version computes for step "
                 f"{commit.step}; it was written by another version of the order"
             )
-        self.checkpoints.load(commit, self.model, self.optimizer, self.layout)
+        self.checkpoints.load(commit, self.chunks, self.optimizer, self.layout)
         self.step = commit.step
         self.tell({"kind": "resume", "step": commit.step, "text": f"going on from {where}"})
         return commit
@@ -217,7 +230,7 @@ class Trainer:
             ranks=self.layout.ranks,
             family=family_node(self.recipe, self.data, self.step, name, consumed),
         )
-        self.checkpoints.save(commit, self.model, self.optimizer, self.layout)
+        self.checkpoints.save(commit, self.chunks, self.optimizer, self.layout)
         self.tell({"kind": "checkpoint", "step": self.step, "path": self.checkpoints.path(self.step)})
 
     def _validate(self, metrics: MetricsFile | None, stage: str, when: str) -> None:
@@ -226,7 +239,7 @@ class Trainer:
                 self.tell({"kind": "note", "text": "the shards hold no valid text: no bits per byte"})
             return
         started = time.perf_counter()
-        result = self.validation.measure(self.model, self.objective)
+        result = self.validation.measure(self.chunks, self.objective)
         if metrics is None:
             return
         entry = {
@@ -272,23 +285,6 @@ def batch_digest(samples: SampleBatch) -> str:
     for array in (samples.component, samples.window, samples.epoch):
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _wrapped(model: torch.nn.Module) -> Any:
-    """Megatron's DistributedDataParallel, gradients reduced in fp32 and shared out for its optimizer."""
-    from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig
-
-    settings = DistributedDataParallelConfig(grad_reduce_in_fp32=True, use_distributed_optimizer=True)
-    return DistributedDataParallel(config=model.config, ddp_config=settings, module=model)
-
-
-def _connect(model: Any, optimizer: Any) -> None:
-    """What Megatron's schedules call: when to hold back reduction, how to finish gradients."""
-    from megatron.core.distributed import finalize_model_grads
-
-    model.config.no_sync_func = model.no_sync
-    model.config.grad_scale_func = optimizer.scale_loss
-    model.config.finalize_model_grads_func = finalize_model_grads
 
 
 def _silent(event: dict[str, Any]) -> None:

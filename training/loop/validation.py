@@ -9,7 +9,7 @@ counts: bits per byte compare across tokenizers, which a loss per token does not
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -38,7 +38,15 @@ class HeldOut:
 class Validation:
     """The held-out shards, cut into micro-batches once for the whole run."""
 
-    def __init__(self, data: DataPlan, seq_length: int, micro_size: int, layout: Layout) -> None:
+    def __init__(
+        self,
+        data: DataPlan,
+        seq_length: int,
+        micro_size: int,
+        layout: Layout,
+        *,
+        within_documents: bool = False,
+    ) -> None:
         self.components = {name: c for name, c in data.valid.items() if c.tokens and c.bytes}
         self.empty = tuple(
             sorted(name for name in set(data.valid) | set(data.train) if name not in self.components)
@@ -52,10 +60,15 @@ class Validation:
             micro_size,
             layout.data_rank,
             layout.data_ranks,
+            within_documents=within_documents,
+            group=layout.micro_batch_group,
         )
 
-    def measure(self, model: torch.nn.Module, objective: Objective) -> HeldOut:
-        """Bits per byte of the model as it is; all ranks call it and get the same answer."""
+    def measure(self, chunks: Sequence[torch.nn.Module], objective: Objective) -> HeldOut:
+        """Bits per byte of the model as it is; all ranks call it and get the same answer.
+
+        ``chunks`` are the model's parts on this rank.
+        """
         nats = torch.zeros(len(self.components), dtype=torch.float64)
 
         def add(output: torch.Tensor, batch: Batch) -> None:
@@ -64,12 +77,16 @@ class Validation:
             real = batch.component >= 0
             nats.index_add_(0, batch.component[real].cpu(), rows[real.cpu()])
 
-        model.eval()
+        for model in chunks:
+            model.eval()
+        group = self._layout.micro_batch_group
+        at_once = max(1, PASSES_AT_ONCE // group) * group
         with torch.no_grad():
-            for first in range(0, len(self._batches), PASSES_AT_ONCE):
-                chosen = self._batches[first : first + PASSES_AT_ONCE]
-                run_micro_batches(model, objective, chosen, self._layout, forward_only=True, look=add)
-        model.train()
+            for first in range(0, len(self._batches), at_once):
+                chosen = self._batches[first : first + at_once]
+                run_micro_batches(chunks, objective, chosen, self._layout, forward_only=True, look=add)
+        for model in chunks:
+            model.train()
         total = sum_over_ranks(nats.to(self._layout.device), self._layout).tolist()
         return held_out(self.components, dict(zip(self.components, total, strict=True)), self.empty)
 
