@@ -2,7 +2,7 @@
 
 *Transformer Engine*: the fields of Megatron's TransformerConfig say what it shall do
 (:func:`engine_fields`). *torch*: linear layers of our own on torch's scaled matrix product
-(:func:`enable_fp8`), for machines without Transformer Engine; on a CPU it is emulated. What the trainer needs
+(:func:`linears_of`), for machines without Transformer Engine; on a CPU it is emulated. What the trainer needs
 of either is the same: that weights stay for the micro-batches of a step (:func:`weights_stay`), and that one
 pass can be made in BF16 (:func:`without_fp8`).
 
@@ -12,16 +12,19 @@ Embedding, output layer, norms and attention stay in BF16 in both, as do the fir
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import torch
 import torch.distributed as dist
 
 from hanji.errors import RecipeError
 from hanji.training.model.fp8_linear import HISTORY, Fp8Linear, Recipe
+
+if TYPE_CHECKING:
+    from hanji.training.model.spec import Linears
 
 Provider = Literal["transformer_engine", "torch"]
 MULTIPLE = 16
@@ -109,34 +112,37 @@ def engine_fields(options: Fp8Options) -> dict[str, Any]:
     return fields
 
 
-def enable_fp8(model: torch.nn.Module, options: Fp8Options) -> list[str]:
-    """Let the linear layers of a model built on our torch layer spec compute in FP8; returns their names.
+def linears_of(options: Fp8Options, layers: int) -> Callable[[int], Linears]:
+    """The torch provider's matrices of each layer of the model, by its number from 0.
 
-    ``model``: this rank's GPTModel, wrapped or not. The first and last ``first_last_bf16`` layers of the whole
-    model stay as they are. Raises RecipeError when this GPU cannot.
+    The first and last ``first_last_bf16`` of all ``layers`` get Megatron's own. Raises RecipeError when this
+    GPU cannot multiply in FP8.
     """
-    if torch.cuda.is_available():
-        capability = torch.cuda.get_device_capability()
-        least = (9, 0) if options.recipe == "blockwise" else FIRST_CUDA
-        if capability < least:
-            raise RecipeError(
-                f"precision: fp8 with fp8.recipe = {options.recipe} needs a GPU of compute capability "
-                f"{least[0]}.{least[1]}; this one ({torch.cuda.get_device_name()}) has "
-                f"{capability[0]}.{capability[1]}"
-            )
-    named = []
-    for name, layer in model.named_modules():
-        number = getattr(layer, "layer_number", None)
-        if number is None or not hasattr(layer, "mlp"):
-            continue
-        edge = options.first_last_bf16
-        if number <= edge or number > layer.config.num_layers - edge:
-            continue
-        for part, linear in layer.named_modules():
-            if hasattr(type(linear), "fp8"):
-                linear.fp8 = Fp8Linear(options.recipe, fast_gradients=options.fast_gradients)
-                named.append(f"{name}.{part}")
-    return named
+    from hanji.training.model.fp8_parallel import Fp8ColumnParallelLinear, Fp8RowParallelLinear
+    from hanji.training.model.spec import Linears
+
+    _check_gpu(options.recipe)
+    settings = {"recipe": options.recipe, "fast_gradients": options.fast_gradients}
+    column = type("Fp8ColumnParallelLinear", (Fp8ColumnParallelLinear,), settings)
+    row = type("Fp8RowParallelLinear", (Fp8RowParallelLinear,), settings)
+    edge = options.first_last_bf16
+
+    def choose(number: int) -> Linears:
+        return Linears(column, row) if edge <= number < layers - edge else Linears()
+
+    return choose
+
+
+def _check_gpu(recipe: Recipe) -> None:
+    if not torch.cuda.is_available():
+        return
+    capability = torch.cuda.get_device_capability()
+    least = (9, 0) if recipe == "blockwise" else FIRST_CUDA
+    if capability < least:
+        raise RecipeError(
+            f"precision: fp8 with fp8.recipe = {recipe} needs a GPU of compute capability "
+            f"{least[0]}.{least[1]}; this one ({torch.cuda.get_device_name()}) has {capability[0]}.{capability[1]}"
+        )
 
 
 def fp8_linears(model: torch.nn.Module) -> dict[str, Fp8Linear]:

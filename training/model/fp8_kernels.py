@@ -23,7 +23,7 @@ _AMAX_ROUNDS = 8
 
 
 @triton.jit
-def _amax_kernel(x: Any, out: Any, count: Any, BLOCK: tl.constexpr, ROUNDS: tl.constexpr) -> None:  # noqa: N803
+def _amax_kernel(x: Any, out: Any, count: Any, BLOCK: tl.constexpr, ROUNDS: tl.constexpr) -> None:
     """out[0] = max(out[0], max |x|); out must start at a value ≥ 0."""
     start = tl.program_id(0).to(tl.int64) * BLOCK * ROUNDS
     largest = tl.zeros([BLOCK], tl.float32)
@@ -44,10 +44,10 @@ def _cast_kernel(
     seen: Any,
     rows: Any,
     columns: Any,
-    LARGEST: tl.constexpr,  # noqa: N803
-    TRANSPOSE: tl.constexpr,  # noqa: N803
-    TRACK: tl.constexpr,  # noqa: N803
-    TILE: tl.constexpr,  # noqa: N803
+    LARGEST: tl.constexpr,
+    TRANSPOSE: tl.constexpr,
+    TRACK: tl.constexpr,
+    TILE: tl.constexpr,
 ) -> None:
     """values = x·(LARGEST / amax) in FP8, transposed = valuesᵀ, inverse = amax / LARGEST.
 
@@ -82,9 +82,9 @@ def _cast_rows_kernel(
     transposed_scales: Any,
     rows: Any,
     columns: Any,
-    LARGEST: tl.constexpr,  # noqa: N803
-    TRANSPOSE: tl.constexpr,  # noqa: N803
-    TILE: tl.constexpr,  # noqa: N803
+    LARGEST: tl.constexpr,
+    TRANSPOSE: tl.constexpr,
+    TILE: tl.constexpr,
 ) -> None:
     """Scales of 1 × 128: values along rows, transposed along columns, each with scales of its own.
 
@@ -126,8 +126,8 @@ def _cast_blocks_kernel(
     columns: Any,
     stride: Any,
     transposed_stride: Any,
-    LARGEST: tl.constexpr,  # noqa: N803
-    TILE: tl.constexpr,  # noqa: N803
+    LARGEST: tl.constexpr,
+    TILE: tl.constexpr,
 ) -> None:
     """Scales of 128 × 128, for weights: storage [rows / 128, stride] and [columns / 128, transposed_stride]."""
     row = tl.program_id(0) * TILE + tl.arange(0, TILE)
