@@ -26,6 +26,7 @@ from hanji.jobs.commands import (
     curate,
     export,
     jobs,
+    model,
     submit,
     tokenizer,
     tools,
@@ -60,6 +61,7 @@ app.add_typer(classifier.app, name="classifier", rich_help_panel=CURATION)
 app.command("signals", rich_help_panel=CURATION)(tools.signals)
 app.command("rules", rich_help_panel=CURATION)(tools.rules)
 app.command("train", rich_help_panel=TRAINING)(train.train)
+app.add_typer(model.app, name="model", rich_help_panel=TRAINING)
 app.command("submit", rich_help_panel=CLUSTER)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
 app.command("doctor", rich_help_panel=HELP)(tools.doctor)

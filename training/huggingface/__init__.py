@@ -1,0 +1,1 @@
+"""Hugging Face, both ways: LlamaForCausalLM folders into checkpoints and checkpoints into folders, streamed."""
