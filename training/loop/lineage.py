@@ -37,7 +37,7 @@ def family_node(
         "step": step,
         "stage": stage,
         "model": {
-            **shape.model_dump(),
+            **shape.as_dict(),
             "vocab_size": tokenizer.vocab_size,
             "parameters": parameter_count(shape, tokenizer.vocab_size),
         },

@@ -9,37 +9,54 @@ start from the same numbers, which is what makes their losses comparable.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 
+DRAWING_THREADS = 8
+"""Each holds one whole weight in fp32 while it draws."""
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
-def initialise(model: torch.nn.Module, std: Callable[[str], float], seed: int) -> None:
+
+def initialise(
+    model: torch.nn.Module, std: Callable[[str], float], seed: int, *, draw_on: str | torch.device = "cpu"
+) -> None:
     """Fill all weights in place: norms with ones, the rest normal with ``std(key)``.
 
-    Raises RuntimeError if the checkpoint description does not cover every parameter.
+    ``draw_on`` is the device that draws; another device draws other numbers from the same seed. On the CPU the
+    weights are drawn by several threads, each with its own generator. Raises RuntimeError if the checkpoint
+    description does not cover every parameter.
     """
-    filled: set[int] = set()
-    for tensor in _shards(model):
-        if tensor.data is None:
-            continue
-        filled.add(tensor.data.untyped_storage().data_ptr())
-        if "norm" in tensor.key.rsplit(".", 2)[-2]:
+    shards = [tensor for tensor in _shards(model) if tensor.data is not None]
+    if torch.device(draw_on).type == "cpu":
+        with ThreadPoolExecutor(min(DRAWING_THREADS, os.cpu_count() or 1)) as threads:
+            list(threads.map(lambda tensor: _fill(tensor, std, seed, draw_on), shards))
+    else:
+        for tensor in shards:
+            _fill(tensor, std, seed, draw_on)
+    filled = {tensor.data.untyped_storage().data_ptr() for tensor in shards}
+    missed = [n for n, p in model.named_parameters() if p.untyped_storage().data_ptr() not in filled]
+    if missed:
+        raise RuntimeError(f"no initial values for {', '.join(missed)}")
+
+
+def _fill(tensor: Any, std: Callable[[str], float], seed: int, draw_on: str | torch.device) -> None:
+    """Give this rank's slice of a tensor its values."""
+    # Here, not around the threads: whether gradients are recorded is a state of each thread.
+    with torch.no_grad():
+        if "norm" in tensor.key.rsplit(".", 2)[-2] or tensor.key.endswith("layer_norm_weight"):
             tensor.data.fill_(1.0)
-            continue
+            return
         prepended = tensor.prepend_axis_num
         place = ".".join(str(offset) for offset in tensor.global_offset[:prepended])
-        generator = torch.Generator(device="cpu").manual_seed(_seed_of(seed, f"{tensor.key}@{place}"))
-        whole = torch.empty(tensor.global_shape[prepended:], dtype=torch.float32)
+        generator = torch.Generator(device=draw_on).manual_seed(_seed_of(seed, f"{tensor.key}@{place}"))
+        whole = torch.empty(tensor.global_shape[prepended:], dtype=torch.float32, device=draw_on)
         whole.normal_(0.0, std(tensor.key), generator=generator)
         offsets = tensor.global_offset[prepended:]
         part = whole[tuple(slice(o, o + n) for o, n in zip(offsets, tensor.data.shape, strict=True))]
         tensor.data.copy_(part)
-    missed = [n for n, p in model.named_parameters() if p.untyped_storage().data_ptr() not in filled]
-    if missed:
-        raise RuntimeError(f"no initial values for {', '.join(missed)}")
 
 
 def _shards(model: torch.nn.Module) -> Iterator[Any]:
