@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hanji.training.data.order import SampleBatch
-from hanji.training.data.stream import TokenStream
+if TYPE_CHECKING:
+    from hanji.training.data.order import SampleBatch
+    from hanji.training.data.stream import TokenStream
 
 
 @dataclass(frozen=True)
