@@ -7,7 +7,6 @@ match nothing, vocabulary, components too small) in ``hanji.training.data``.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +15,7 @@ from hanji.errors import RecipeError
 from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
 from hanji.storage import is_url
+from hanji.training.loop.schedule import AnySchedule, Schedule, build_schedule
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
 from hanji.training.parallel import ParallelSettings as ParallelSettings
 from hanji.training.parallel import check_layout
@@ -102,28 +102,6 @@ class BatchSettings(Settings):
     micro_size: int = Field(default=4, ge=1)
 
 
-class RateDrop(Settings):
-    """From this share of the run on, the learning rate is this share of its peak."""
-
-    at: float = Field(gt=0, lt=1)
-    to: float = Field(gt=0, le=1)
-
-
-class ScheduleSettings(Settings):
-    """Linear warm-up, then steps down: DeepSeek LLM's multi-step schedule, which the paper uses."""
-
-    peak_lr: float = Field(gt=0)
-    warmup_steps: int = Field(default=2000, ge=0)
-    drops: tuple[RateDrop, ...] = (RateDrop(at=0.8, to=0.316), RateDrop(at=0.9, to=0.1))
-
-    @field_validator("drops")
-    @classmethod
-    def _in_order(cls, value: tuple[RateDrop, ...]) -> tuple[RateDrop, ...]:
-        if any(late.at <= early.at for early, late in pairwise(value)):
-            raise ValueError("drops come in the order of `at`, each later than the one before")
-        return value
-
-
 class OptimizerSettings(Settings):
     """AdamW. Defaults are the paper's (decay, z-loss) and DeepSeek LLM's (betas, clipping)."""
 
@@ -150,17 +128,47 @@ class ValidationSettings(Settings):
     micro_size: int = Field(default=8, ge=1)
 
 
+class HealthSettings(Settings):
+    """What is done when a step, a rank or a machine goes wrong; may change between two starts."""
+
+    skip_sigmas: float | None = Field(
+        default=6.0,
+        gt=0,
+        description="a step whose loss or gradient norm is more standard deviations above the mean of the last "
+        "`window` steps is skipped; unset: only steps that are not finite",
+    )
+    window: int = Field(default=128, ge=4, description="steps that the statistics look back")
+    skips_in_a_row: int = Field(default=8, ge=1, description="as many skipped steps in a row end the run")
+    skips_in_window: int = Field(default=32, ge=1, description="as many of the last `window` steps end it too")
+    slow_share: float = Field(
+        default=0.5, ge=0, lt=1, description="tokens/s below this share of their median are told; 0: never"
+    )
+    hang_seconds: float | None = Field(
+        default=480.0,
+        gt=0,
+        description="a rank that gets no further for so long says where and ends; unset: nobody watches. "
+        "Start, checkpoints and validation may take four times as long",
+    )
+    restarts: int = Field(
+        default=3, ge=0, description="starts after a crash or a hang without a new checkpoint in between"
+    )
+
+
 class TrainingRecipe(Settings):
     """A whole training run."""
 
     name: str = Field(min_length=1)
     run: str = Field(description="directory of this run; every rank must see it")
     shards: str = Field(description="directory with manifest.json, as `hanji curate` writes it")
+    init_from: str | None = Field(
+        default=None,
+        description="checkpoint whose weights a new run starts from: an imported model, or another run's",
+    )
     model: ModelSettings
     parallel: ParallelSettings = ParallelSettings()
     stages: tuple[StageSettings, ...] = Field(min_length=1)
     batch: BatchSettings = BatchSettings()
-    schedule: ScheduleSettings
+    schedule: AnySchedule
     optimizer: OptimizerSettings = OptimizerSettings()
     attention: Literal["across", "within"] = Field(
         default="across",
@@ -169,6 +177,10 @@ class TrainingRecipe(Settings):
     )
     checkpoint: CheckpointSettings = CheckpointSettings()
     validation: ValidationSettings = ValidationSettings()
+    health: HealthSettings = HealthSettings()
+    deterministic: bool = Field(
+        default=False, description="the same bits in every run of the same layout, at some cost in speed"
+    )
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(default=1, ge=0)
     check_shards: Literal["sizes", "hashes"] = Field(
@@ -188,13 +200,9 @@ class TrainingRecipe(Settings):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
-        if self.schedule.warmup_steps >= self.total_steps:
-            raise RecipeError(
-                f"schedule.warmup_steps: {self.schedule.warmup_steps} is not shorter than the run of "
-                f"{self.total_steps} steps"
-            )
-        for field, path in (("run", self.run), ("shards", self.shards)):
-            if is_url(path):
+        self.learning_rates()
+        for field, path in (("run", self.run), ("shards", self.shards), ("init_from", self.init_from)):
+            if path is not None and is_url(path):
                 raise RecipeError(
                     f"{field}: {path!r} is a URL; training maps shards into memory and writes checkpoints "
                     "to a file system that all ranks share, so name a local or mounted directory"
@@ -219,6 +227,10 @@ class TrainingRecipe(Settings):
     @property
     def total_steps(self) -> int:
         return sum(self.steps_of(stage) for stage in self.stages)
+
+    def learning_rates(self) -> Schedule:
+        """The learning rate by step, over all stages."""
+        return build_schedule(self.schedule, [(stage.name, self.steps_of(stage)) for stage in self.stages])
 
     def identity(self) -> dict[str, Any]:
         """What must stay the same for a checkpoint of this run to be continued.

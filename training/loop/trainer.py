@@ -25,7 +25,6 @@ from hanji.training.loop.lineage import family_node
 from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
-from hanji.training.loop.schedule import MultiStep
 from hanji.training.loop.validation import Validation
 from hanji.training.recipe import TrainingRecipe
 
@@ -57,7 +56,9 @@ class Trainer:
         chunks: Sequence[torch.nn.Module],
         layout: Layout,
         tell: Callable[[dict[str, Any]], None],
+        parents: Sequence[dict[str, Any]] = (),
     ) -> None:
+        self.parents = parents
         self.recipe, self.data, self.objective, self.layout = recipe, data, objective, layout
         self.tell = tell if layout.is_main else _silent
         self.chunks = wrap_data_parallel(chunks)
@@ -68,7 +69,7 @@ class Trainer:
             bf16=recipe.precision == "bf16",
         )
         connect(self.chunks, self.optimizer)
-        self.rate = MultiStep(recipe.schedule, recipe.total_steps)
+        self.rate = recipe.learning_rates()
         self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint.keep)
         self._eod = data.manifest.tokenizer.eod_id if recipe.attention == "within" else None
         self.validation = Validation(
@@ -228,7 +229,7 @@ class Trainer:
             identity=self.recipe.identity(),
             manifest_sha256=self.data.manifest_sha256,
             ranks=self.layout.ranks,
-            family=family_node(self.recipe, self.data, self.step, name, consumed),
+            family=family_node(self.recipe, self.data, self.step, name, consumed, self.parents),
         )
         self.checkpoints.save(commit, self.chunks, self.optimizer, self.layout)
         self.tell({"kind": "checkpoint", "step": self.step, "path": self.checkpoints.path(self.step)})
