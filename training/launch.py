@@ -28,6 +28,7 @@ from hanji.training import worker
 from hanji.training.cost import flops_per_token
 from hanji.training.data.plan import plan_data
 from hanji.training.loop.metrics import EVENTS
+from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
 
@@ -66,7 +67,8 @@ class TrainingSummary:
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> TrainingRecipe:
     """The recipe with its directories made absolute, so that ranks started elsewhere mean the same."""
     recipe = load_recipe(path, TrainingRecipe, overrides)
-    absolute = {name: str(Storage(getattr(recipe, name)).local) for name in ("run", "shards")}
+    paths = [name for name in ("run", "shards", "init_from") if getattr(recipe, name) is not None]
+    absolute = {name: str(Storage(getattr(recipe, name)).local) for name in paths}
     return recipe.model_copy(update=absolute)
 
 
@@ -84,7 +86,8 @@ def train(
     if not _installed("torch") or not _installed("megatron"):
         raise MissingExtraError("Training", "train")
     recipe = read_recipe(recipe_path, overrides)
-    plan_data(recipe)
+    data = plan_data(recipe)
+    find_origin(recipe, data.manifest.tokenizer.vocab_size)
     with Storage(recipe.run).locked():
         return _train(recipe, progress or SilentProgress())
 
@@ -122,6 +125,7 @@ def describe(recipe: TrainingRecipe) -> str:
     """What a run would do, in a few lines, for `hanji train --plan`. Reads the manifest, starts nothing."""
     data = plan_data(recipe)
     shape, vocab_size = recipe.shape, data.manifest.tokenizer.vocab_size
+    origin = find_origin(recipe, vocab_size)
     tokens = recipe.total_steps * recipe.tokens_per_step
     cost = flops_per_token(shape, vocab_size)
     parallel = recipe.parallel
@@ -137,6 +141,7 @@ def describe(recipe: TrainingRecipe) -> str:
     for stage, plan in zip(recipe.stages, data.order.stages, strict=True):
         lines.append(f"stage {stage.name}: {recipe.steps_of(stage)} steps")
         lines += [f"  {share:6.1%}  {name}" for name, share in plan.blend.shares().items()]
+    lines += [f"weights from {parent['name']}: family {parent['hash']}" for parent in origin.parents]
     lines += [f"epochs of {name}: {count:.2f}" for name, count in data.epochs().items()]
     lines += [f"left out: {name}: {reason}" for name, reason in data.left_out.items()]
     return "\n".join(lines)

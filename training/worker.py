@@ -9,43 +9,72 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from hanji.errors import HanjiError
+from hanji.errors import HanjiError, RunError
 from hanji.storage import Storage
+from hanji.training.deterministic import make_deterministic, prepare_environment
+from hanji.training.loop.watchdog import PATIENT, Watchdog
 from hanji.training.recipe import TrainingRecipe
 
 
 def main(recipe_file: str) -> int:
     """Train; returns the exit code."""
     recipe = TrainingRecipe.model_validate_json(Path(recipe_file).read_bytes())
+    logs, rank = Path(recipe.run) / "logs", int(os.environ["RANK"])
+    if recipe.deterministic:
+        prepare_environment()
     try:
-        work(recipe)
+        with Watchdog(logs, rank, recipe.health.hang_seconds) as watchdog, _memory_explained(recipe):
+            work(recipe, watchdog)
     except HanjiError as error:
         report = {"kind": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
-        path = Path(recipe.run) / "logs" / f"error-rank-{os.environ['RANK']}.json"
+        path = logs / f"error-rank-{rank}.json"
         path.write_text(json.dumps(report, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"rank {os.environ['RANK']}: {error}", file=sys.stderr, flush=True)
+        print(f"rank {rank}: {error}", file=sys.stderr, flush=True)
         return error.exit_code
     return 0
 
 
-def work(recipe: TrainingRecipe) -> None:
+@contextmanager
+def _memory_explained(recipe: TrainingRecipe) -> Iterator[None]:
+    """A GPU that is too small stays too small: an error that no new start mends."""
+    try:
+        yield
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise RunError(
+            f"out of GPU memory: {error}. Lower batch.micro_size ({recipe.batch.micro_size}), or share the model "
+            "among more ranks (parallel.tensor, parallel.pipeline, parallel.context)"
+        ) from error
+
+
+def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
     """Build everything for this rank and run the loop; rank 0 writes training.json at the end."""
     from hanji.training.cpu import prepare_import, without_cuda
 
     prepare_import()
     with without_cuda():
         from hanji.training.data.plan import plan_data
-        from hanji.training.loop.layout import distributed
+        from hanji.training.loop.layout import COLLECTIVE_TIMEOUT, distributed
         from hanji.training.loop.metrics import event_sink
         from hanji.training.loop.objective import NextToken
+        from hanji.training.loop.origin import find_origin, load_weights
         from hanji.training.loop.trainer import Trainer
         from hanji.training.model.build import build_model
 
-        with distributed(recipe.parallel, recipe.seed) as layout:
+        if recipe.deterministic:
+            make_deterministic()
+        timeout = COLLECTIVE_TIMEOUT
+        if recipe.health.hang_seconds is not None:
+            timeout = max(timeout, timedelta(seconds=PATIENT * recipe.health.hang_seconds + 60))
+        with distributed(recipe.parallel, recipe.seed, timeout) as layout:
             # One rank checks the files; the others would only read the same bytes again.
             data = plan_data(recipe, check=layout.is_main)
             vocab_size = data.manifest.tokenizer.vocab_size
@@ -55,7 +84,11 @@ def work(recipe: TrainingRecipe) -> None:
                 recipe.parallel,
                 bf16=recipe.precision == "bf16",
                 seed=recipe.seed,
+                deterministic=recipe.deterministic,
             )
+            origin = find_origin(recipe, vocab_size)
+            if origin.model is not None:
+                load_weights([model], origin.model)
             trainer = Trainer(
                 recipe,
                 data,
@@ -63,6 +96,8 @@ def work(recipe: TrainingRecipe) -> None:
                 [model],
                 layout,
                 event_sink(),
+                origin.parents,
+                watchdog,
             )
             outcome = trainer.run()
             if layout.is_main:

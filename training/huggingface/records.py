@@ -1,4 +1,7 @@
-"""A committed checkpoint as a model: its record, its shape and its weights, without ranks."""
+"""A committed checkpoint as a model: its record, its shape and its weights, without ranks.
+
+Reading a record needs no torch; looking at the weights does.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from hanji.errors import InputError, RecipeError
 from hanji.training.huggingface.llama import stored_tensors
-from hanji.training.huggingface.torch_dist import StoredTensors
 from hanji.training.model.shape import ModelShape
+
+if TYPE_CHECKING:
+    import torch
+
+    from hanji.training.huggingface.torch_dist import StoredTensors
 
 COMMIT = "commit.json"
 """The record that makes a checkpoint whole (hanji.training.loop.checkpoint)."""
@@ -40,6 +45,8 @@ class StoredModel:
     @cached_property
     def weights(self) -> StoredTensors:
         """The checkpoint's tensors. Raises InputError when one that the shape asks for is missing or differs."""
+        from hanji.training.huggingface.torch_dist import StoredTensors
+
         stored = StoredTensors(self.directory)
         for tensor in stored_tensors(self.shape, self.vocab_size):
             if tensor.key not in stored.tensors:

@@ -1,12 +1,12 @@
 """The family node: what a checkpoint is made of, written when it is saved because it cannot be found later.
 
-It names the parents (none for a model trained from scratch), where each layer comes from, the shards, the
+It names the parents (none for a model trained from random weights), where each layer comes from, the shards, the
 tokens seen by language, domain and tier, and the cost so far under both attention conventions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hanji.fingerprint import fingerprint
@@ -17,9 +17,16 @@ from hanji.training.recipe import TrainingRecipe
 
 
 def family_node(
-    recipe: TrainingRecipe, data: DataPlan, step: int, stage: str, consumed: Mapping[str, int]
+    recipe: TrainingRecipe,
+    data: DataPlan,
+    step: int,
+    stage: str,
+    consumed: Mapping[str, int],
+    parents: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The node of a checkpoint after ``step`` steps; ``consumed`` gives windows by component.
+
+    ``parents`` is the model that the run's first weights are from, if any: every layer is then that model's.
 
     ``hash`` is the fingerprint of everything else in the node.
     """
@@ -31,8 +38,11 @@ def family_node(
         "format": "hanji-family/1",
         "kind": "pretraining",
         "name": recipe.name,
-        "parents": [],
-        "layer_map": [{"parent": None, "layer": None} for _ in range(shape.layers)],
+        "parents": [dict(parent) for parent in parents],
+        "layer_map": [
+            {"parent": 0 if parents else None, "layer": layer if parents else None}
+            for layer in range(shape.layers)
+        ],
         "recipe": recipe.identity_fingerprint(),
         "step": step,
         "stage": stage,

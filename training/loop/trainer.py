@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import signal
 import time
@@ -20,12 +19,14 @@ from hanji.training.data.order import SampleBatch
 from hanji.training.data.plan import DataPlan
 from hanji.training.loop.checkpoint import Checkpoints, Commit
 from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
+from hanji.training.loop.health import SpeedMonitor, StepGuard, gradient_norm, memory_bytes, take_step
 from hanji.training.loop.layout import Layout
 from hanji.training.loop.lineage import family_node
 from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
 from hanji.training.loop.validation import Validation
+from hanji.training.loop.watchdog import PATIENT, Watchdog
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -57,6 +58,7 @@ class Trainer:
         layout: Layout,
         tell: Callable[[dict[str, Any]], None],
         parents: Sequence[dict[str, Any]] = (),
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.parents = parents
         self.recipe, self.data, self.objective, self.layout = recipe, data, objective, layout
@@ -80,17 +82,20 @@ class Trainer:
             within_documents=self._eod is not None,
         )
         self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
+        self.guard, self.speed = StepGuard(recipe.health), SpeedMonitor(recipe.health)
+        self.watchdog = watchdog or Watchdog(Path(recipe.run) / "logs", layout.rank, None)
         self.step = 0
         self._stop_asked = False
         self._launcher = os.getppid()
 
     def run(self) -> Outcome:
-        """Train to the end of the last stage, or until a SIGTERM, which saves and stops.
+        """Train to the end of the last stage, or until a SIGTERM or SIGUSR1, which saves and stops.
 
-        Raises RecipeError when the run's directory holds checkpoints of another recipe, RunError when the
-        loss is no longer finite.
+        Raises RecipeError when the run's directory holds checkpoints of another recipe, RunError when too many
+        steps had to be skipped.
         """
-        signal.signal(signal.SIGTERM, self._ask_to_stop)
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._ask_to_stop)
         commit = self._resume()
         resumed_from = self.step
         metrics = None
@@ -128,6 +133,7 @@ class Trainer:
         return self._outcome(True, resumed_from, tokens, seconds, saved)
 
     def _train_step(self, stage: int, stage_step: int) -> tuple[dict[str, Any], bool]:
+        self.watchdog.beat(self.step + 1, "reading the batch")
         size = self.recipe.batch.global_size
         samples = self.data.order.batch(stage, stage_step * size, size)
         batches = list(
@@ -141,21 +147,22 @@ class Trainer:
                 self._eod,
             )
         )
+        self.watchdog.beat(self.step + 1, "forward and backward")
         for chunk in self.chunks:
             chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
         results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
-        _, gradient_norm, _ = self.optimizer.step()
-        sums, stop = self._gather(results)
+        self.watchdog.beat(self.step + 1, "optimizer step")
+        norm = gradient_norm(self.optimizer)
+        sums, stop, memory = self._gather(results)
         loss = sums["loss"] / sums["tokens"]
-        if not (math.isfinite(loss) and math.isfinite(gradient_norm)):
-            raise RunError(
-                f"step {self.step + 1}: loss {loss} with gradient norm {gradient_norm}; the run stops before "
-                "it saves this. Lower schedule.peak_lr or lengthen the warm-up, and start a new run"
-            )
+        verdict = self.guard.judge(loss, norm)
+        if verdict.skip is None:
+            take_step(self.optimizer, norm, self.recipe.optimizer.clip)
         self.step += 1
+        self.guard.check(self.step, verdict)
         entry = {
             "kind": "step",
             "step": self.step,
@@ -163,26 +170,38 @@ class Trainer:
             "loss": loss,
             "z_squared": sums["z_squared"] / sums["tokens"],
             "lr": rate,
-            "grad_norm": gradient_norm,
+            "grad_norm": norm,
             "tokens": int(sums["tokens"]),
             "batch": batch_digest(samples),
+            "skip": verdict.skip,
+            "skipped": self.guard.skipped,
+            "loss_mean": verdict.loss_mean,
+            "loss_deviation": verdict.loss_deviation,
+            "grad_norm_mean": verdict.norm_mean,
+            "grad_norm_deviation": verdict.norm_deviation,
+            "memory_bytes": int(max(memory)),
+            "memory_rank": memory.index(max(memory)),
         }
         return entry, stop
 
-    def _gather(self, results: list[dict[str, torch.Tensor]]) -> tuple[dict[str, float], bool]:
-        """Sums over micro-batches and ranks, and whether any rank was asked to stop: one all-reduce."""
+    def _gather(self, results: list[dict[str, torch.Tensor]]) -> tuple[dict[str, float], bool, list[float]]:
+        """Sums over micro-batches and ranks, whether any rank was asked to stop, and bytes held by rank."""
         names = ("tokens", "loss", "z_squared")
         values = torch.zeros(len(names), dtype=torch.float64, device=self.layout.device)
         for result in results:
             values += torch.stack([result[name].to(torch.float64) for name in names])
         values = sum_over_ranks(values, self.layout)
         gone = os.getppid() != self._launcher
-        stop = torch.tensor(float(self._stop_asked or gone), device=self.layout.device)
-        torch.distributed.all_reduce(stop)
-        return dict(zip(names, values.tolist(), strict=True)), bool(stop.item())
+        others = torch.zeros(1 + self.layout.ranks, dtype=torch.float64, device=self.layout.device)
+        others[0] = float(self._stop_asked or gone)
+        others[1 + self.layout.rank] = memory_bytes(self.layout.device)
+        torch.distributed.all_reduce(others)
+        stop, *memory = others.tolist()
+        return dict(zip(names, values.tolist(), strict=True)), bool(stop), memory
 
     def _resume(self) -> Commit | None:
         """Load the newest committed checkpoint, if there is one that this recipe can go on from."""
+        self.watchdog.beat(self.step, "loading a checkpoint", patience=PATIENT)
         choice: list[Commit | None] = [None]
         if self.layout.is_main:
             records = self.checkpoints.committed()
@@ -212,11 +231,13 @@ class Trainer:
                 f"{commit.step}; it was written by another version of the order"
             )
         self.checkpoints.load(commit, self.chunks, self.optimizer, self.layout)
+        self.guard.load(commit.health)
         self.step = commit.step
         self.tell({"kind": "resume", "step": commit.step, "text": f"going on from {where}"})
         return commit
 
     def _save(self, stage: int, stage_step: int, stage_end: bool) -> None:
+        self.watchdog.beat(self.step, "saving a checkpoint", patience=PATIENT)
         consumed = self.data.order.consumed(stage, stage_step * self.recipe.batch.global_size)
         name = self.recipe.stages[stage].name
         commit = Commit(
@@ -230,6 +251,7 @@ class Trainer:
             manifest_sha256=self.data.manifest_sha256,
             ranks=self.layout.ranks,
             family=family_node(self.recipe, self.data, self.step, name, consumed, self.parents),
+            health=self.guard.state(),
         )
         self.checkpoints.save(commit, self.chunks, self.optimizer, self.layout)
         self.tell({"kind": "checkpoint", "step": self.step, "path": self.checkpoints.path(self.step)})
@@ -239,6 +261,7 @@ class Trainer:
             if when == "before":
                 self.tell({"kind": "note", "text": "the shards hold no valid text: no bits per byte"})
             return
+        self.watchdog.beat(self.step, "validation", patience=PATIENT)
         started = time.perf_counter()
         result = self.validation.measure(self.chunks, self.objective)
         if metrics is None:
@@ -261,6 +284,10 @@ class Trainer:
         if metrics is None:
             return
         metrics.write(entry)
+        if entry["skip"]:
+            self.tell({"kind": "skip", "text": f"step {self.step} skipped: {entry['skip']}"})
+        if slow := self.speed.look(entry["tokens_per_second"]):
+            self.tell({"kind": "speed", "text": f"step {self.step}: {slow}"})
         text = None
         if self.step % self.recipe.log_every == 0 or self.step == 1:
             text = (
