@@ -1,4 +1,4 @@
-"""Self-attention of torch alone: rotary positions, grouped queries, documents and context parallelism.
+"""Attention of torch alone: grouped queries, documents and context parallelism.
 
 Megatron-Core's own attention without Transformer Engine multiplies out all scores and repeats keys for every
 query head. Here queries see their keys through torch's fused kernels: cuDNN or flash attention on CUDA, the
@@ -8,73 +8,18 @@ calls ``attention_mask`` carries the documents: int32 [b, s] of the whole row, a
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-from megatron.core.transformer.attention import SelfAttention as MegatronSelfAttention
-from megatron.core.transformer.module import MegatronModule
 
 from hanji.training.model.context import chunks_of_rank, gather_sequence
 from hanji.training.model.documents import Runs, dense_mask, runs_of
 from hanji.training.model.kernels import attention_backends
-from hanji.training.model.rope import fused_split_and_rotate
 
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
     varlen_attn = None
-
-
-class SelfAttention(MegatronSelfAttention):  # type: ignore[misc]
-    """Megatron's self-attention (its parameters and checkpoint keys) for training: no inference, no biases."""
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        rotary_pos_emb: torch.Tensor | None = None,
-        **options: Any,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """hidden_states [s, b, hidden], documents or None, the table of RotaryEmbedding → [s, b, hidden], None."""
-        given = [name for name, value in options.items() if value is not None]
-        if given:
-            raise ValueError(f"this attention is for training; it does not know {', '.join(given)}")
-        assert rotary_pos_emb is not None, "RotaryEmbedding is part of the model"
-        projected, _ = self.linear_qkv(hidden_states)
-        query, key, value = fused_split_and_rotate(
-            projected,
-            rotary_pos_emb,
-            self.num_query_groups_per_partition,
-            self.hidden_size_per_attention_head,
-        )
-        output: tuple[torch.Tensor, torch.Tensor | None] = self.linear_proj(
-            self.core_attention(query, key, value, attention_mask)
-        )
-        return output
-
-
-class CoreAttention(MegatronModule):  # type: ignore[misc]
-    """Causal attention of [s, b, heads, d] on [s, b, groups, d]; no parameters."""
-
-    def __init__(
-        self, config: Any, softmax_scale: float | None = None, pg_collection: Any = None, **options: Any
-    ) -> None:
-        super().__init__(config=config)
-        self.scale = softmax_scale or 1 / math.sqrt(config.kv_channels)
-        self.context_group = pg_collection.cp
-
-    def forward(
-        self,
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        **options: Any,
-    ) -> torch.Tensor:
-        """Returns [s, b, heads · d] for this rank's queries."""
-        attended = attend(query, key, value, attention_mask, self.context_group, self.scale)
-        return attended.flatten(2)
 
 
 def attend(

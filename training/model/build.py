@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hanji.training.model.spec import Linears
 
 RECOMPUTE = ("none", "selective", "full")
-"""What the backward pass computes again instead of keeping it: nothing, the norms and SwiGLU, or whole layers."""
+"""What the backward pass computes again instead of keeping it: nothing, SwiGLU's product, or whole layers."""
 
 
 class Parallel(Protocol):
@@ -110,12 +110,9 @@ def _recomputing(recompute: str, engine: bool) -> dict[str, Any]:
             "recompute_method": "uniform",
             "recompute_num_layers": 1,
         }
-    if recompute == "selective":
-        # Transformer Engine's norms are part of its matrices: there, the feed-forward layer as a whole.
-        return {
-            "recompute_granularity": "selective",
-            "recompute_modules": ["mlp"] if engine else ["layernorm"],
-        }
+    if recompute == "selective" and engine:
+        # Transformer Engine has no such seam in Megatron-Core 0.16.1: the feed-forward layer as a whole.
+        return {"recompute_granularity": "selective", "recompute_modules": ["mlp"]}
     return {}
 
 

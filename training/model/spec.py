@@ -28,8 +28,7 @@ from megatron.core.transformer.transformer_layer import (
 )
 
 from hanji.errors import RecipeError
-from hanji.training.model.activation import feed_forward
-from hanji.training.model.attention import CoreAttention, SelfAttention
+from hanji.training.model.layers import CoreAttention, SelfAttention, feed_forward
 from hanji.training.model.norm import RMSNorm
 
 SPECS = ("auto", "torch", "transformer_engine")

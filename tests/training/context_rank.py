@@ -1,0 +1,78 @@
+"""One of four ranks for test_spec: attention under context parallelism against attention on one rank.
+
+Arguments: the file of the process group's store, the rank, the file for the findings. It needs torch alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from hanji.training.model.attention import attend
+from hanji.training.model.context import chunks_of_rank
+
+RANKS = 4
+LENGTH, ROWS, HEADS, GROUPS, WIDTH = 48, 2, 6, 2, 8
+DOCUMENTS: dict[str, tuple[tuple[int, ...], ...] | None] = {
+    "one document": None,
+    "unequal documents": ((1, 20, 3, 24), (40, 8)),
+    "documents of one token": ((1,) * 48, (47, 1)),
+}
+"""Lengths of the documents in each row."""
+
+
+def numbered(lengths: tuple[tuple[int, ...], ...]) -> torch.Tensor:
+    """Document numbers int32 [rows, length]."""
+    rows = [torch.repeat_interleave(torch.arange(len(row)), torch.tensor(row)) for row in lengths]
+    return torch.stack(rows).to(torch.int32)
+
+
+def main(store: str, rank: int, findings: str) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=RANKS)
+    pairs = [dist.new_group([0, 1]), dist.new_group([2, 3])]
+    found = {}
+    for ranks, group in ((2, pairs[rank // 2]), (4, dist.group.WORLD)):
+        for name, lengths in DOCUMENTS.items():
+            documents = numbered(lengths) if lengths else None
+            found[f"{ranks} ranks, {name}"] = compare(group, ranks, documents)
+    if rank == 0:
+        Path(findings).write_text(json.dumps(found), encoding="utf-8")
+    dist.destroy_process_group()
+
+
+def compare(group: dist.ProcessGroup, ranks: int, documents: torch.Tensor | None) -> list[float]:
+    """Largest relative differences on any rank of the output and of the three gradients from those of one rank."""
+    generator = torch.Generator().manual_seed(11)
+    whole = [
+        torch.randn(LENGTH, ROWS, heads, WIDTH, generator=generator).requires_grad_()
+        for heads in (HEADS, GROUPS, GROUPS)
+    ]
+    weights = torch.randn(LENGTH, ROWS, HEADS, WIDTH, generator=generator)
+    expected = attend(*whole, documents, None, WIDTH**-0.5)
+    (expected * weights).sum().backward()
+
+    def mine(tensor: torch.Tensor) -> torch.Tensor:
+        chunks = tensor.detach().chunk(2 * ranks)
+        return torch.cat([chunks[c] for c in chunks_of_rank(group.rank(), ranks)])
+
+    parts = [mine(tensor).requires_grad_() for tensor in whole]
+    output = attend(*parts, documents, group, WIDTH**-0.5)
+    (output * mine(weights)).sum().backward()
+    pairs = [(output, mine(expected))]
+    for part, tensor in zip(parts, whole, strict=True):
+        assert part.grad is not None
+        assert tensor.grad is not None
+        pairs.append((part.grad, mine(tensor.grad)))
+    differences = torch.stack([(one - other).norm() / other.norm() for one, other in pairs])
+    dist.all_reduce(differences, dist.ReduceOp.MAX, group=group)
+    largest: list[float] = differences.tolist()
+    return largest
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
