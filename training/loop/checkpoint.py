@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -29,7 +29,8 @@ _OPTIMIZER_FORM = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 @dataclass(frozen=True)
 class Commit:
-    """The record of a checkpoint. ``stage_step`` counts finished steps within the stage."""
+    """The record of a checkpoint. ``stage_step`` counts finished steps within the stage; ``health`` is the history
+    by which steps are judged (hanji.training.loop.health)."""
 
     step: int
     stage: str
@@ -41,6 +42,7 @@ class Commit:
     manifest_sha256: str
     ranks: int
     family: dict[str, Any]
+    health: dict[str, Any] = field(default_factory=dict)
 
 
 class Checkpoints:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from hanji.training.parallel import ParallelSettings
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=10)
-"""After this long a collective that not every rank has joined fails, instead of hanging for ever."""
+"""After this long a collective that not every rank has joined fails, instead of hanging for ever. Where a watchdog
+is at work it comes first, and says which rank is missing."""
 
 ORDER = "tp-cp-ep-dp-pp"
 """Which axis has neighbouring ranks, from the nearest to the farthest. Tensor ranks exchange most and share a
@@ -65,7 +66,9 @@ class Layout:
 
 
 @contextmanager
-def distributed(parallel: ParallelSettings, seed: int) -> Iterator[Layout]:
+def distributed(
+    parallel: ParallelSettings, seed: int, timeout: timedelta = COLLECTIVE_TIMEOUT
+) -> Iterator[Layout]:
     """Join the process group that torchrun describes, NCCL with CUDA and gloo without, and lay it out.
 
     Raises RecipeError when the number of ranks is not tensor × pipeline × context × data.
@@ -80,9 +83,9 @@ def distributed(parallel: ParallelSettings, seed: int) -> Iterator[Layout]:
     if cuda:
         torch.cuda.set_device(local_rank)
     device = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=COLLECTIVE_TIMEOUT)
+    dist.init_process_group("nccl" if cuda else "gloo", timeout=timeout)
     try:
-        with laid_out(parallel, seed, device) as layout:
+        with laid_out(parallel, seed, device, timeout) as layout:
             yield layout
     finally:
         dist.destroy_process_group()
@@ -99,7 +102,9 @@ def check_ranks(parallel: ParallelSettings, ranks: int) -> None:
 
 
 @contextmanager
-def laid_out(parallel: ParallelSettings, seed: int, device: torch.device) -> Iterator[Layout]:
+def laid_out(
+    parallel: ParallelSettings, seed: int, device: torch.device, timeout: timedelta = COLLECTIVE_TIMEOUT
+) -> Iterator[Layout]:
     """Make Megatron's groups inside the process group that this process has joined already."""
     from megatron.core import parallel_state, tensor_parallel
 
@@ -111,7 +116,7 @@ def laid_out(parallel: ParallelSettings, seed: int, device: torch.device) -> Ite
         virtual_pipeline_model_parallel_size=chunks if chunks > 1 else None,
         context_parallel_size=parallel.context,
         order=ORDER,
-        distributed_timeout_minutes=int(COLLECTIVE_TIMEOUT.total_seconds()) // 60,
+        distributed_timeout_minutes=max(1, int(timeout.total_seconds()) // 60),
     )
     try:
         tensor_parallel.model_parallel_cuda_manual_seed(seed)
