@@ -47,6 +47,16 @@ class ModelSettings(Settings):
     norm_eps: float | None = None
     init_std: float | None = None
     seq_length: int | None = None
+    spec: Literal["auto", "torch", "transformer_engine"] = Field(
+        default="auto",
+        description="whose layers compute: auto is Transformer Engine's where it is installed, else torch's; a "
+        "checkpoint of one loads in the other",
+    )
+    recompute: Literal["none", "selective", "full"] = Field(
+        default="none",
+        description="what the backward pass computes again to save memory: nothing, the product of SwiGLU, or "
+        "whole layers",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -62,7 +72,7 @@ class ModelSettings(Settings):
 
     def shape(self) -> ModelShape:
         """The sizes, preset and changes put together. Raises RecipeError for what is missing."""
-        given = {k: v for k, v in self.model_dump(exclude={"preset"}).items() if v is not None}
+        given = {k: v for k, v in self.model_dump(exclude={"preset", "spec", "recompute"}).items() if v is not None}
         base = PRESETS[self.preset].as_dict() if self.preset else {}
         missing = [name for name in ModelShape.required() if name not in base and name not in given]
         if missing:

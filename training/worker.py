@@ -84,6 +84,8 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
                 recipe.parallel,
                 bf16=recipe.precision == "bf16",
                 seed=recipe.seed,
+                spec=recipe.model.spec,
+                recompute=recipe.model.recompute,
                 deterministic=recipe.deterministic,
             )
             origin = find_origin(recipe, vocab_size)

@@ -73,7 +73,7 @@ def runs_of(
     remembered: dict[tuple[tuple[int, int], ...], Runs] | None = getattr(documents, "_hanji_runs", None)
     if remembered is None:
         remembered = {}
-        documents._hanji_runs = remembered  # type: ignore[attr-defined]
+        documents._hanji_runs = remembered
     if chunks not in remembered:
         remembered[chunks] = find_runs(documents.cpu().numpy(), rows, chunks, device)
     return remembered[chunks]

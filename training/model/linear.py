@@ -108,5 +108,5 @@ def _no_gradient(weight: torch.Tensor) -> torch.Tensor | None:
     Megatron's hook then adds nothing; it wants a tensor where it watches for gradients to be ready. A tied
     embedding's hook adds what autograd has (``zero_out_wgrad``: the gradient of the look-up), so that gets none.
     """
-    weight.grad_added_to_main_grad = True  # type: ignore[attr-defined]
+    weight.grad_added_to_main_grad = True
     return None if getattr(weight, "zero_out_wgrad", False) else torch.empty_like(weight)
