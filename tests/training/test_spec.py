@@ -20,8 +20,8 @@ import torch.distributed as dist
 from hanji.errors import RecipeError
 from hanji.training.cpu import prepare_import, without_cuda
 from hanji.training.model.documents import find_runs
-from hanji.training.model.shape import ModelShape, RopeScaling, padded_vocabulary
-from hanji.training.presets import BASIS, PRESETS
+from hanji.training.model.shape import ModelShape, RopeScaling, layer_parameters, padded_vocabulary
+from hanji.training.presets import BASIS, PRESETS, TABLE_16
 
 VOCABULARY = 300
 ONE_RANK = SimpleNamespace(tensor=1, sequence=False, pipeline=1, virtual_pipeline=1, context=1, data=1)
@@ -378,3 +378,12 @@ def test_an_unknown_specification_is_refused() -> None:
 
 def test_every_preset_says_where_its_numbers_come_from() -> None:
     assert PRESETS.keys() == BASIS.keys()
+
+
+def test_presets_of_table_16_have_the_parameters_that_it_states() -> None:
+    for (hidden, ffn, heads), stated in TABLE_16.items():
+        shape = PRESETS[f"kanana-{hidden}-{ffn}-{heads}"]
+        unit = {"B": 1e9, "M": 1e6}[stated[-1]]
+        decimals = len(stated[:-1].partition(".")[2])
+        beside_embedding = (shape.layers * layer_parameters(shape) + hidden) / unit
+        assert beside_embedding == pytest.approx(float(stated[:-1]), abs=10**-decimals)
