@@ -129,6 +129,17 @@ class CheckpointSettings(Settings):
 
     every: int = Field(default=100, ge=1, description="steps")
     keep: int = Field(default=2, ge=1, description="newest checkpoints to keep beside the ends of stages")
+    keep_every: int | None = Field(
+        default=None, ge=1, description="steps: checkpoints at multiples of this are kept too"
+    )
+    asynchronous: bool = Field(
+        default=True,
+        description="whether training goes on while a checkpoint is written; costs a copy of it in host memory",
+    )
+    verify: Literal["full", "sizes"] = Field(
+        default="full",
+        description="before a checkpoint is loaded: SHA-256 of every file, or that files are there and of their size",
+    )
 
 
 class ValidationSettings(Settings):
