@@ -1,10 +1,10 @@
 """How the ranks of a run share the model and the batch, and which layouts fit which model.
 
-The axes are Megatron's. *Tensor* ranks share each matrix (Shoeybi et al., arXiv 1909.08053); with *sequence* they
-also share what lies between the matrices along the sequence (Korthikanti et al., arXiv 2205.05198). *Pipeline* ranks
-share the layers, as 1F1B or, with *virtual_pipeline* chunks a rank, interleaved (Narayanan et al., arXiv
-2104.04473). *Context* ranks share each sequence; *data* ranks share the samples and, by Megatron's distributed
-optimizer, together with the context ranks, the optimizer's state.
+The axes are Megatron's. *Tensor* ranks share each matrix (Shoeybi et al., arXiv 1909.08053); with *sequence*
+they also share what lies between the matrices, along the sequence (Korthikanti et al., arXiv 2205.05198).
+*Pipeline* ranks share the layers, as 1F1B or, with several *virtual_pipeline* chunks a rank, interleaved
+(Narayanan et al., arXiv 2104.04473). *Context* ranks share each sequence; *data* ranks share the samples. The
+state of the optimizer is shared by data and context ranks together (Megatron's distributed optimizer).
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def check_layout(
             )
     if context > 1 and shape.seq_length % (2 * context):
         raise RecipeError(
-            f"parallel.context: {context} ranks cut a sequence into {2 * context} chunks, two for each rank so that "
-            f"all have as much to attend to, and model.seq_length = {shape.seq_length} is no multiple of that"
+            f"parallel.context: {context} ranks cut a sequence into {2 * context} chunks, two for each rank, and "
+            f"model.seq_length = {shape.seq_length} is no multiple of that"
         )
     if chunks > 1 and pipeline == 1:
         raise RecipeError(
@@ -102,7 +102,7 @@ def check_layout(
     micro_batches = global_size // (micro_size * parallel.data)
     if chunks > 1 and micro_batches % pipeline:
         raise RecipeError(
-            f"batch.micro_size: the interleaved schedule of parallel.virtual_pipeline takes micro-batches in groups "
-            f"of parallel.pipeline = {pipeline}, and batch.global_size / (batch.micro_size × parallel.data) = "
-            f"{global_size} / ({micro_size} × {parallel.data}) = {micro_batches} is no multiple of that"
+            "batch.micro_size: with parallel.virtual_pipeline micro-batches run in groups of parallel.pipeline = "
+            f"{pipeline}, and batch.global_size / (batch.micro_size × parallel.data) = {global_size} / "
+            f"({micro_size} × {parallel.data}) = {micro_batches} is no multiple of that"
         )

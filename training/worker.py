@@ -78,24 +78,28 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
             # One rank checks the files; the others would only read the same bytes again.
             data = plan_data(recipe, check=layout.is_main)
             vocab_size = data.manifest.tokenizer.vocab_size
-            model = build_model(
-                recipe.shape,
-                vocab_size,
-                recipe.parallel,
-                bf16=recipe.precision == "bf16",
-                seed=recipe.seed,
-                spec=recipe.model.spec,
-                recompute=recipe.model.recompute,
-                deterministic=recipe.deterministic,
-            )
+            chunks = [
+                build_model(
+                    recipe.shape,
+                    vocab_size,
+                    recipe.parallel,
+                    bf16=recipe.precision == "bf16",
+                    seed=recipe.seed,
+                    vp_stage=stage,
+                    spec=recipe.model.spec,
+                    recompute=recipe.model.recompute,
+                    deterministic=recipe.deterministic,
+                )
+                for stage in layout.stages
+            ]
             origin = find_origin(recipe, vocab_size)
             if origin.model is not None:
-                load_weights([model], origin.model)
+                load_weights(chunks, origin.model)
             trainer = Trainer(
                 recipe,
                 data,
                 NextToken(vocab_size, recipe.optimizer.z_loss),
-                [model],
+                chunks,
                 layout,
                 event_sink(),
                 origin.parents,

@@ -60,6 +60,11 @@ class Layout:
         return self.pipeline_rank == self.pipeline_ranks - 1
 
     @property
+    def stages(self) -> tuple[int | None, ...]:
+        """Megatron's ``vp_stage`` of each of this rank's chunks: None where there is but one."""
+        return (None,) if self.chunks == 1 else tuple(range(self.chunks))
+
+    @property
     def micro_batch_group(self) -> int:
         """The number of micro-batches in a pass is a multiple of this: the interleaved schedule's rule."""
         return self.pipeline_ranks if self.chunks > 1 else 1
