@@ -1,0 +1,124 @@
+"""``make gpu-check``: everything that can be said of a GPU in at most eight minutes, in order of value.
+
+    python3 training/gpu/check.py [--only SECTION ...] [--budget SECONDS] [--out DIRECTORY] [--tiny]
+
+It is started by file path and needs torch, numpy and megatron-core alone. A section that fails is reported and
+the next one runs. Exit code: 0 when all of it ran and held, 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve()
+ROOT = SCRIPT.parents[2]
+sys.path[:] = [str(ROOT), *(place for place in sys.path if Path(place or ".").resolve() != SCRIPT.parent)]
+
+SECTIONS = ("environment", "correctness", "attention", "matmul", "2.1B", "8B", "run")
+KANANA_VOCABULARY = 128_256
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sections asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS), metavar="SECTION")
+    parser.add_argument("--budget", type=float, default=450.0, help="seconds; later sections are shortened")
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu-check"), help="report.json, report.md")
+    parser.add_argument("--tiny", action="store_true", help="small sizes, to test the check itself")
+    parser.add_argument("--cases", nargs="+", help="of the training steps, those whose names begin so")
+    parser.add_argument("--reference", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", module=r"megatron\..*")
+    if options.reference is not None:
+        from hanji.training.gpu.correctness import write_reference
+
+        write_reference(options.reference)
+        return 0
+    return run(options)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the sections and write the report."""
+    from hanji.training.gpu import attention, correctness, environment, matmul, steps
+    from hanji.training.gpu.report import Report, say
+    from hanji.training.gpu.setup import free_memory, one_rank
+    from hanji.training.model.kernels import ATTENTION_BACKENDS
+    from hanji.training.presets import PRESETS
+
+    small, large = PRESETS["kanana-2.1b"], replace(PRESETS["kanana-8b"], layers=8)
+    vocabulary, size = KANANA_VOCABULARY, steps.Size(micro_batches=8, steps=3)
+    if options.tiny:
+        small = replace(small, layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, seq_length=64)
+        large = replace(large, layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, seq_length=64)
+        vocabulary, size = 256, steps.Size(micro_batches=2, steps=2)
+    cases = [
+        case
+        for case in steps.CASES
+        if options.cases is None or any(case.name.startswith(prefix) for prefix in options.cases)
+    ]
+    report = Report(options.out)
+    order = ATTENTION_BACKENDS
+    with one_rank() as layout:
+
+        def best_attention() -> None:
+            nonlocal order
+            order = attention.run(report, small, layout.device)
+
+        def matrices() -> None:
+            matmul.run(report, {"2.1B": small, "8B": large}, layout.device)
+
+        def full_size(name: str, shape: object, share: float) -> None:
+            steps.run(
+                report, layout, name, shape, vocabulary, cases, size, order,  # type: ignore[arg-type]
+                deadline=share * options.budget,
+            )  # fmt: skip
+
+        def small_run() -> None:
+            from hanji.training.gpu import trainer_run
+
+            trainer_run.run(report, SCRIPT)
+
+        sections: dict[str, Callable[[], None]] = {
+            "environment": lambda: environment.run(report, ROOT, tiny=options.tiny),
+            "correctness": lambda: correctness.run(report, layout, SCRIPT),
+            "attention": best_attention,
+            "matmul": matrices,
+            "2.1B": lambda: full_size("kanana-2.1b", small, 0.7),
+            "8B": lambda: full_size("a slice of kanana-8b", large, 0.93),
+            "run": small_run,
+        }
+        for name in SECTIONS:
+            if name not in options.only:
+                continue
+            if report.elapsed > options.budget:
+                say(f"{name}: left out, the budget of {options.budget:.0f} s is spent")
+                continue
+            started = time.perf_counter()
+            try:
+                sections[name]()
+            except Exception as error:
+                last = (
+                    report.section(name, f"{name}: cut off") if not report.sections else report.sections[-1]
+                )
+                last.error = f"{type(error).__name__}: {str(error)[:400]}"
+                say(traceback.format_exc())
+            free_memory()
+            if report.sections:
+                report.sections[-1].seconds = time.perf_counter() - started
+            report.write()
+    say(f"\n{report.markdown()}")
+    say(f"{report.elapsed:.0f} s; report in {options.out}")
+    for failure in report.failures:
+        say(f"FAILED {failure}")
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,303 @@
+"""Correctness of a small model on the GPU: against the CPU, and of each faster way against the plain one.
+
+The CPU's answer comes from a process of its own that sees no GPU (Megatron-Core places its tensors by what is
+there), started first and waited for when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hanji.training.data.batches import MicroBatch
+from hanji.training.gpu.report import Report, Row
+from hanji.training.gpu.setup import Fp8, Training, one_rank, synthetic_batches
+from hanji.training.loop.layout import Layout
+from hanji.training.model.kernels import using
+from hanji.training.model.shape import ModelShape
+
+SHAPE = ModelShape(
+    layers=4, hidden=256, ffn=512, heads=8, kv_heads=4, head_dim=64, tied=True, init_std=0.05, seq_length=512
+)
+VOCABULARY = 1000
+PACKED = 100
+"""Tokens of a document, roughly, where rows hold several."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Loss per token and gradients by name of one pass over the same micro-batches."""
+
+    loss: float
+    gradients: dict[str, torch.Tensor]
+
+    def against(self, other: Answer) -> Row:
+        """|loss - loss'| / loss', and the largest ‖g - g'‖ / ‖g'‖ of any tensor, with its name."""
+        worst, name = 0.0, ""
+        for key, value in other.gradients.items():
+            error = float((self.gradients[key] - value).norm() / value.norm())
+            if not error <= worst:
+                worst, name = error, key
+        return {"loss": abs(self.loss - other.loss) / abs(other.loss), "gradients": worst, "worst": name}
+
+
+def batches(packed: bool) -> list[MicroBatch]:
+    """Two micro-batches of two rows each."""
+    return synthetic_batches(SHAPE, VOCABULARY, 2, 2, documents=PACKED if packed else None)
+
+
+def answer(
+    layout: Layout, *, bf16: bool, packed: bool, fp8: Fp8 | None = None, engine: bool = False
+) -> Answer:
+    """Build the model, run the micro-batches, give loss and gradients."""
+    training = Training(layout, SHAPE, VOCABULARY, bf16=bf16, fp8=fp8, engine=engine)
+    try:
+        loss = training.forward_backward(batches(packed))
+        return Answer(float(loss), training.gradients())
+    finally:
+        training.close()
+
+
+def write_reference(path: Path) -> None:
+    """The fp32 answers of this process's device, packed and not, to a file."""
+    with one_rank() as layout:
+        answers = {packed: vars(answer(layout, bf16=False, packed=packed)) for packed in (False, True)}
+    torch.save(answers, path)
+
+
+class Reference:
+    """The CPU's answers, computed by a process that sees no GPU while this one goes on."""
+
+    def __init__(self, script: Path) -> None:
+        self._directory = tempfile.TemporaryDirectory()
+        self.path = Path(self._directory.name) / "reference.pt"
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "4"}
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+            environment.pop(name, None)
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), "--reference", str(self.path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def get(self, packed: bool, seconds: float = 120.0) -> Answer:
+        """Raises RuntimeError with the end of the process's output when it failed."""
+        try:
+            output, _ = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+        if self._process.returncode:
+            raise RuntimeError(f"the CPU's process failed: {output[-1500:]}")
+        return Answer(**torch.load(self.path)[packed])
+
+    def close(self) -> None:
+        """End the process if it still runs, and remove its file."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._directory.cleanup()
+
+
+def run(report: Report, layout: Layout, script: Path) -> None:
+    """Add the table of correctness."""
+    section = report.section(
+        "correctness",
+        f"Correctness ({SHAPE.layers} layers of {SHAPE.hidden}, sequence {SHAPE.seq_length})",
+        "Relative differences: of the loss, and the largest ‖g - g'‖ / ‖g'‖ of any tensor's gradient.",
+    )
+    reference = Reference(script)
+    answers: dict[str, Answer] = {}
+
+    def keep(name: str, make: Callable[[], Answer]) -> Answer:
+        if name not in answers:
+            answers[name] = make()
+        return answers[name]
+
+    def compare(
+        what: str, one: Callable[[], Answer], other: Callable[[], Answer], loss: float, grad: float
+    ) -> None:
+        def figures() -> Row:
+            row = one().against(other())
+            held = row["loss"] <= loss and row["gradients"] <= grad
+            return {"ok": held, **row, "bar": f"{loss:g}; {grad:g}"}
+
+        report.attempt(section, what, figures)
+
+    def plain(bf16: bool, packed: bool) -> Callable[[], Answer]:
+        return lambda: keep(f"{bf16} {packed}", lambda: answer(layout, bf16=bf16, packed=packed))
+
+    def changed(packed: bool, **changes: Any) -> Callable[[], Answer]:
+        def make() -> Answer:
+            with using(**changes):
+                return answer(layout, bf16=True, packed=packed)
+
+        return make
+
+    def fp8(options: Fp8) -> Callable[[], Answer]:
+        return lambda: answer(layout, bf16=True, packed=False, fp8=options)
+
+    try:
+        if layout.device.type == "cuda":
+            _casts(report, section)
+        compare("BF16 against fp32", plain(True, False), plain(False, False), 1e-2, 1e-1)
+        compare("BF16 against fp32, packed", plain(True, True), plain(False, True), 1e-2, 1e-1)
+        for recipe in ("tensorwise", "delayed", "blockwise"):
+            compare(f"FP8 {recipe} against BF16", fp8(Fp8(recipe)), plain(True, False), 2e-2, 4e-1)
+        compare(
+            "FP8 tensorwise, first and last layer BF16, against BF16",
+            fp8(Fp8("tensorwise", first_last_bf16=1)),
+            plain(True, False),
+            2e-2,
+            4e-1,
+        )
+        if layout.device.type == "cuda":
+            compare("eager against compiled", changed(False, compile=False), plain(True, False), 1e-3, 5e-2)
+            compare(
+                "weight gradients added outside the product", changed(False, accumulate=False),
+                plain(True, False), 1e-3, 5e-2,
+            )  # fmt: skip
+            for name in ("math", "efficient", "flash", "cudnn"):
+                compare(
+                    f"attention {name} against the order in use", changed(False, attention=(name,)),
+                    plain(True, False), 1e-3, 5e-2,
+                )  # fmt: skip
+        report.attempt(section, "packed rows against a row for each document", lambda: _unpacked(layout))
+        report.attempt(section, "training in FP8 and in BF16", lambda: _trained(layout))
+        report.attempt(section, "a checkpoint read back", lambda: _checkpoint(layout))
+        compare("fp32 against the CPU", plain(False, False), lambda: reference.get(False), 1e-5, 1e-4)
+        compare(
+            "fp32 against the CPU, packed", plain(False, True), lambda: _load(reference, True), 1e-5, 1e-4
+        )
+    finally:
+        reference.close()
+
+
+def _load(reference: Reference, packed: bool) -> Answer:
+    return Answer(**torch.load(reference.path)[packed])
+
+
+def _casts(report: Report, section: Any) -> None:
+    """The Triton casts against torch's own on the CPU, and the FP8 products against what they stand for."""
+    from hanji.training.model import fp8_cast
+
+    generator = torch.Generator().manual_seed(3)
+    x = (torch.randn(384, 256, generator=generator) * torch.rand(384, 1, generator=generator)).bfloat16()
+    y = torch.randn(512, 256, generator=generator).bfloat16()
+    for dtype in (fp8_cast.E4M3, fp8_cast.E5M2):
+        for grain in ("tensor", "rows", "blocks"):
+
+            def one(m: torch.Tensor, grain: str = grain, dtype: torch.dtype = dtype) -> fp8_cast.Pair:
+                if grain == "rows":
+                    return fp8_cast.cast_rows(m, dtype, transpose=True)
+                if grain == "blocks":
+                    return fp8_cast.cast_blocks(m, dtype)
+                return fp8_cast.cast(m, fp8_cast.amax(m), dtype, transpose=True)
+
+            def figures(one: Callable[[torch.Tensor], fp8_cast.Pair] = one) -> Row:
+                device, host = one(x.cuda()), one(x)
+                assert device.turned is not None and host.turned is not None
+                parts = [(device.plain, host.plain), (device.turned, host.turned)]
+                other = sum(int((a.values.cpu().float() != b.values.float()).sum()) for a, b in parts)
+                error = max(float((a.wide().cpu() - b.wide()).norm() / b.wide().norm()) for a, b in parts)
+                return {"ok": error < 1e-2, "other numbers": other, "relative error": error}
+
+            report.attempt(section, f"cast to {dtype}, scales by {grain}, against the CPU", figures)
+
+    def products(kind: str) -> Row:
+        if kind == "tensor":
+            a = fp8_cast.cast(x.cuda(), fp8_cast.amax(x.cuda()), fp8_cast.E5M2, transpose=True).plain
+            b = fp8_cast.cast(y.cuda(), fp8_cast.amax(y.cuda()), fp8_cast.E4M3, transpose=True).plain
+        else:
+            a = fp8_cast.cast_rows(x.cuda(), fp8_cast.E4M3, transpose=True).plain
+            b = (fp8_cast.cast_blocks if kind == "rows × blocks" else _rows)(y.cuda(), fp8_cast.E4M3).plain
+        exact = a.wide().double() @ b.wide().double().t()
+        result = fp8_cast.product(a, b, torch.bfloat16, fast=False)
+        error = float((result.double() - exact).norm() / exact.norm())
+        return {"ok": error < 1e-2, "relative error": error}
+
+    for kind in ("tensor", "rows × blocks", "rows × rows"):
+        report.attempt(section, f"FP8 product, scales by {kind}", lambda kind=kind: products(kind))
+
+
+def _rows(m: torch.Tensor, dtype: torch.dtype) -> Any:
+    from hanji.training.model.fp8_cast import cast_rows
+
+    return cast_rows(m, dtype, transpose=False)
+
+
+def _unpacked(layout: Layout) -> Row:
+    """The loss of a row of several documents is that of the documents, each in a row of its own."""
+    bf16 = layout.device.type == "cuda"
+    packed = batches(True)[0]
+    assert packed.documents is not None
+    alone = []
+    for row in range(packed.tokens.shape[0]):
+        for number in np.unique(packed.documents[row]):
+            inside = np.flatnonzero(packed.documents[row] == number)
+            tokens, labels, mask = (np.zeros_like(packed.tokens[:1]), np.zeros_like(packed.labels[:1]),
+                                    np.zeros_like(packed.mask[:1]))  # fmt: skip
+            tokens[0, : len(inside)] = packed.tokens[row, inside]
+            labels[0, : len(inside)] = packed.labels[row, inside]
+            mask[0, : len(inside)] = 1
+            alone.append(
+                replace(packed, tokens=tokens, labels=labels, mask=mask, positions=packed.positions[:1],
+                        component=packed.component[:1], documents=None)
+            )  # fmt: skip
+    results = []
+    for chosen in ([packed], alone):
+        training = Training(layout, SHAPE, VOCABULARY, bf16=bf16)
+        results.append(Answer(float(training.forward_backward(chosen)), training.gradients()))
+        training.close()
+    row = results[0].against(results[1])
+    return {"ok": row["loss"] < 1e-3 and row["gradients"] < 5e-2, **row, "bar": "0.001; 0.05"}
+
+
+def _trained(layout: Layout, steps: int = 30) -> Row:
+    """The same steps in BF16 and in each FP8 recipe: the loss at the end."""
+    data = synthetic_batches(SHAPE, VOCABULARY, steps, 2, seed=5)
+    ends: dict[str, float] = {}
+    for name, options in (
+        ("BF16", None),
+        ("tensorwise", Fp8("tensorwise")),
+        ("delayed", Fp8("delayed")),
+        ("blockwise", Fp8("blockwise")),
+    ):
+        training = Training(layout, SHAPE, VOCABULARY, bf16=True, fp8=options, rate=1e-3)
+        losses = [training.step([batch]) for batch in data]
+        ends[name] = float(torch.stack(losses[-5:]).mean())
+        if name == "BF16":
+            ends["at the start"] = float(losses[0])
+        training.close()
+    worst = max(abs(value - ends["BF16"]) for key, value in ends.items() if key != "at the start")
+    return {"ok": ends["BF16"] < ends["at the start"] and worst < 0.05 * ends["BF16"], **ends}
+
+
+def _checkpoint(layout: Layout) -> Row:
+    """Save and load the model's weights in Megatron's torch_dist form."""
+    from megatron.core import dist_checkpointing
+
+    training = Training(layout, SHAPE, VOCABULARY, bf16=True)
+    training.step(batches(False))
+    inner = training.model.module
+    before = {name: p.detach().clone() for name, p in inner.named_parameters()}
+    with tempfile.TemporaryDirectory() as directory:
+        dist_checkpointing.save({"model": inner.sharded_state_dict()}, directory)
+        for parameter in inner.parameters():
+            parameter.data.zero_()
+        loaded = dist_checkpointing.load({"model": inner.sharded_state_dict()}, directory)
+        inner.load_state_dict(loaded["model"])
+    same = all(torch.equal(p, before[name]) for name, p in inner.named_parameters())
+    training.close()
+    return {"ok": same}
