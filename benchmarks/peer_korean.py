@@ -3,6 +3,8 @@
     python peer_korean.py numbers < TEXTS   a line of JSON for each: spans of its words, numbers, rules broken alone
     python peer_korean.py chain TEXTS       for each line on the standard input, a round: processor seconds, kept
 
+A third and fourth argument name the model and the reading of unknown words of a newer Kiwi (cong rule).
+
 The first line of TEXTS is the settings ({"thresholds": {rule: number}, "stop_words": […]}), each other one a text
 (JSON string). Rules have the names of Hanji's preset fineweb2_kor_Hang.
 """
@@ -27,6 +29,7 @@ from datatrove.utils.typeshelper import Languages
 from datatrove.utils.word_tokenizers import load_word_tokenizer
 
 KOREAN = Languages.korean
+OLD_MODEL = "sbg"  # what datatrove asks for; Kiwi 0.22 was the last to have it
 TOP, DUPLICATE = range(2, 5), range(5, 11)
 NEVER = float("inf")
 
@@ -207,7 +210,23 @@ def rounds(settings: dict[str, Any], texts: list[str]) -> None:
         print(json.dumps({"seconds": time.process_time() - started, "kept": kept}), flush=True)
 
 
+def newer_kiwi(model: str, unknown_words: str) -> None:
+    """Let datatrove's tokenizer work with a Kiwi that has its model no more."""
+    import kiwipiepy
+
+    class Kiwi(kiwipiepy.Kiwi):  # type: ignore[misc]
+        def __init__(self, model_type: str = OLD_MODEL) -> None:
+            super().__init__(model_type=model)
+
+        def tokenize(self, text: Any, **options: Any) -> Any:
+            return super().tokenize(text, oov_handling=unknown_words, **options)
+
+    kiwipiepy.Kiwi = Kiwi
+
+
 def main() -> None:
+    if len(sys.argv) > 3:
+        newer_kiwi(*sys.argv[3:5])
     source = Path(sys.argv[2]).read_text("utf-8") if sys.argv[1] == "chain" else sys.stdin.read()
     settings, *texts = [json.loads(line) for line in source.split("\n") if line]
     (rounds if sys.argv[1] == "chain" else tell_numbers)(settings, texts)

@@ -14,6 +14,19 @@ from benchmarks.harness import say
 
 PEERS = Path(__file__).resolve().parent / ".peers"
 # Without extras: datatrove's pin trafilatura below 1.12 and kiwipiepy below 0.22.
+_KOREAN = (
+    "datatrove==0.10.1",
+    "orjson",
+    "regex",
+    "ftfy",
+    "nltk",
+    "spacy==3.8.18",
+    "tldextract",
+    "fasttext-numpy2-wheel==0.9.2",
+    "pyarrow",
+    "requests",
+    "aiohttp",
+)
 REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "datatrove": (
         "datatrove==0.10.1",
@@ -37,21 +50,9 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "numpy",
     ),
     # With the tokenizers that its word counts use, and the newest Kiwi that it allows.
-    "datatrove-ko": (
-        "datatrove==0.10.1",
-        "kiwipiepy==0.21.0",
-        "kiwipiepy_model==0.21.0",
-        "orjson",
-        "regex",
-        "ftfy",
-        "nltk",
-        "spacy==3.8.18",
-        "tldextract",
-        "fasttext-numpy2-wheel==0.9.2",
-        "pyarrow",
-        "requests",
-        "aiohttp",
-    ),
+    "datatrove-ko": (*_KOREAN, "kiwipiepy==0.21.0", "kiwipiepy_model==0.21.0"),
+    # The same with the Kiwi that Hanji uses (peer_korean.py names a model that it has).
+    "datatrove-ko-kiwi-0.24": (*_KOREAN, "kiwipiepy==0.24.1", "kiwipiepy_model==0.24.0"),
     # The filters alone: what else the package asks for (Ray, an executor, CUDA) they do not use.
     "nemo-curator": ("--no-deps", "nemo-curator==1.4.0", "regex==2026.11.19", "loguru==0.7.3"),
 }
