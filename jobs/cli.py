@@ -23,6 +23,7 @@ from hanji.jobs.commands import (
     calibrate,
     classifier,
     compare,
+    cost,
     curate,
     export,
     jobs,
@@ -62,6 +63,7 @@ app.command("signals", rich_help_panel=CURATION)(tools.signals)
 app.command("rules", rich_help_panel=CURATION)(tools.rules)
 app.command("train", rich_help_panel=TRAINING)(train.train)
 app.add_typer(model.app, name="model", rich_help_panel=TRAINING)
+app.add_typer(cost.app, name="cost", rich_help_panel=TRAINING)
 app.command("submit", rich_help_panel=CLUSTER)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
 app.command("doctor", rich_help_panel=HELP)(tools.doctor)

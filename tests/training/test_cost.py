@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from hanji.errors import RecipeError
+from hanji.jobs.cli import run
+from hanji.jobs.commands.cost import parse_number, short
+from hanji.recipe import parse_recipe
 from hanji.training.cost import PEAKS, FlopsPerToken, flops_per_token, mfu, mfu_by_convention, peak_of
 from hanji.training.cost.peaks import CONVENTIONS
-from hanji.training.model.shape import parameter_count
+from hanji.training.cost.scaling import (
+    LAWS,
+    Budget,
+    budget_of,
+    budget_of_compute,
+    flops_without_vocabulary,
+    legal_batch,
+    suggest,
+)
+from hanji.training.model.shape import ModelShape, parameter_count
 from hanji.training.presets import PRESETS
+from hanji.training.recipe import TrainingRecipe
 
 
 @pytest.mark.parametrize(
@@ -83,3 +104,160 @@ def test_cost_needs_only_the_standard_library_beside_the_model_shape() -> None:
         "sys.exit(str(new - sys.stdlib_module_names) if new - sys.stdlib_module_names else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+DEEPSEEK_7B = ModelShape(
+    layers=30, hidden=4096, ffn=11008, heads=32, kv_heads=32, head_dim=128, tied=False, seq_length=4096
+)
+DEEPSEEK_67B = replace(DEEPSEEK_7B, layers=95, hidden=8192, ffn=22016, heads=64, kv_heads=8)
+
+
+def test_the_model_scale_is_deepseeks_formula_for_their_shape() -> None:
+    theirs = 72 * 30 * 4096**2 + 12 * 30 * 4096 * 4096
+    # Their formula takes the feed-forward as 8/3 of the width, 10,923; the model has 11,008.
+    assert flops_without_vocabulary(DEEPSEEK_7B) == pytest.approx(theirs, rel=0.005)
+    flops = flops_per_token(DEEPSEEK_7B, 102_400)
+    assert flops_without_vocabulary(DEEPSEEK_7B) == flops.full_attention - 6 * 102_400 * 4096
+
+
+@pytest.mark.parametrize(
+    ("scale", "rate", "batch"),
+    [
+        (72 * 30 * 4096**2 + 12 * 30 * 4096 * 4096, 4.2e-4, 2304 * 4096),
+        (72 * 95 * 8192**2 + 12 * 95 * 8192 * 4096, 3.2e-4, 4608 * 4096),
+    ],
+)
+def test_deepseeks_own_models_were_trained_by_their_law(scale: float, rate: float, batch: int) -> None:
+    """Table 2 of the paper: 7B and 67B, 2T tokens each."""
+    law = LAWS["deepseek"]
+    budget = Budget(None, scale, 2e12)
+    assert law.peak_lr(budget) == pytest.approx(rate, rel=0.03)
+    assert law.batch_tokens(budget) == pytest.approx(batch, rel=0.1)
+
+
+def test_step_law_gives_its_published_formula() -> None:
+    budget = Budget(10**9, 6e9, 1e11)
+    assert LAWS["step"].peak_lr(budget) == pytest.approx(1.79 * 10 ** (9 * -0.713 + 11 * 0.307))
+    assert LAWS["step"].batch_tokens(budget) == pytest.approx(0.58 * 10 ** (11 * 0.571))
+    # The batch does not depend on the model.
+    assert LAWS["step"].batch_tokens(replace(budget, parameters=10**8)) == LAWS["step"].batch_tokens(budget)
+
+
+def test_the_best_split_of_a_compute_spends_it_all_by_deepseeks_exponents() -> None:
+    budget = budget_of_compute(1e20)
+    assert budget.compute == pytest.approx(1e20)
+    # D = 5.8316 · C^0.4757, their other half.
+    assert budget.tokens == pytest.approx(5.8316 * 1e20**0.4757, rel=0.01)
+
+
+@given(st.floats(1, 1e9), st.integers(1, 16384), st.integers(1, 512))
+def test_a_legal_batch_is_the_nearest_multiple_and_never_none(tokens: float, seq: int, multiple: int) -> None:
+    size = legal_batch(tokens, seq, multiple)
+    assert size >= multiple and size % multiple == 0
+    assert size == multiple or abs(size * seq - tokens) <= seq * multiple / 2 * (1 + 1e-9)
+
+
+def test_a_suggestion_fits_its_tokens_and_says_what_is_doubtful() -> None:
+    shape = PRESETS["kanana-8b"]
+    fine = suggest(LAWS["deepseek"], budget_of(shape, 3e12), shape.seq_length, 64)
+    assert (fine.steps - 1) * fine.tokens_per_step < 3e12 <= fine.steps * fine.tokens_per_step
+    assert fine.warmup_steps == 2000 and fine.notes == ()
+    small = suggest(LAWS["deepseek"], budget_of(PRESETS["tiny"], 1e6), 64, 512)
+    assert small.warmup_steps == small.steps // 10
+    assert [note.split(" ")[-1] for note in small.notes] == ["begins", "rate", "much"]
+
+
+def recipe_file(directory: Path, **changes: Any) -> Path:
+    data = {
+        "name": "asked",
+        "run": "run",
+        "shards": "shards",
+        "model": "ten-million",
+        "parallel": {"data": 2},
+        "stages": [
+            {"name": "broad", "tokens": 900_000_000, "blend": {"*/*/*": 1}},
+            {"name": "best", "steps": 1000, "blend": {"*/*/high": 1}},
+        ],
+        "batch": {"global_size": 64, "micro_size": 8},
+        **changes,
+    }
+    path = directory / "train.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    return path
+
+
+def test_the_lines_for_a_recipe_without_a_schedule_make_it_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = recipe_file(tmp_path)
+    assert run(["cost", "suggest", str(path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["tokens"] == 900_000_000 + 1000 * 64 * 256
+    law = answer["laws"]["deepseek"]
+    assert law["global_size"] % 16 == 0 == answer["multiple"] % 16
+    assert law["peak_lr"] == pytest.approx(0.3118 * answer["compute"] ** -0.125, rel=0.005)
+    lines = yaml.safe_load("\n".join(answer["recipe_lines"]))
+    recipe = parse_recipe({**yaml.safe_load(path.read_text()), **lines}, TrainingRecipe)
+    assert recipe.schedule.peak_lr == law["peak_lr"]
+    assert recipe.batch.global_size == law["global_size"]
+    comment = answer["recipe_lines"][-1]
+    steps = round(1000 * 64 / law["global_size"])
+    assert comment == f"# stage best: steps: {steps} instead of 1000, for the same tokens"
+
+
+def test_the_table_names_both_laws_and_the_recipe_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = {"kind": "wsd", "peak_lr": 0.00123, "warmup_steps": 10}
+    path = recipe_file(tmp_path, schedule=schedule)
+    assert run(["cost", "suggest", str(path), "batch.micro_size=4", "--law", "step", "--tokens", "2B"]) == 0
+    out = capsys.readouterr().out
+    assert "arXiv 2401.02954" in out and "arXiv 2503.04715" in out and "2.00B tokens" in out
+    row = next(line for line in out.splitlines() if "the recipe as it is" in line)
+    assert "1.23e-03" in row
+    assert "a multiple of the 8 samples" in out
+    assert "by Step Law:" in out and "schedule: {kind: wsd, peak_lr: " in out
+    assert run(["cost", "suggest", str(recipe_file(tmp_path))]) == 0
+    assert "as it is" not in capsys.readouterr().out
+
+
+def test_a_preset_and_a_compute_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["cost", "suggest", "--preset", "kanana-8b", "--tokens", "3T", "--json"]) == 0
+    by_tokens = json.loads(capsys.readouterr().out)
+    compute = f"{by_tokens['compute']:.6e}"
+    assert run(["cost", "suggest", "--preset", "kanana-8b", "--compute", compute, "--json"]) == 0
+    by_compute = json.loads(capsys.readouterr().out)
+    assert by_compute["tokens"] == pytest.approx(3e12, rel=1e-5)
+    assert run(["cost", "suggest", "--compute", "1e21", "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert set(alone["laws"]) == {"deepseek"} and alone["parameters_without_embeddings"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a recipe, or --preset with --tokens or --compute, or --compute alone"),
+        (["--preset", "kanana-8b"], "--preset kanana-8b: give --tokens"),
+        (["--preset", "kanana-9b", "--tokens", "1B"], "--preset: 'kanana-9b' is not allowed: presets are"),
+        (["--preset", "tiny", "--tokens", "much"], "--tokens: 'much' is not allowed: write a count such as"),
+        (["--preset", "tiny", "--tokens", "0"], "--tokens: '0' is not allowed"),
+        (["--preset", "tiny", "--tokens", "1B", "--compute", "1e18"], "--tokens and --compute are two ways"),
+        (["--compute", "1e21", "--law", "step"], "--law step: this law needs a model"),
+        (["no-such.yaml"], "no-such.yaml: there is no such recipe file"),
+        (["no-such.yaml", "--preset", "tiny"], "are for a question without a recipe"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["cost", "suggest", *arguments]) == 2
+    assert message in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_counts_are_read_and_written_with_units() -> None:
+    assert parse_number("--tokens", "2.7T") == 2.7e12
+    assert parse_number("--tokens", "1_000_000") == parse_number("--tokens", "1e6") == 1e6
+    assert [short(value) for value in (3e12, 1.12e7, 943_000, 850)] == ["3.00T", "11.2M", "943k", "850"]
+    for wrong in ("-3B", "nan", "1e999", "3X", ""):
+        with pytest.raises(RecipeError, match="--tokens"):
+            parse_number("--tokens", wrong)
