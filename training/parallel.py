@@ -43,6 +43,20 @@ class ParallelSettings(Settings):
     def ranks(self) -> int:
         return self.tensor * self.pipeline * self.context * self.data
 
+    @property
+    def description(self) -> str:
+        """The axes that have several ranks: ``tensor 2 + sequence × pipeline 2 (2 chunks)``."""
+        parts = []
+        for axis in ("tensor", "pipeline", "context", "data"):
+            size = getattr(self, axis)
+            if size > 1:
+                parts.append(f"{axis} {size}")
+            if axis == "tensor" and self.sequence:
+                parts[-1] += " + sequence"
+            if axis == "pipeline" and self.virtual_pipeline > 1:
+                parts[-1] += f" ({self.virtual_pipeline} chunks)"
+        return " × ".join(parts) or "one rank"
+
 
 def check_layout(
     parallel: ParallelSettings,

@@ -180,23 +180,6 @@ def fits(parallel: ParallelSettings, shape: ModelShape, rows: int, micro_size: i
     return True
 
 
-def name_of(parallel: ParallelSettings) -> str:
-    """``tensor 2 (sequence) × pipeline 2 (2 chunks)``."""
-    parts = []
-    for axis, size in (
-        ("tensor", parallel.tensor),
-        ("pipeline", parallel.pipeline),
-        ("context", parallel.context),
-        ("data", parallel.data),
-    ):
-        note = " + sequence" if axis == "tensor" and parallel.sequence else ""
-        if axis == "pipeline" and parallel.virtual_pipeline > 1:
-            note = f" ({parallel.virtual_pipeline} chunks)"
-        if size > 1:
-            parts.append(f"{axis} {size}{note}")
-    return " × ".join(parts) or "one rank"
-
-
 def compute(variant: Variant, parallel: ParallelSettings, layout: Layout) -> Answer | None:
     """One optimizer step in this layout; the whole answer on rank 0."""
     shape = shape_of(variant.tied, variant.layers)
@@ -314,7 +297,7 @@ def compare(
     worst = max(by_key, key=lambda key: by_key[key])
     return Difference(
         ranks=parallel.ranks,
-        layout=name_of(parallel),
+        layout=parallel.description,
         variant=f"{'within' if variant.within else 'across'} documents, micro-batch {variant.micro_size}, "
         f"{'tied' if variant.tied else 'untied'}",
         loss=abs(ours.loss / theirs.loss - 1),
