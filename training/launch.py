@@ -1,36 +1,30 @@
 """Starting a training run: one process a rank, through torchrun, from any directory.
 
-The launcher reads the recipe, looks at the shards (so that what is wrong is said at once, by one process),
-starts ``hanji.training.worker`` and follows it. It imports no torch itself.
+The launcher reads the recipe, looks at the shards (so that what is wrong is said at once, by one process), and
+has ``hanji.training.launchers`` start ``hanji.training.worker``, again after a crash or a hang. It imports no torch
+itself.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hanji import errors
-from hanji.errors import HanjiError, MissingExtraError, RunError
+from hanji.errors import HanjiError, MissingExtraError
 from hanji.progress import Progress, SilentProgress
 from hanji.recipe import load_recipe
 from hanji.storage import Storage
-from hanji.training import worker
 from hanji.training.cost import flops_per_token
 from hanji.training.data.plan import plan_data
-from hanji.training.loop.metrics import EVENTS
+from hanji.training.launchers.attempts import follow, lead, clear_logs
+from hanji.training.launchers.nodes import Nodes
 from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
+
+ALONE = Nodes()
 
 
 @dataclass(frozen=True)
@@ -77,34 +71,37 @@ def train(
     overrides: Iterable[str] = (),
     *,
     progress: Progress | None = None,
+    nodes: Nodes = ALONE,
 ) -> TrainingSummary:
     """Run a recipe to its end, or go on with it where it was cut off.
 
-    Raises RecipeError or InputError before anything starts when recipe or shards are wrong, RunError with the
-    failing rank's last lines when a rank fails.
+    With several nodes each calls it with its place among them. Raises RecipeError or InputError before anything
+    starts when recipe or shards are wrong, RunError with the failing rank's last lines when a rank fails and
+    restarts do not help.
     """
     if not _installed("torch") or not _installed("megatron"):
         raise MissingExtraError("Training", "train")
     recipe = read_recipe(recipe_path, overrides)
-    data = plan_data(recipe)
-    find_origin(recipe, data.manifest.tokenizer.vocab_size)
+    progress = progress or SilentProgress()
+    nodes.check(recipe.parallel.ranks)
+    try:
+        data = plan_data(recipe)
+        find_origin(recipe, data.manifest.tokenizer.vocab_size)
+    except HanjiError as error:
+        if nodes.rank:
+            follow(recipe, nodes, progress, refused=str(error))
+        raise
+    if nodes.rank:
+        follow(recipe, nodes, progress)
+        return read_summary(recipe.run)
     with Storage(recipe.run).locked():
-        return _train(recipe, progress or SilentProgress())
-
-
-def _train(recipe: TrainingRecipe, progress: Progress) -> TrainingSummary:
-    run = Path(recipe.run)
-    logs = run / "logs"
-    shutil.rmtree(logs, ignore_errors=True)
-    logs.mkdir(parents=True)
-    recipe_file = run / "recipe.json"
-    recipe_file.write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (run / "training.json").unlink(missing_ok=True)
-    progress.note(f"starting {recipe.parallel.ranks} ranks of {recipe.name}")
-    code, stopped = _run_ranks(recipe, recipe_file, logs, progress)
-    # torchrun ends with an error after a SIGTERM even where all ranks ended well.
-    if code != 0 and not stopped:
-        raise _failure(logs, code)
+        run = Path(recipe.run)
+        clear_logs(run / "logs")
+        (run / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (run / "training.json").unlink(missing_ok=True)
+        of_nodes = f" on {nodes.count} nodes" if nodes.count > 1 else ""
+        progress.note(f"starting {recipe.parallel.ranks} ranks of {recipe.name}{of_nodes}")
+        lead(recipe, nodes, progress)
     return read_summary(recipe.run)
 
 
@@ -133,10 +130,14 @@ def describe(recipe: TrainingRecipe) -> str:
         f"{recipe.name}: {parameter_count(shape, vocab_size) / 1e6:,.1f}M parameters, vocabulary "
         f"{vocab_size:,}, sequence {shape.seq_length}, {recipe.precision}",
         f"ranks: {parallel.ranks} (tensor {parallel.tensor} × pipeline {parallel.pipeline} × "
-        f"data {parallel.data})",
+        f"context {parallel.context} × data {parallel.data}"
+        + (", sequence parallel" if parallel.sequence else "")
+        + (f", {parallel.virtual_pipeline} chunks a rank" if parallel.virtual_pipeline > 1 else "")
+        + ")",
         f"{recipe.total_steps} steps of {recipe.tokens_per_step:,} tokens: {tokens:,} tokens, "
         f"{cost.causal_attention * tokens:.3g} FLOPs (causal attention; "
         f"{cost.full_attention * tokens:.3g} full, {cost.six_n * tokens:.3g} by 6ND)",
+        recipe.learning_rates().describe(),
     ]
     for stage, plan in zip(recipe.stages, data.order.stages, strict=True):
         lines.append(f"stage {stage.name}: {recipe.steps_of(stage)} steps")
@@ -145,88 +146,6 @@ def describe(recipe: TrainingRecipe) -> str:
     lines += [f"epochs of {name}: {count:.2f}" for name, count in data.epochs().items()]
     lines += [f"left out: {name}: {reason}" for name, reason in data.left_out.items()]
     return "\n".join(lines)
-
-
-def _run_ranks(recipe: TrainingRecipe, recipe_file: Path, logs: Path, progress: Progress) -> tuple[int, bool]:
-    """Exit code of torchrun, and whether the ranks said that they stopped as asked."""
-    ranks = recipe.parallel.ranks
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nnodes=1"),
-        *(f"--nproc-per-node={ranks}", str(Path(worker.__file__)), str(recipe_file)),
-    ]
-    environment = {**os.environ, EVENTS: "1", "PYTHONUNBUFFERED": "1"}
-    environment.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // ranks)))
-    with (logs / "stderr.log").open("wb") as stderr:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            # Ctrl-C must reach the ranks as one SIGTERM, by which they save, not as a SIGINT each.
-            start_new_session=True,
-        )
-        with _forward_stop(process):
-            assert process.stdout is not None
-            stopped = False
-            for line in process.stdout:
-                stopped |= _follow(line, progress, logs) == "stopped"
-            return process.wait(), stopped
-
-
-def _follow(line: str, progress: Progress, logs: Path) -> str | None:
-    """Pass an event on to the progress display; its kind, or None for a line that is not an event."""
-    try:
-        event: dict[str, Any] = json.loads(line)
-        kind = event["kind"]
-    except (ValueError, KeyError, TypeError):
-        with (logs / "stdout.log").open("a", encoding="utf-8") as file:
-            file.write(line)
-        return None
-    if kind == "stage":
-        progress.step(event["stage"], event["steps"], event["done"])
-    if event.get("text"):
-        progress.note(event["text"])
-    if kind == "step":
-        progress.advance()
-    return str(kind)
-
-
-@contextlib.contextmanager
-def _forward_stop(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Turn SIGTERM and Ctrl-C into a SIGTERM for torchrun; it passes it on, and the ranks save and end."""
-
-    def stop(*_: Any) -> None:
-        process.terminate()
-
-    main = threading.current_thread() is threading.main_thread()
-    previous = {s: signal.signal(s, stop) for s in (signal.SIGTERM, signal.SIGINT)} if main else {}
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _failure(logs: Path, code: int) -> HanjiError:
-    """The error that a rank reported, or what the ranks last said on stderr."""
-    for path in sorted(logs.glob("error-rank-*.json")):
-        report = json.loads(path.read_text(encoding="utf-8"))
-        kind = getattr(errors, report["kind"], RunError)
-        found: HanjiError = kind(report["message"])
-        return found
-    text = (logs / "stderr.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    last = "\n".join(f"  {line}" for line in text[-40:])
-    return RunError(f"training failed (exit code {code}); the whole log is {logs / 'stderr.log'}\n{last}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _installed(name: str) -> bool:
