@@ -39,20 +39,23 @@ def main(store: str, rank: int, findings: str) -> None:
     for ranks, group in ((2, pairs[rank // 2]), (4, dist.group.WORLD)):
         for name, lengths in DOCUMENTS.items():
             documents = numbered(lengths) if lengths else None
-            found[f"{ranks} ranks, {name}"] = compare(group, ranks, documents)
+            found[f"{ranks} ranks, {name}"] = compare(group, ranks, documents, torch.float32)
+        found[f"{ranks} ranks, half precision"] = compare(group, ranks, documents, torch.bfloat16)
     if rank == 0:
         Path(findings).write_text(json.dumps(found), encoding="utf-8")
     dist.destroy_process_group()
 
 
-def compare(group: dist.ProcessGroup, ranks: int, documents: torch.Tensor | None) -> list[float]:
+def compare(
+    group: dist.ProcessGroup, ranks: int, documents: torch.Tensor | None, dtype: torch.dtype
+) -> list[float]:
     """Largest relative differences on any rank of the output and of the three gradients from those of one rank."""
     generator = torch.Generator().manual_seed(11)
     whole = [
-        torch.randn(LENGTH, ROWS, heads, WIDTH, generator=generator).requires_grad_()
+        torch.randn(LENGTH, ROWS, heads, WIDTH, generator=generator).to(dtype).requires_grad_()
         for heads in (HEADS, GROUPS, GROUPS)
     ]
-    weights = torch.randn(LENGTH, ROWS, HEADS, WIDTH, generator=generator)
+    weights = torch.randn(LENGTH, ROWS, HEADS, WIDTH, generator=generator).to(dtype)
     expected = attend(*whole, documents, None, WIDTH**-0.5)
     (expected * weights).sum().backward()
 
@@ -68,7 +71,7 @@ def compare(group: dist.ProcessGroup, ranks: int, documents: torch.Tensor | None
         assert part.grad is not None
         assert tensor.grad is not None
         pairs.append((part.grad, mine(tensor.grad)))
-    differences = torch.stack([(one - other).norm() / other.norm() for one, other in pairs])
+    differences = torch.stack([(one - other).float().norm() / other.float().norm() for one, other in pairs])
     dist.all_reduce(differences, dist.ReduceOp.MAX, group=group)
     largest: list[float] = differences.tolist()
     return largest

@@ -189,6 +189,8 @@ def test_weights_depend_on_the_seed_and_not_on_the_specification() -> None:
     assert len(weights) == 2 * 6 + 2
     for name in weights:
         assert torch.equal(one[name], other[name]), name
+        if "norm" in name:
+            assert torch.equal(one[name], torch.ones(64)), name
     assert one["decoder.layers.0.mlp.linear_fc1.weight"].std() == pytest.approx(0.02, rel=0.05)
 
 
@@ -334,11 +336,11 @@ def test_context_ranks_attend_as_one_rank_does(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, program, tmp_path / "store", str(rank), findings])
         for rank in range(4)
     ]
-    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0, 0, 0]
+    assert [rank.wait(timeout=240) for rank in ranks] == [0, 0, 0, 0]
     found = json.loads(findings.read_text(encoding="utf-8"))
-    assert len(found) == 6
+    assert len(found) == 8
     for case, differences in found.items():
-        assert max(differences) <= 1e-6, case
+        assert max(differences) <= (2e-2 if "half" in case else 1e-6), case
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,10 @@ def attend(
 
 
 def has_varlen(query: torch.Tensor) -> bool:
-    """Whether the variable-length kernel takes these queries: half precision on CUDA, heads up to 256 wide."""
+    """Whether the variable-length kernel takes these queries: half precision on CUDA, heads of 8, 16 … 256."""
     half = query.dtype in (torch.bfloat16, torch.float16)
-    return varlen_attn is not None and query.is_cuda and half and query.size(-1) <= 256
+    width = query.size(-1)
+    return varlen_attn is not None and query.is_cuda and half and width <= 256 and width % 8 == 0
 
 
 def _fused(
