@@ -18,7 +18,7 @@ from hanji.recipe import load_recipe
 from hanji.storage import Storage
 from hanji.training.cost import flops_per_token
 from hanji.training.data.plan import plan_data
-from hanji.training.launchers.attempts import follow, lead, clear_logs
+from hanji.training.launchers.attempts import clear_logs, follow, lead
 from hanji.training.launchers.nodes import Nodes
 from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count

@@ -7,17 +7,19 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hanji.errors import RecipeError, RunError
+from hanji.training.checkpoint.record import Commit
+from hanji.training.checkpoint.state import reseed
+from hanji.training.checkpoint.store import Checkpoints, Saved
 from hanji.training.data.batches import training_micro_batches
 from hanji.training.data.order import SampleBatch
 from hanji.training.data.plan import DataPlan
-from hanji.training.loop.checkpoint import Checkpoints, Commit
 from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
 from hanji.training.loop.health import SpeedMonitor, StepGuard, gradient_norm, memory_bytes, take_step
 from hanji.training.loop.layout import Layout
@@ -72,7 +74,7 @@ class Trainer:
         )
         connect(self.chunks, self.optimizer)
         self.rate = recipe.learning_rates()
-        self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint.keep)
+        self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint, layout)
         self._eod = data.manifest.tokenizer.eod_id if recipe.attention == "within" else None
         self.validation = Validation(
             data,
@@ -116,20 +118,23 @@ class Trainer:
                 tokens += entry["tokens"]
                 seconds += entry["seconds"]
                 self._log(metrics, entry)
+                self._note_saved(metrics, self.checkpoints.poll())
                 at_end = self.step == first + steps
                 if at_end:
                     self._validate(metrics, stage.name, "after")
                 elif self.recipe.validation.every and self.step % self.recipe.validation.every == 0:
                     self._validate(metrics, stage.name, "during")
                 if at_end or stop or self.step % self.recipe.checkpoint.every == 0:
-                    self._save(index, self.step - first, at_end)
+                    self._save(metrics, index, self.step - first, at_end)
                     saved = self.step
                 if stop and self.step < self.recipe.total_steps:
+                    self._finish_saving(metrics)
                     self.tell(
                         {"kind": "stopped", "text": f"stopped after step {self.step}; run again to go on"}
                     )
                     return self._outcome(False, resumed_from, tokens, seconds, saved)
             first += steps
+        self._finish_saving(metrics)
         return self._outcome(True, resumed_from, tokens, seconds, saved)
 
     def _train_step(self, stage: int, stage_step: int) -> tuple[dict[str, Any], bool]:
@@ -162,7 +167,12 @@ class Trainer:
         if verdict.skip is None:
             take_step(self.optimizer, norm, self.recipe.optimizer.clip)
         self.step += 1
-        self.guard.check(self.step, verdict)
+        try:
+            self.guard.check(self.step, verdict)
+        except RunError:
+            # All ranks are here: a checkpoint that is being written is one to go on from.
+            self.checkpoints.finish()
+            raise
         entry = {
             "kind": "step",
             "step": self.step,
@@ -206,6 +216,7 @@ class Trainer:
         if self.layout.is_main:
             records = self.checkpoints.committed()
             choice[0] = records[-1] if records else None
+            self.checkpoints.clean()
         torch.distributed.broadcast_object_list(choice, src=0)
         commit = choice[0]
         if commit is None:
@@ -230,13 +241,14 @@ class Trainer:
                 f"{where}: its position in the data is not the one that this version computes for step "
                 f"{commit.step}; it was written by another version of the order"
             )
-        self.checkpoints.load(commit, self.chunks, self.optimizer, self.layout)
+        if not self.checkpoints.load(commit, self.chunks, self.optimizer):
+            reseed(self.recipe.seed, commit.step)
         self.guard.load(commit.health)
         self.step = commit.step
         self.tell({"kind": "resume", "step": commit.step, "text": f"going on from {where}"})
         return commit
 
-    def _save(self, stage: int, stage_step: int, stage_end: bool) -> None:
+    def _save(self, metrics: MetricsFile | None, stage: int, stage_step: int, stage_end: bool) -> None:
         self.watchdog.beat(self.step, "saving a checkpoint", patience=PATIENT)
         consumed = self.data.order.consumed(stage, stage_step * self.recipe.batch.global_size)
         name = self.recipe.stages[stage].name
@@ -253,8 +265,19 @@ class Trainer:
             family=family_node(self.recipe, self.data, self.step, name, consumed, self.parents),
             health=self.guard.state(),
         )
-        self.checkpoints.save(commit, self.chunks, self.optimizer, self.layout)
-        self.tell({"kind": "checkpoint", "step": self.step, "path": self.checkpoints.path(self.step)})
+        self._note_saved(metrics, self.checkpoints.save(commit, self.chunks, self.optimizer))
+
+    def _finish_saving(self, metrics: MetricsFile | None) -> None:
+        """Wait until the last checkpoint is whole."""
+        self.watchdog.beat(self.step, "saving a checkpoint", patience=PATIENT)
+        self._note_saved(metrics, self.checkpoints.finish())
+
+    def _note_saved(self, metrics: MetricsFile | None, saved: Sequence[Saved]) -> None:
+        for checkpoint in saved:
+            self.tell({"kind": "checkpoint", "step": checkpoint.step, "path": checkpoint.path})
+            if metrics is not None:
+                figures = asdict(checkpoint)
+                metrics.write({"kind": "checkpoint", "step": figures.pop("step"), **figures})
 
     def _validate(self, metrics: MetricsFile | None, stage: str, when: str) -> None:
         if not self.validation.components:
