@@ -19,7 +19,7 @@ from typing import Any
 from hanji.errors import HanjiError, RunError
 from hanji.storage import Storage
 from hanji.training.deterministic import make_deterministic, prepare_environment
-from hanji.training.loop.watchdog import PATIENT, Watchdog
+from hanji.training.loop.watchdog import Watchdog, longest
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -73,7 +73,7 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
             make_deterministic()
         timeout = COLLECTIVE_TIMEOUT
         if recipe.health.hang_seconds is not None:
-            timeout = max(timeout, timedelta(seconds=PATIENT * recipe.health.hang_seconds + 60))
+            timeout = max(timeout, timedelta(seconds=longest(recipe.health.hang_seconds) + 60))
         with distributed(recipe.parallel, recipe.seed, timeout) as layout:
             # One rank checks the files; the others would only read the same bytes again.
             data = plan_data(recipe, check=layout.is_main)

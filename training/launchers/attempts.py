@@ -96,9 +96,9 @@ def lead(recipe: TrainingRecipe, nodes: Nodes, progress: Progress) -> None:
             now = newest_checkpoint(run)
             used, newest = (0 if now > newest else used), now
             if failure.final or stop.asked or used >= recipe.health.restarts:
-                error = _ended(failure, used, stop)
-                _announce(board, attempt, error)
-                raise error
+                ended = _ended(failure, used, stop)
+                _announce(board, attempt, ended)
+                raise ended
             used += 1
             _keep_logs(logs, attempt)
             progress.note(

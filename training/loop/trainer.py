@@ -28,7 +28,7 @@ from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
 from hanji.training.loop.validation import Validation
-from hanji.training.loop.watchdog import PATIENT, Watchdog
+from hanji.training.loop.watchdog import Watchdog
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -211,7 +211,7 @@ class Trainer:
 
     def _resume(self) -> Commit | None:
         """Load the newest committed checkpoint, if there is one that this recipe can go on from."""
-        self.watchdog.beat(self.step, "loading a checkpoint", patience=PATIENT)
+        self.watchdog.beat(self.step, "loading a checkpoint", patient=True)
         choice: list[Commit | None] = [None]
         if self.layout.is_main:
             records = self.checkpoints.committed()
@@ -249,7 +249,7 @@ class Trainer:
         return commit
 
     def _save(self, metrics: MetricsFile | None, stage: int, stage_step: int, stage_end: bool) -> None:
-        self.watchdog.beat(self.step, "saving a checkpoint", patience=PATIENT)
+        self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
         consumed = self.data.order.consumed(stage, stage_step * self.recipe.batch.global_size)
         name = self.recipe.stages[stage].name
         commit = Commit(
@@ -269,7 +269,7 @@ class Trainer:
 
     def _finish_saving(self, metrics: MetricsFile | None) -> None:
         """Wait until the last checkpoint is whole."""
-        self.watchdog.beat(self.step, "saving a checkpoint", patience=PATIENT)
+        self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
         self._note_saved(metrics, self.checkpoints.finish())
 
     def _note_saved(self, metrics: MetricsFile | None, saved: Sequence[Saved]) -> None:
@@ -284,7 +284,7 @@ class Trainer:
             if when == "before":
                 self.tell({"kind": "note", "text": "the shards hold no valid text: no bits per byte"})
             return
-        self.watchdog.beat(self.step, "validation", patience=PATIENT)
+        self.watchdog.beat(self.step, "validation", patient=True)
         started = time.perf_counter()
         result = self.validation.measure(self.chunks, self.objective)
         if metrics is None:

@@ -13,6 +13,7 @@ is held (a C extension that keeps the interpreter's lock). With NCCL the flight 
 from __future__ import annotations
 
 import faulthandler
+import math
 import os
 import socket
 import sys
@@ -25,8 +26,9 @@ from typing import Any, TextIO
 
 HANG_EXIT = 85
 """Exit code of a rank that its watchdog ended."""
-PATIENT = 4.0
-"""For what may take longer than a step: starting, checkpoints, validation."""
+PATIENCE, LEAST_PATIENCE = 4.0, 120.0
+"""What may take longer than a step (starting, checkpoints, validation) has so many times the seconds, or so many
+seconds if that is more."""
 
 
 class Watchdog:
@@ -37,7 +39,7 @@ class Watchdog:
         self._watched = threading.get_ident()
         self._position = 0
         self._step, self._doing = 0, "starting"
-        self._since, self._patience = time.monotonic(), PATIENT
+        self._since, self._allowed = time.monotonic(), math.inf
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._stuck: TextIO | None = None
@@ -46,7 +48,7 @@ class Watchdog:
         if self._seconds is not None:
             self._logs.mkdir(parents=True, exist_ok=True)
             self._stuck = self._path("stuck").open("w", encoding="utf-8")
-            self.beat(0, "starting", patience=PATIENT)
+            self.beat(0, "starting", patient=True)
             self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
             self._thread.start()
         return self
@@ -63,28 +65,32 @@ class Watchdog:
             self._stuck.close()
             self._path("stuck").unlink(missing_ok=True)
 
-    def beat(self, step: int, doing: str, *, patience: float = 1.0) -> None:
-        """Say what begins now, in step ``step``; it may take ``patience`` times the seconds given."""
+    def beat(self, step: int, doing: str, *, patient: bool = False) -> None:
+        """Say what begins now, in step ``step``; ``patient``: it may take longer than a step."""
         self._position += 1
-        self._step, self._doing, self._patience = step, doing, patience
-        self._since = time.monotonic()
+        self._step, self._doing = step, doing
         if self._stuck is not None and self._seconds is not None:
+            self._allowed = longest(self._seconds) if patient else self._seconds
             # Later than the thread, which says more: only for when the thread cannot.
-            late = 1.5 * patience * self._seconds + 10.0
+            late = 1.5 * self._allowed + 10.0
             faulthandler.dump_traceback_later(late, exit=True, file=self._stuck)
+        self._since = time.monotonic()
 
     def _watch(self) -> None:
         assert self._seconds is not None
         pause = min(1.0, self._seconds / 10)
         while not self._ended.wait(pause):
-            idle, allowed = time.monotonic() - self._since, self._patience * self._seconds
-            if idle > allowed or (idle > allowed / 2 and self._others_hang()):
+            since = self._since
+            idle = time.monotonic() - since
+            # What waits for a rank that hangs is not patient, whatever it is.
+            if idle > self._allowed or (idle > self._seconds / 2 and self._others_hang()):
                 self._tell(idle)
                 # Time for the others to see it and to speak before this end tears down what they wait in.
-                self._ended.wait(3 * pause + 1.0)
-                if time.monotonic() - self._since < idle:
-                    continue
-                os._exit(HANG_EXIT)
+                if self._ended.wait(3 * pause + 1.0):
+                    return
+                if self._since == since:
+                    os._exit(HANG_EXIT)
+                self._path("txt").unlink(missing_ok=True)
 
     def _others_hang(self) -> bool:
         return any(self._logs.glob("hang-rank-*.txt"))
@@ -117,6 +123,11 @@ class Watchdog:
 
     def _path(self, suffix: str) -> Path:
         return self._logs / f"hang-rank-{self._rank}.{suffix}"
+
+
+def longest(seconds: float) -> float:
+    """How long a patient phase may take where a step may take ``seconds``."""
+    return max(PATIENCE * seconds, LEAST_PATIENCE)
 
 
 def where(frame: FrameType | None) -> str:
