@@ -13,6 +13,7 @@ import typer
 
 from hanji.errors import RecipeError
 from hanji.jobs.commands.curate import Overrides
+from hanji.jobs.commands.presets import presets, short
 from hanji.jobs.terminal import number, say
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="What training costs, and what to s
 UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
-@app.callback()
-def _group() -> None:
-    """What training costs, and what to set it to."""
+app.command("presets")(presets)
 
 
 @dataclass(frozen=True)
@@ -247,12 +246,3 @@ def _as_data(question: Question, answers: dict[str, Suggestion], lines: list[str
         "laws": {key: asdict(answer) for key, answer in answers.items()},
         "recipe_lines": lines,
     }
-
-
-def short(value: float) -> str:
-    """A count with three digits and its unit: 3.00T, 11.2M, 850."""
-    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            scaled = value / size
-            return f"{scaled:.{2 if scaled < 10 else 1 if scaled < 100 else 0}f}{unit}"
-    return f"{value:.0f}"

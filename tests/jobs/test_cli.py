@@ -12,7 +12,7 @@ from ray_head import Hanji
 
 COMMANDS = (
     *("curate", "report", "why", "whatif", "compare", "calibrate", "shards verify", "tokenizer train"),
-    *("classifier train", "train", "cost suggest", "export", "signals", "rules"),
+    *("classifier train", "train", "cost suggest", "cost presets", "export", "signals", "rules"),
     *("submit", "jobs list", "jobs status", "jobs logs", "jobs stop", "doctor", "demo"),
 )
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from hanji.errors import RecipeError
 from hanji.jobs.cli import run
-from hanji.jobs.commands.cost import parse_number, short
+from hanji.jobs.commands.cost import parse_number
+from hanji.jobs.commands.presets import short
 from hanji.recipe import parse_recipe
 from hanji.training.cost import PEAKS, FlopsPerToken, flops_per_token, mfu, mfu_by_convention, peak_of
 from hanji.training.cost.peaks import CONVENTIONS
@@ -261,3 +262,17 @@ def test_counts_are_read_and_written_with_units() -> None:
     for wrong in ("-3B", "nan", "1e999", "3X", ""):
         with pytest.raises(RecipeError, match="--tokens"):
             parse_number("--tokens", wrong)
+
+
+def test_the_presets_have_the_sizes_that_their_models_are_named_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["cost", "presets", "--json"]) == 0
+    rows = {row["preset"]: row for row in json.loads(capsys.readouterr().out)}
+    for name, billions in (("2.1b", 2.087), ("8b", 8.03), ("9.8b", 9.775), ("4.5b", 4.513), ("635m", 0.6347)):
+        assert rows[f"kanana-{name}"]["parameters"] == pytest.approx(billions * 1e9, rel=1e-3)
+    assert run(["cost", "presets", "--vocabulary", "16384"]) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in PRESETS) and "inferred" in out
+    line = next(line for line in out.splitlines() if line.strip().startswith("ten-million"))
+    assert line.split()[-3:-1] == ["10.0M", "5.31M"]
