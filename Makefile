@@ -12,7 +12,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 export RAY_USAGE_STATS_ENABLED := 0
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: help install demo test test-slow lint types bench bench-peers clean
+.PHONY: help install demo gpu-check test test-slow lint types bench bench-peers clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -44,6 +44,16 @@ bench-peers: $(STAMP) ## environments of the peers that benchmarks/ measures (do
 
 bench: $(STAMP) ## every benchmark: peers and us in one run (an hour; alone on the machine)
 	@$(BIN)/python -m benchmarks
+
+# On a bare GPU machine: no virtual environment, the torch that is there. GPU_WHEELS is a directory of wheels
+# (megatron-core at least) that are put on the import path first; GPU_CHECK are further arguments.
+GPU_PYTHON ?= python3
+GPU_WHEELS ?=
+GPU_CHECK ?=
+gpu-check: ## correctness and speed on this machine's GPU, in at most eight minutes (docs/gpu.md)
+	@if [ -n "$(GPU_WHEELS)" ]; then $(GPU_PYTHON) -m pip install -q --no-index --no-deps --upgrade \
+	  --target build/gpu-wheels $(GPU_WHEELS)/*.whl; fi
+	@PYTHONPATH=$(CURDIR)/build/gpu-wheels:$$PYTHONPATH $(GPU_PYTHON) training/gpu/check.py $(GPU_CHECK)
 
 lint: $(STAMP) ## ruff
 	@$(BIN)/ruff check .

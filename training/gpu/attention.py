@@ -25,20 +25,29 @@ def run(report: Report, shape: ModelShape, device: torch.device) -> tuple[str, .
     names = ATTENTION_BACKENDS[:3] if device.type == "cuda" else ("math",)
     times: dict[str, float] = {}
     for name in names:
-        row = report.attempt(section, name, lambda name=name: _backend(name, shape, device))
+        row = report.attempt(section, name, lambda name=name: _backend(name, shape, device), optional=True)
         if row is not None:
             times[name] = row["forward and backward, ms"]
     if device.type == "cuda":
-        report.attempt(section, "documents of 1024 (variable length)", lambda: _documents(shape, device))
+        report.attempt(
+            section, "documents of 1024 (variable length)", lambda: _documents(shape, device), optional=True
+        )
     best = sorted(times, key=lambda name: times[name])
     return (*best, *(name for name in ATTENTION_BACKENDS if name not in best))
 
 
-def _backend(name: str, shape: ModelShape, device: torch.device) -> Row:
+def _backend(name: str, shape: ModelShape, device: torch.device, *, repeat: bool = False) -> Row:
     from hanji.training.model.attention import attend
 
+    times = shape.heads // shape.kv_heads if repeat else 1
+
+    def attended(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        if times > 1:
+            k, v = k.repeat_interleave(times, 2), v.repeat_interleave(times, 2)
+        return attend(q, k, v, None, None, shape.head_dim**-0.5)
+
     with using(attention=(name,)):
-        return _measure(shape, device, lambda q, k, v: attend(q, k, v, None, None, shape.head_dim**-0.5))
+        return _measure(shape, device, attended)
 
 
 def _documents(shape: ModelShape, device: torch.device) -> Row:

@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,32 +37,38 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module=r"megatron\..*")
     if options.reference is not None:
-        from hanji.training.gpu.correctness import write_reference
+        from hanji.training.gpu.correctness import SMALL, TINY, write_reference
 
-        write_reference(options.reference)
+        write_reference(options.reference, TINY if options.tiny else SMALL)
         return 0
     return run(options)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the sections and write the report."""
+    import torch
+    import torch._dynamo
+
     from hanji.training.gpu import attention, correctness, environment, matmul, steps
     from hanji.training.gpu.report import Report, say
     from hanji.training.gpu.setup import free_memory, one_rank
     from hanji.training.model.kernels import ATTENTION_BACKENDS
+    from hanji.training.model.shape import ModelShape
     from hanji.training.presets import PRESETS
 
     small, large = PRESETS["kanana-2.1b"], replace(PRESETS["kanana-8b"], layers=8)
-    vocabulary, size = KANANA_VOCABULARY, steps.Size(micro_batches=8, steps=3)
+    vocabulary, size, model = KANANA_VOCABULARY, steps.Size(micro_batches=8, steps=3), correctness.SMALL
     if options.tiny:
         small = replace(small, layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, seq_length=64)
         large = replace(large, layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, seq_length=64)
-        vocabulary, size = 256, steps.Size(micro_batches=2, steps=2)
+        vocabulary, size, model = 256, steps.Size(micro_batches=2, steps=2), correctness.TINY
     cases = [
         case
         for case in steps.CASES
         if options.cases is None or any(case.name.startswith(prefix) for prefix in options.cases)
     ]
+    # The check compiles for more shapes than a training run has.
+    torch._dynamo.config.recompile_limit = 64
     report = Report(options.out)
     order = ATTENTION_BACKENDS
     with one_rank() as layout:
@@ -74,24 +80,22 @@ def run(options: argparse.Namespace) -> int:
         def matrices() -> None:
             matmul.run(report, {"2.1B": small, "8B": large}, layout.device)
 
-        def full_size(name: str, shape: object, share: float) -> None:
-            steps.run(
-                report, layout, name, shape, vocabulary, cases, size, order,  # type: ignore[arg-type]
-                deadline=share * options.budget,
-            )  # fmt: skip
+        def full_size(name: str, shape: ModelShape, share: float, cases: Sequence[steps.Case]) -> None:
+            deadline = share * options.budget
+            steps.run(report, layout, name, shape, vocabulary, cases, size, order, deadline)
 
         def small_run() -> None:
             from hanji.training.gpu import trainer_run
 
-            trainer_run.run(report, SCRIPT)
+            trainer_run.run(report, ROOT, tiny=options.tiny)
 
         sections: dict[str, Callable[[], None]] = {
             "environment": lambda: environment.run(report, ROOT, tiny=options.tiny),
-            "correctness": lambda: correctness.run(report, layout, SCRIPT),
+            "correctness": lambda: correctness.run(report, layout, SCRIPT, model),
             "attention": best_attention,
             "matmul": matrices,
-            "2.1B": lambda: full_size("kanana-2.1b", small, 0.7),
-            "8B": lambda: full_size("a slice of kanana-8b", large, 0.93),
+            "2.1B": lambda: full_size("kanana-2.1b", small, 0.7, cases),
+            "8B": lambda: full_size("a slice of kanana-8b", large, 0.93, cases[:3]),
             "run": small_run,
         }
         for name in SECTIONS:
@@ -100,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             if report.elapsed > options.budget:
                 say(f"{name}: left out, the budget of {options.budget:.0f} s is spent")
                 continue
-            started = time.perf_counter()
+            started, before = time.perf_counter(), len(report.sections)
             try:
                 sections[name]()
             except Exception as error:
@@ -110,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
                 last.error = f"{type(error).__name__}: {str(error)[:400]}"
                 say(traceback.format_exc())
             free_memory()
-            if report.sections:
+            if report.sections[before:]:
                 report.sections[-1].seconds = time.perf_counter() - started
             report.write()
     say(f"\n{report.markdown()}")

@@ -35,6 +35,8 @@ class Report:
     def __init__(self, directory: Path | None) -> None:
         self.directory = directory
         self.sections: list[Section] = []
+        self.profiles: dict[str, dict[str, float]] = {}
+        """Milliseconds of kernels by kind, by what was run; a table is made of them afterwards."""
         self.started = time.perf_counter()
         if directory is not None:
             directory.mkdir(parents=True, exist_ok=True)
@@ -60,13 +62,21 @@ class Report:
         self.write()
         return figures
 
-    def attempt(self, section: Section, what: str, function: Callable[[], Row]) -> Row | None:
-        """Add what the function returns as a row; an exception becomes a row too."""
+    def attempt(
+        self, section: Section, what: str, function: Callable[[], Row], *, optional: bool = False
+    ) -> Row | None:
+        """Add what the function returns as a row; an exception becomes a row too.
+
+        ``optional``: what a machine may well not have (a kernel for this shape), so that it is no failure.
+        """
         try:
             return self.add(section, **{"what": what, **function()})
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             text = f"{type(error).__name__}: {str(error)[:400]} ({Path(place.filename).name}:{place.lineno})"
+            if optional:
+                self.add(section, what=what, note=text)
+                return None
             self.add(section, what=what, ok=False, error=text)
             say(traceback.format_exc(limit=-6))
             return None

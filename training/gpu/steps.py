@@ -10,7 +10,8 @@ import torch
 
 from hanji.training.cost import flops_per_token, mfu, peak_of
 from hanji.training.cost.peaks import CONVENTIONS
-from hanji.training.gpu.report import Report, Row, Section
+from hanji.training.data.batches import MicroBatch
+from hanji.training.gpu.report import Report, Row, say
 from hanji.training.gpu.setup import Fp8, Training, free_memory, synthetic_batches
 from hanji.training.loop.layout import Layout
 from hanji.training.model.kernels import using
@@ -25,11 +26,13 @@ class Case:
     fp8: Fp8 | None = None
     recompute: tuple[str, ...] = ("none", "selective", "full")
     """What to recompute; the next is tried where memory does not suffice."""
+    profile: bool = False
+    """Whether the kernels of one micro-batch are listed too."""
 
 
 CASES = (
-    Case("BF16"),
-    Case("FP8 tensorwise", Fp8("tensorwise")),
+    Case("BF16", profile=True),
+    Case("FP8 tensorwise", Fp8("tensorwise"), profile=True),
     Case("FP8 delayed", Fp8("delayed")),
     Case("FP8 tensorwise, fast sums", Fp8("tensorwise", fast_gradients=True)),
     Case("FP8 delayed, fast sums", Fp8("delayed", fast_gradients=True)),
@@ -76,7 +79,7 @@ def run(
         row = report.attempt(
             section,
             case.name,
-            lambda case=case: _first_that_fits(layout, shape, vocabulary, case, size, attention),
+            lambda case=case: _first_that_fits(report, layout, shape, vocabulary, case, size, attention),
         )
         free_memory()
         if row is not None and case.fp8 is None:
@@ -84,16 +87,29 @@ def run(
         elif row is not None and base:
             row["over BF16"] = row["tokens/s"] / base
             report.write()
+    if report.profiles:
+        kernels = report.section(
+            f"kernels-{name}", f"Kernels of one micro-batch: {name}", "Milliseconds on the device by kind."
+        )
+        for case_name, groups in report.profiles.items():
+            report.add(kernels, what=case_name, **groups)
+        report.profiles.clear()
 
 
 def _first_that_fits(
-    layout: Layout, shape: ModelShape, vocabulary: int, case: Case, size: Size, attention: tuple[str, ...]
+    report: Report,
+    layout: Layout,
+    shape: ModelShape,
+    vocabulary: int,
+    case: Case,
+    size: Size,
+    attention: tuple[str, ...],
 ) -> Row:
     tried = ""
     for recompute in case.recompute:
         try:
             with using(attention=attention):
-                row = _measure(layout, shape, vocabulary, case, recompute, size)
+                row = _measure(report, layout, shape, vocabulary, case, recompute, size)
             return row | ({"out of memory": tried} if tried else {})
         except torch.OutOfMemoryError as error:
             tried += f"{recompute} "
@@ -104,7 +120,7 @@ def _first_that_fits(
 
 
 def _measure(
-    layout: Layout, shape: ModelShape, vocabulary: int, case: Case, recompute: str, size: Size
+    report: Report, layout: Layout, shape: ModelShape, vocabulary: int, case: Case, recompute: str, size: Size
 ) -> Row:
     cuda = layout.device.type == "cuda"
     started = time.perf_counter()
@@ -131,6 +147,8 @@ def _measure(
         training.optimizer.step()
         _wait(cuda)
         optimizer_ms = 1000 * (time.perf_counter() - before)
+        if case.profile and cuda:
+            _profile(report, case.name, training, batches)
     finally:
         training.close()
     tokens = size.micro_batches * shape.seq_length / took
@@ -155,11 +173,40 @@ def _measure(
     }
 
 
+GROUPS = {
+    "attention": ("fmha", "flash", "cudnn", "sdpa", "attention"),
+    "FP8 casts": ("_cast", "_amax"),
+    "matrix products": ("gemm", "nvjet", "cutlass", "cublas", "xmma", "splitk"),
+    "fused by torch.compile": ("triton",),
+    "copies and fills": ("memcpy", "memset", "copy", "fill"),
+}
+"""Kernels by what is in their names, the first group that fits."""
+
+
+def _profile(report: Report, name: str, training: Training, batches: Sequence[MicroBatch]) -> None:
+    """Print the time of a micro-batch's kernels, by group and the largest ones."""
+    from torch.profiler import ProfilerActivity, profile
+
+    try:
+        with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+            training.forward_backward(batches[:1])
+            torch.cuda.synchronize()
+        events = [(e.key, e.count, e.self_device_time_total / 1000) for e in profiled.key_averages()]
+        events = sorted((event for event in events if event[2] > 0), key=lambda event: -event[2])
+        groups: dict[str, float] = {}
+        for key, _, ms in events:
+            lower = key.lower()
+            group = next((g for g, words in GROUPS.items() if any(w in lower for w in words)), "other")
+            groups[group] = groups.get(group, 0.0) + ms
+        say(f"  kernels of one micro-batch, {name}: {sum(groups.values()):.1f} ms")
+        report.profiles[name] = groups
+        for key, count, ms in events[:22]:
+            say(f"    {ms:8.2f} ms {count:5d} × {key[:110]}")
+        say("    " + "  ".join(f"{group} {ms:.1f} ms" for group, ms in groups.items()))
+    except Exception as error:
+        say(f"  no profile: {type(error).__name__}: {error}")
+
+
 def _wait(cuda: bool) -> None:
     if cuda:
         torch.cuda.synchronize()
-
-
-def slice_of(section: Section) -> list[Row]:
-    """Rows of a table that were measured."""
-    return [row for row in section.rows if "tokens/s" in row]

@@ -53,22 +53,26 @@ def _cast_kernel(
 
     TRACK: seen[0] = max(seen[0], max |x|), for delayed scaling.
     """
-    row = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    column = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    across = tl.arange(0, TILE)
+    row = tl.program_id(0) * TILE + across
+    column = tl.program_id(1) * TILE + across
     inside = (row < rows)[:, None] & (column < columns)[None, :]
-    at = row.to(tl.int64)[:, None] * columns + column[None, :]
-    tile = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    # 64 bits for the tile's place, 32 within it: half the registers.
+    start = tl.program_id(0).to(tl.int64) * TILE * columns + tl.program_id(1) * TILE
+    at = across[:, None] * columns + across[None, :]
+    tile = tl.load(x + start + at, mask=inside, other=0.0).to(tl.float32)
     largest = tl.load(amax)
     largest = tl.where(largest > 0, tl.maximum(largest, 1e-30), LARGEST)
     if (tl.program_id(0) == 0) & (tl.program_id(1) == 0):
         tl.store(inverse, largest / LARGEST)
     scaled = tl.clamp(tile * (LARGEST / largest), -LARGEST, LARGEST, propagate_nan=tl.PropagateNan.ALL)
     narrow = scaled.to(values.dtype.element_ty)
-    tl.store(values + at, narrow, mask=inside)
+    tl.store(values + start + at, narrow, mask=inside)
     if TRANSPOSE:
-        turned = column.to(tl.int64)[:, None] * rows + row[None, :]
+        turned = tl.program_id(1).to(tl.int64) * TILE * rows + tl.program_id(0) * TILE
+        turned_at = across[:, None] * rows + across[None, :]
         inside_turned = (column < columns)[:, None] & (row < rows)[None, :]
-        tl.store(transposed + turned, tl.trans(narrow), mask=inside_turned)
+        tl.store(transposed + turned + turned_at, tl.trans(narrow), mask=inside_turned)
     if TRACK:
         tl.atomic_max(seen, tl.max(tl.abs(tile)))
 
@@ -90,18 +94,21 @@ def _cast_rows_kernel(
 
     scales: storage [columns / 128, rows]; transposed_scales: storage [rows / 128, columns].
     """
-    row = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    column = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    across = tl.arange(0, TILE)
+    row = tl.program_id(0) * TILE + across
+    column = tl.program_id(1) * TILE + across
     inside = (row < rows)[:, None] & (column < columns)[None, :]
-    at = row.to(tl.int64)[:, None] * columns + column[None, :]
-    tile = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    # 64 bits for the tile's place, 32 within it: half the registers.
+    start = tl.program_id(0).to(tl.int64) * TILE * columns + tl.program_id(1) * TILE
+    at = across[:, None] * columns + across[None, :]
+    tile = tl.load(x + start + at, mask=inside, other=0.0).to(tl.float32)
     largest = tl.max(tl.abs(tile), axis=1)
     largest = tl.where(largest > 0, tl.maximum(largest, 1e-30), LARGEST)
     tl.store(scales + tl.program_id(1) * rows + row, largest / LARGEST, mask=row < rows)
     scaled = tl.clamp(
         tile * (LARGEST / largest)[:, None], -LARGEST, LARGEST, propagate_nan=tl.PropagateNan.ALL
     )
-    tl.store(values + at, scaled.to(values.dtype.element_ty), mask=inside)
+    tl.store(values + start + at, scaled.to(values.dtype.element_ty), mask=inside)
     if TRANSPOSE:
         down = tl.max(tl.abs(tile), axis=0)
         down = tl.where(down > 0, tl.maximum(down, 1e-30), LARGEST)
@@ -110,9 +117,10 @@ def _cast_rows_kernel(
         scaled = tl.clamp(
             tile * (LARGEST / down)[None, :], -LARGEST, LARGEST, propagate_nan=tl.PropagateNan.ALL
         )
-        turned = column.to(tl.int64)[:, None] * rows + row[None, :]
+        turned = tl.program_id(1).to(tl.int64) * TILE * rows + tl.program_id(0) * TILE
+        turned_at = across[:, None] * rows + across[None, :]
         inside_turned = (column < columns)[:, None] & (row < rows)[None, :]
-        tl.store(transposed + turned, tl.trans(scaled.to(transposed.dtype.element_ty)), mask=inside_turned)
+        tl.store(transposed + turned + turned_at, tl.trans(scaled.to(transposed.dtype.element_ty)), mask=inside_turned)
 
 
 @triton.jit
@@ -130,11 +138,14 @@ def _cast_blocks_kernel(
     TILE: tl.constexpr,
 ) -> None:
     """Scales of 128 × 128, for weights: storage [rows / 128, stride] and [columns / 128, transposed_stride]."""
-    row = tl.program_id(0) * TILE + tl.arange(0, TILE)
-    column = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    across = tl.arange(0, TILE)
+    row = tl.program_id(0) * TILE + across
+    column = tl.program_id(1) * TILE + across
     inside = (row < rows)[:, None] & (column < columns)[None, :]
-    at = row.to(tl.int64)[:, None] * columns + column[None, :]
-    tile = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    # 64 bits for the tile's place, 32 within it: half the registers.
+    start = tl.program_id(0).to(tl.int64) * TILE * columns + tl.program_id(1) * TILE
+    at = across[:, None] * columns + across[None, :]
+    tile = tl.load(x + start + at, mask=inside, other=0.0).to(tl.float32)
     largest = tl.max(tl.abs(tile))
     largest = tl.where(largest > 0, tl.maximum(largest, 1e-30), LARGEST)
     tl.store(scales + tl.program_id(0) * stride + tl.program_id(1), largest / LARGEST)
@@ -142,10 +153,11 @@ def _cast_blocks_kernel(
     tl.store(place, largest / LARGEST)
     scaled = tl.clamp(tile * (LARGEST / largest), -LARGEST, LARGEST, propagate_nan=tl.PropagateNan.ALL)
     narrow = scaled.to(values.dtype.element_ty)
-    tl.store(values + at, narrow, mask=inside)
-    turned = column.to(tl.int64)[:, None] * rows + row[None, :]
+    tl.store(values + start + at, narrow, mask=inside)
+    turned = tl.program_id(1).to(tl.int64) * TILE * rows + tl.program_id(0) * TILE
+    turned_at = across[:, None] * rows + across[None, :]
     inside_turned = (column < columns)[:, None] & (row < rows)[None, :]
-    tl.store(transposed + turned, tl.trans(narrow), mask=inside_turned)
+    tl.store(transposed + turned + turned_at, tl.trans(narrow), mask=inside_turned)
 
 
 def amax(x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,182 @@
+"""A small run through the trainer itself on this GPU: shards made here, two stages, checkpoints, validation.
+
+The trainer reads recipes and shards with pydantic, pyarrow and fsspec. Where they are not installed this part
+says so and is left out; the sections before it need torch, numpy and megatron-core alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hanji.training.gpu.report import Report, Row
+
+NEEDED = ("pydantic", "yaml", "pyarrow", "fsspec", "psutil")
+VOCABULARY, EOD = 4096, 4095
+
+
+def run(report: Report, root: Path, *, tiny: bool) -> None:
+    """Add the table: one run in each precision that the recipe knows."""
+    section = report.section("run", "A run through the trainer, on shards made here")
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        report.add(section, what="the trainer", note=f"not run: {', '.join(missing)} not installed")
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        shards = Path(directory) / "shards"
+        report.attempt(section, "shards", lambda: write_shards(shards, 20_000 if tiny else 2_000_000))
+        for precision in ("bf16", "fp8"):
+            place = Path(directory) / precision
+            report.attempt(section, precision, lambda p=precision, d=place: _train(root, shards, d, p, tiny))
+
+
+def _train(root: Path, shards: Path, place: Path, precision: str, tiny: bool) -> Row:
+    from hanji.training.recipe import TrainingRecipe
+
+    sizes = {"preset": "tiny"} if tiny else {"preset": "kanana-635m", "layers": 8, "seq_length": 2048}
+    recipe = TrainingRecipe.model_validate(
+        {
+            "name": "gpu-check",
+            "run": str(place),
+            "shards": str(shards),
+            "model": sizes,
+            "stages": [
+                {"name": "one", "steps": 20, "blend": {"*/*/*": 1.0}},
+                {"name": "two", "steps": 10, "blend": {"ko/*/*": 2.0, "en/*/*": 1.0}},
+            ],
+            "batch": {"global_size": 8, "micro_size": 4},
+            "schedule": {"peak_lr": 1e-3, "warmup_steps": 5},
+            "checkpoint": {"every": 15},
+            "precision": precision,
+        }
+    )
+    (place / "logs").mkdir(parents=True)
+    file = place / "recipe.json"
+    file.write_text(recipe.model_dump_json(), encoding="utf-8")
+    environment = {
+        **os.environ, "PYTHONPATH": os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")]),
+        "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29611",
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(root / "training" / "worker.py"), str(file)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"exit code {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+    entries = [json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()]
+    steps = [entry for entry in entries if entry["kind"] == "step"]
+    held_out = [entry["bits_per_byte"] for entry in entries if entry["kind"] == "validation"]
+    summary: dict[str, Any] = json.loads((place / "training.json").read_text())
+    return {
+        "ok": summary["finished"] and steps[-1]["loss"] < steps[0]["loss"],
+        "loss, first and last": f"{steps[0]['loss']:.3f} {steps[-1]['loss']:.3f}",
+        "tokens/s": float(np.median([entry["tokens_per_second"] for entry in steps[5:]])),
+        "bits per byte, before and after": f"{_mean(held_out[0]):.3f} {_mean(held_out[-1]):.3f}",
+        "device": summary["device"],
+    }
+
+
+def _mean(figures: dict[str, float]) -> float:
+    return sum(figures.values()) / len(figures)
+
+
+def write_shards(root: Path, tokens: int) -> Row:
+    """Tiered shards as ``hanji curate`` writes them: documents that count up, so that they can be learned."""
+    from hanji.manifest import Component, Manifest, TokenizerFacts, write_manifest
+    from hanji.storage import Storage
+
+    root.mkdir(parents=True)
+    tokenizer = root / "tokenizer.json"
+    tokenizer.write_text('{"note": "stands for a tokenizer"}', encoding="utf-8")
+    components = []
+    for name in ("ko/web/high", "en/web/low"):
+        language, domain, tier = name.split("/")
+        for split, size in (("train", tokens), ("valid", tokens // 50)):
+            shard = _write_shard(root, f"{name}/{split}-00000", size)
+            components.append(
+                Component(
+                    language=language,
+                    domain=domain,
+                    tier=tier,
+                    split=split,  # type: ignore[arg-type]
+                    documents=shard.documents,
+                    tokens=shard.tokens,
+                    bytes=shard.bytes,
+                    shards=[shard],
+                )
+            )
+    facts = TokenizerFacts(
+        file="tokenizer.json",
+        sha256=hashlib.sha256(tokenizer.read_bytes()).hexdigest(),
+        vocab_size=VOCABULARY,
+        eod_id=EOD,
+        eod_token="<eod>",
+    )
+    manifest = Manifest(
+        recipe="gpu-check", curation="0" * 32, tokenizer=facts, dtype="uint16", components=components
+    )
+    write_manifest(Storage(root), manifest)
+    return {"tokens": tokens}
+
+
+def _write_shard(root: Path, prefix: str, tokens: int) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import torch
+    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
+
+    from hanji.fingerprint import file_sha256
+    from hanji.manifest import FileFacts, Shard
+
+    (root / prefix).parent.mkdir(parents=True, exist_ok=True)
+    generator = np.random.default_rng(len(prefix) + tokens)
+    builder = IndexedDatasetBuilder(str(root / f"{prefix}.bin"), dtype=np.uint16)
+    lengths: list[int] = []
+    left = tokens
+    while left:
+        length = min(left, int(generator.integers(50, 1500)))
+        length = left if left - length < 2 else length
+        document = (int(generator.integers(0, EOD)) + 3 * np.arange(length)) % EOD
+        document[-1] = EOD
+        builder.add_item(torch.from_numpy(document.astype(np.int32)))
+        builder.end_document()
+        lengths.append(length)
+        left -= length
+    builder.finalize(str(root / f"{prefix}.idx"))
+    counts = np.array(lengths)
+    columns = {
+        "document_id": pa.array([f"{prefix}{i}" for i in range(len(lengths))], pa.large_string()),
+        "source": pa.array(["gpu-check"] * len(lengths), pa.large_string()),
+        "token_offset": pa.array(np.cumsum(counts) - counts, pa.int64()),
+        "tokens": pa.array(counts, pa.int32()),
+        "bytes": pa.array(3 * (counts - 1), pa.int64()),
+        "cluster_size": pa.array(np.ones(len(lengths)), pa.int32()),
+    }
+    pq.write_table(pa.table(columns), root / f"{prefix}.docs.parquet")
+
+    def facts(suffix: str) -> FileFacts:
+        path = root / f"{prefix}{suffix}"
+        return FileFacts(path=f"{prefix}{suffix}", bytes=path.stat().st_size, sha256=file_sha256(path))
+
+    return Shard(
+        prefix=prefix,
+        documents=len(lengths),
+        tokens=tokens,
+        bytes=int(3 * (counts - 1).sum()),
+        bin=facts(".bin"),
+        idx=facts(".idx"),
+        docs=facts(".docs.parquet"),
+    )
