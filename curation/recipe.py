@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
+from hanji.cluster import ClusterSettings
 from hanji.recipe import Settings, parse_recipe, read_yaml
 
 Language = Literal["ko", "en"]
@@ -387,6 +388,9 @@ class CurationRecipe(Settings):
     )
     shards: Shards = Shards()
     engine: EngineSettings = EngineSettings()
+    cluster: ClusterSettings = Field(
+        ClusterSettings(), description="where `hanji submit` runs it; decides nothing of what it makes"
+    )
     partitions: int = Field(16, ge=1, le=65_536, description="parts of the id space that exchanges use")
     split_bytes: int = Field(128_000_000, ge=1_000, description="input bytes that one split aims at")
     rewrite_bytes: int | None = Field(

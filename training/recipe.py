@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from hanji.cluster import ClusterSettings
 from hanji.errors import RecipeError
 from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
@@ -138,7 +139,7 @@ class CheckpointSettings(Settings):
     )
     verify: Literal["full", "sizes"] = Field(
         default="full",
-        description="before a checkpoint is loaded: SHA-256 of every file, or that files are there and of their size",
+        description="before a checkpoint is loaded: SHA-256 of every file, or only that each is there and whole",
     )
 
 
@@ -199,6 +200,9 @@ class TrainingRecipe(Settings):
     checkpoint: CheckpointSettings = CheckpointSettings()
     validation: ValidationSettings = ValidationSettings()
     health: HealthSettings = HealthSettings()
+    cluster: ClusterSettings = Field(
+        default=ClusterSettings(), description="where `hanji submit` runs it; decides nothing of what it makes"
+    )
     deterministic: bool = Field(
         default=False, description="the same bits in every run of the same layout, at some cost in speed"
     )
