@@ -49,10 +49,10 @@ they come from is rounded at 1e-9; with the usual eps of 1e-8 a tenth of a whole
 RATE = 2e-4
 
 
-def shape_of(tied: bool, layers: int = 4) -> ModelShape:
+def shape_of(tied: bool, layers: int = 4, kv_heads: int = 4) -> ModelShape:
     """Grouped queries, a vocabulary that is padded (100 to 128), weights large enough for sharp attention."""
     return ModelShape(
-        layers=layers, hidden=32, ffn=64, heads=8, kv_heads=4, head_dim=8, tied=tied, rope_theta=1000.0,
+        layers=layers, hidden=32, ffn=64, heads=8, kv_heads=kv_heads, head_dim=8, tied=tied, rope_theta=1000.0,
         init_std=0.1, seq_length=SEQUENCE,
     )  # fmt: skip
 
@@ -67,6 +67,8 @@ class Variant:
     micro_size: int
     rows: int
     layers: int
+    kv_heads: int = 4
+    bf16: bool = False
 
     def at_once(self) -> Variant:
         """The same with all rows in one micro-batch, which changes nothing in the answer."""
@@ -163,13 +165,19 @@ def layouts(ranks: int) -> Iterator[ParallelSettings]:
 
 
 def variants(parallel: ParallelSettings) -> list[Variant]:
-    """Packed and not, tied and not, in micro-batches of four rows, two and one, as far as the layout allows."""
+    """Packed and not, tied and not, in micro-batches of four rows, two and one, as far as the layout allows.
+
+    On two ranks once in bf16 too, whose messages gloo must carry.
+    """
     layers = max(parallel.pipeline * parallel.virtual_pipeline, 2 if parallel.pipeline == 1 else 4)
-    rows = max(4, parallel.ranks)
+    rows, kv_heads = max(4, parallel.ranks), max(4, parallel.tensor)
     found = []
     for within, tied, largest in ((False, True, 1), (False, False, 2), (True, False, 2), (True, True, 4)):
-        sizes = [n for n in (4, 2, 1) if n <= largest and fits(parallel, shape_of(tied, layers), rows, n)]
-        found += [Variant(within, tied, size, rows, layers) for size in sizes[:1]]
+        shape = shape_of(tied, layers, kv_heads)
+        sizes = [n for n in (4, 2, 1) if n <= largest and fits(parallel, shape, rows, n)]
+        found += [Variant(within, tied, size, rows, layers, kv_heads) for size in sizes[:1]]
+    if parallel.ranks == 2:
+        found.append(Variant(True, True, 1, rows, layers, kv_heads, bf16=True))
     return found
 
 
@@ -184,14 +192,14 @@ def fits(parallel: ParallelSettings, shape: ModelShape, rows: int, micro_size: i
 
 def compute(variant: Variant, parallel: ParallelSettings, layout: Layout) -> Answer | None:
     """One optimizer step in this layout; the whole answer on rank 0."""
-    shape = shape_of(variant.tied, variant.layers)
+    shape = shape_of(variant.tied, variant.layers, variant.kv_heads)
     chunks = wrap_data_parallel(
         [
             build_model(
                 shape,
                 VOCABULARY,
                 parallel,
-                bf16=False,
+                bf16=variant.bf16,
                 seed=3,
                 vp_stage=stage,
                 spec="torch",
@@ -199,7 +207,7 @@ def compute(variant: Variant, parallel: ParallelSettings, layout: Layout) -> Ans
             for stage in layout.stages
         ]
     )
-    optimizer = build_optimizer(chunks, SETTINGS, RATE, bf16=False)
+    optimizer = build_optimizer(chunks, SETTINGS, RATE, bf16=variant.bf16)
     connect(chunks, optimizer)
     objective = NextToken(VOCABULARY, z_loss=0.01)
     batches = micro_batches(variant, layout.data_rank, layout.data_ranks)
@@ -304,7 +312,7 @@ def compare(
         ranks=parallel.ranks,
         layout=parallel.description,
         variant=f"{'within' if variant.within else 'across'} documents, micro-batch {variant.micro_size}, "
-        f"{'tied' if variant.tied else 'untied'}",
+        f"{'tied' if variant.tied else 'untied'}{', bf16' if variant.bf16 else ''}",
         loss=abs(ours.loss / theirs.loss - 1),
         forward_loss=None if ours.forward_loss is None else abs(ours.forward_loss / theirs.loss - 1),
         norm=abs(ours.norm / theirs.norm - 1),
@@ -405,7 +413,7 @@ def main() -> int:
         options.json.write_text(json.dumps([asdict(d) for d in differences], indent=1) + "\n", "utf-8")
     print(f"{'layout':58}{'loss':>9}{'gradient':>10}{'norm':>9}{'weights':>9}{'spread':>9}{'s':>6}")
     for layout in dict.fromkeys((d.ranks, d.layout) for d in differences):
-        mine = [d for d in differences if (d.ranks, d.layout) == layout]
+        mine = [d for d in differences if (d.ranks, d.layout) == layout and not d.variant.endswith("bf16")]
         worst = [max(getattr(d, f) for d in mine) for f in ("loss", "gradient", "norm", "weights", "spread")]
         figures = "".join(f"{value:>{10 if i == 1 else 9}.1e}" for i, value in enumerate(worst))
         print(f"{layout[0]} ranks: {layout[1]:49}{figures}{sum(d.seconds for d in mine):6.1f}")

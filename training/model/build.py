@@ -95,7 +95,10 @@ def transformer_config(
         "persist_layer_norm": False,
         "gradient_accumulation_fusion": engine and _has_accumulation_extension(),
         "deterministic_mode": deterministic,
-        "batch_p2p_comm": cuda,
+        # Chunks of the model talk to the same neighbour in both directions at once: one NCCL batch would not tell
+        # two messages between the same two ranks apart. Megatron-LM's own choice for its interleaved schedule.
+        "batch_p2p_comm": cuda and parallel.virtual_pipeline == 1,
+        "overlap_p2p_comm": parallel.virtual_pipeline > 1,
         **_recomputing(recompute, engine),
     }
     config = TransformerConfig(**{**fields, **(changes or {})})
