@@ -103,12 +103,23 @@ def test_a_run_killed_half_way_goes_on_with_the_next_batch(
     run = tmp_path / "run"
     killed_at = kill_at_step(recipe, run, 25)
     assert 25 <= killed_at < 60
+    committed = [path.parent.name for path in (run / "checkpoints").glob("*/commit.json")]
+    assert max(committed) in ("step-00000010", f"step-{killed_at // 10 * 10:08d}")
     summary = launch.train(recipe)
-    assert summary.finished and summary.resumed_from == killed_at // 10 * 10
+    assert summary.finished and f"step-{summary.resumed_from:08d}" == max(committed)
     # The same batches in the same order, and the same losses to the last bit.
     assert steps(run) == steps(undisturbed)
+    # Weights and both moments of the optimizer, each tensor bit by bit.
+    ours, theirs = (tensors(directory / "checkpoints/step-00000060") for directory in (run, undisturbed))
+    assert ours == theirs and "optimizer.state.exp_avg_sq.embedding.word_embeddings.weight" in ours
     again = launch.train(recipe)
     assert again.finished and again.resumed_from == 60 and again.tokens_per_second is None
+
+
+def tensors(checkpoint: Path) -> dict[str, Any]:
+    """Shape, type and digest of all tensors of a checkpoint."""
+    found: dict[str, Any] = json.loads((checkpoint / "manifest.json").read_bytes())["tensors"]
+    return found
 
 
 def kill_at_step(recipe: Path, run: Path, step: int) -> int:

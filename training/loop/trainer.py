@@ -29,6 +29,7 @@ from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
 from hanji.training.loop.validation import Validation
 from hanji.training.loop.watchdog import Watchdog
+from hanji.training.model.fp8 import weights_stay
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -70,7 +71,7 @@ class Trainer:
             self.chunks,
             recipe.optimizer,
             recipe.schedule.peak_lr,
-            bf16=recipe.precision == "bf16",
+            bf16=recipe.precision != "fp32",
         )
         connect(self.chunks, self.optimizer)
         self.rate = recipe.learning_rates()
@@ -156,7 +157,8 @@ class Trainer:
         for chunk in self.chunks:
             chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
-        results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
+        with weights_stay(self.chunks):
+            results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
         self.watchdog.beat(self.step + 1, "optimizer step")

@@ -1,0 +1,1 @@
+"""Checkpoints: what they hold; written in the background, checked, loaded in any layout, pruned."""
