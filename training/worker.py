@@ -61,11 +61,12 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
 
     prepare_import()
     with without_cuda():
+        from hanji.training.checkpoint.store import begin_from
         from hanji.training.data.plan import plan_data
         from hanji.training.loop.layout import COLLECTIVE_TIMEOUT, distributed
         from hanji.training.loop.metrics import event_sink
         from hanji.training.loop.objective import NextToken
-        from hanji.training.loop.origin import find_origin, load_weights
+        from hanji.training.loop.origin import find_origin
         from hanji.training.loop.trainer import Trainer
         from hanji.training.model.build import build_model
 
@@ -93,8 +94,6 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
                 for stage in layout.stages
             ]
             origin = find_origin(recipe, vocab_size)
-            if origin.model is not None:
-                load_weights(chunks, origin.model)
             trainer = Trainer(
                 recipe,
                 data,
@@ -105,6 +104,10 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
                 origin.parents,
                 watchdog,
             )
+            if origin.model is not None:
+                begin_from(
+                    origin.model.directory, trainer.chunks, trainer.optimizer, verify=recipe.checkpoint.verify
+                )
             outcome = trainer.run()
             if layout.is_main:
                 _summarise(recipe, data, outcome, str(layout.device))

@@ -18,10 +18,12 @@ from hanji.errors import HanjiError, InputError
 from hanji.fingerprint import file_sha256
 from hanji.manifest import TokenizerFacts, read_manifest
 from hanji.progress import Progress, SilentProgress
+from hanji.training.checkpoint.state import MAIN_WEIGHTS, OPTIMIZER
 from hanji.training.huggingface.config import CONFIG, LlamaConfig, make_config, read_config
 from hanji.training.huggingface.folder import FAMILY, INDEX, SINGLE
-from hanji.training.huggingface.importing import carry, finish, fresh_partial, refuse_occupied
-from hanji.training.huggingface.llama import Place, places
+from hanji.training.huggingface.importing import carry
+from hanji.training.huggingface.llama import Place, places, stored_tensors
+from hanji.training.huggingface.output import refuse_occupied, whole_directory
 from hanji.training.huggingface.records import CARRIED, StoredModel, open_checkpoint
 from hanji.training.huggingface.safetensors import Planned, write_safetensors
 
@@ -55,8 +57,8 @@ def export_checkpoint(
     """Write ``checkpoint`` (or a run's newest) as LlamaForCausalLM to the folder ``output``.
 
     ``dtype`` is "float32", "bfloat16" or "float16" (default: as stored). ``tokenizer`` is a shards' directory
-    or a tokenizer.json, where the checkpoint's own is not known. Raises InputError or RecipeError before
-    anything is written.
+    or a tokenizer.json, where the checkpoint's own is not known. In float32, weights are the optimizer's where it
+    has them more precisely than the model. Raises a HanjiError, and then nothing stands at ``output``.
     """
     progress = progress or SilentProgress()
     refuse_occupied(output)
@@ -68,30 +70,55 @@ def export_checkpoint(
         )
     words = _tokenizer(model, tokenizer)
     files = _split(places(model.shape, model.vocab_size), target, shard_bytes)
-    partial = fresh_partial(output)
-    parts = {planned.name: place for planned, place in (pair for file in files for pair in file)}
-    progress.step("export", len(parts), 0)
+    with whole_directory(output) as folder:
+        names = _write_weights(model, files, folder, target, progress)
+        _describe(model, folder, DTYPE_NAMES[target], words)
+    size = sum(planned.bytes for file in files for planned, _ in file)
+    return Exported(output, model, tuple(names), size, DTYPE_NAMES[target], _notes(model, words))
+
+
+def _write_weights(
+    model: StoredModel,
+    files: list[list[tuple[Planned, Place]]],
+    folder: Path,
+    dtype: torch.dtype,
+    progress: Progress,
+) -> list[str]:
+    """Write the safetensors files and their index; returns the files' names.
+
+    Raises RunError when what was read is not what the checkpoint's manifest vouches for.
+    """
+    by_name = {planned.name: place for file in files for planned, place in file}
+    precise = _precise_keys(model, dtype)
+    progress.step("export", len(by_name), 0)
 
     def produce(planned: Planned) -> torch.Tensor:
-        place = parts[planned.name]
+        place = by_name[planned.name]
         progress.advance()
-        return model.weights.rows(place.key, place.layer, place.rows).to(target)
+        key = precise.get(place.key, place.key)
+        return model.weights.rows(key, place.layer, place.rows).to(dtype)
 
     names = [SINGLE] if len(files) == 1 else [_file_name(n, len(files)) for n in range(1, len(files) + 1)]
+    weight_map = {}
     for name, file in zip(names, files, strict=True):
-        write_safetensors(partial / name, [planned for planned, _ in file], produce, {"format": "pt"})
-    size = sum(planned.bytes for file in files for planned, _ in file)
+        planned_here = [planned for planned, _ in file]
+        write_safetensors(folder / name, planned_here, produce, {"format": "pt"})
+        weight_map.update({planned.name: name for planned in planned_here})
+    for key in dict.fromkeys(place.key for place in by_name.values()):
+        model.weights.check(precise.get(key, key))
     if len(files) > 1:
-        index = {
-            "metadata": {"total_size": size},
-            "weight_map": {
-                planned.name: name for name, file in zip(names, files, strict=True) for planned, _ in file
-            },
-        }
-        _write_json(partial / INDEX, index)
-    _describe(model, partial, DTYPE_NAMES[target], words)
-    finish(partial, output)
-    return Exported(output, model, tuple(names), size, DTYPE_NAMES[target], _notes(model, words))
+        size = sum(planned.bytes for file in files for planned, _ in file)
+        _write_json(folder / INDEX, {"metadata": {"total_size": size}, "weight_map": weight_map})
+    return names
+
+
+def _precise_keys(model: StoredModel, target: torch.dtype) -> dict[str, str]:
+    """The optimizer's fp32 weights by key, for an fp32 export of a model that was trained in a narrower type."""
+    if target != torch.float32:
+        return {}
+    stored = stored_tensors(model.shape, model.vocab_size)
+    main = {tensor.key: f"{OPTIMIZER}.{MAIN_WEIGHTS}.{tensor.key}" for tensor in stored}
+    return {key: precise for key, precise in main.items() if precise in model.weights.keys}
 
 
 def _split(

@@ -8,24 +8,25 @@ stands under its name.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import fingerprint
 from hanji.progress import Progress, SilentProgress
+from hanji.training.checkpoint.files import WrittenFile, write_shards
+from hanji.training.checkpoint.record import Commit
+from hanji.training.checkpoint.shards import Shard
+from hanji.training.checkpoint.store import seal
 from hanji.training.huggingface.config import CONFIG, read_json
 from hanji.training.huggingface.folder import FAMILY, ModelFolder
 from hanji.training.huggingface.llama import Place, Stored, copies, places, stored_tensors
-from hanji.training.huggingface.records import CARRIED, COMMIT, parent_of
-from hanji.training.huggingface.torch_dist import write_torch_dist
-from hanji.training.loop.checkpoint import Commit
+from hanji.training.huggingface.output import refuse_occupied, whole_directory
+from hanji.training.huggingface.records import CARRIED
 from hanji.training.model.shape import parameter_count
 
 CARRIED_FILES = (
@@ -63,14 +64,13 @@ def import_folder(
     refuse_occupied(output)
     with ModelFolder(folder) as source:
         shape, vocab_size = source.config.shape, source.config.vocab_size
-        partial = fresh_partial(output)
         by_tensor: dict[tuple[str, int | None], list[Place]] = {}
         for place in places(shape, vocab_size):
             by_tensor.setdefault((place.key, place.layer), []).append(place)
         hashes: dict[str, str] = {}
         progress.step("import", sum(len(parts) for parts in by_tensor.values()), 0)
 
-        def produce(tensor: Stored, layer: int | None) -> torch.Tensor:
+        def part(tensor: Stored, layer: int | None) -> Shard:
             # Rows of the padded vocabulary that no token has stay zero.
             made = torch.zeros(tensor.shape, dtype=source.dtype)
             for place in by_tensor[tensor.key, layer]:
@@ -81,15 +81,26 @@ def import_folder(
                 del whole
                 source.forget(place.name)
                 progress.advance()
-            return made
+            offset = (0,) * len(tensor.shape)
+            if layer is None:
+                return Shard(tensor.key, made, offset, tensor.whole_shape, main=True)
+            return Shard(tensor.key, made[None], (layer, *offset), tensor.whole_shape, main=True)
 
-        write_torch_dist(partial, stored_tensors(shape, vocab_size), source.dtype, produce)
-        carry(folder, partial / CARRIED)
-        family = _family(source, name or folder.resolve().name, hashes)
-        record = json.dumps(asdict(_commit(family)), indent=1, ensure_ascii=False) + "\n"
-        (partial / COMMIT).write_text(record, encoding="utf-8")
-        finish(partial, output)
+        with whole_directory(output) as directory:
+            files = list(_write(directory, stored_tensors(shape, vocab_size), shape.layers, part))
+            carry(folder, directory / CARRIED)
+            family = _family(source, name or folder.resolve().name, hashes)
+            seal(directory, _commit(family), files)
         return Imported(output, family, source.dtype)
+
+
+def _write(
+    directory: Path, tensors: list[Stored], layers: int, part: Callable[[Stored, int | None], Shard]
+) -> Iterator[WrittenFile]:
+    """Write a file for each layer and one for the rest, as that of a rank each: ranks that load share them out."""
+    for number, layer in enumerate([None, *range(layers)]):
+        mine = [tensor for tensor in tensors if (tensor.layers is None) == (layer is None)]
+        yield write_shards(directory / f"__{number}_0.distcp", (part(tensor, layer) for tensor in mine), [])
 
 
 def _commit(family: dict[str, Any]) -> Commit:
@@ -113,7 +124,8 @@ def _family(source: ModelFolder, name: str, hashes: dict[str, str]) -> dict[str,
     shape, vocab_size = source.config.shape, source.config.vocab_size
     parents: list[dict[str, Any]] = []
     if (source.path / FAMILY).is_file():
-        parents = [parent_of(read_json(source.path / FAMILY))]
+        origin = read_json(source.path / FAMILY)
+        parents = [{name: origin.get(name) for name in ("hash", "name", "kind", "step")}]
     layers = [
         {"parent": 0 if parents else None, "layer": n if parents else None} for n in range(shape.layers)
     ]
@@ -146,34 +158,3 @@ def carry(folder: Path, target: Path) -> list[str]:
     for name in present:
         shutil.copyfile(folder / name, target / name)
     return present
-
-
-def refuse_occupied(output: Path) -> None:
-    """Raise RecipeError when something is at ``output`` that a write would disturb."""
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise RecipeError(
-            f"output: {output} is there already; name a directory that does not exist or is empty"
-        )
-
-
-def fresh_partial(output: Path) -> Path:
-    """An empty directory beside ``output``, which a cut-off write leaves behind and the next one removes."""
-    partial = output.absolute().with_name(f".{output.absolute().name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written to: {error.strerror}") from None
-    return partial
-
-
-def finish(partial: Path, output: Path) -> None:
-    """Give a whole directory its name, after what lies in it is on disk."""
-    for directory in (partial, partial.parent):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    # Replaces an empty directory of that name.
-    partial.replace(output)

@@ -128,8 +128,8 @@ def _checkpoint(path: Path, hashes: bool) -> Description:
         ),
         files=len(list(model.directory.glob("*.distcp"))),
         family=model.family,
-        step=model.commit.get("step"),
-        stage=model.commit.get("stage"),
+        step=model.commit.step,
+        stage=model.commit.stage,
         hashes=_hashes(list(parts), digest) if hashes else None,
     )
 

@@ -7,13 +7,13 @@ that has checkpoints of its own goes on from those and no longer reads ``init_fr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hanji.errors import InputError, RecipeError
-from hanji.training.huggingface.records import StoredModel, find_checkpoint, open_checkpoint, parent_of
+from hanji.training.checkpoint.record import as_parent, find_checkpoint
+from hanji.training.huggingface.records import StoredModel, open_checkpoint
 
 if TYPE_CHECKING:
     from hanji.training.recipe import TrainingRecipe
@@ -42,7 +42,7 @@ def find_origin(recipe: TrainingRecipe, vocab_size: int) -> Origin:
             return Origin()
         model = open_checkpoint(Path(recipe.init_from))
         _check(recipe, model, vocab_size)
-        return Origin((parent_of(model.family),), model)
+        return Origin((as_parent(model.directory, model.commit),), model)
     parents = tuple(begun.family.get("parents", ()))
     if recipe.init_from is not None:
         try:
@@ -80,34 +80,3 @@ def _check(recipe: TrainingRecipe, model: StoredModel, vocab_size: int) -> None:
             f"init_from: {model.directory} holds another model: {'; '.join(differing)}; "
             "`hanji model inspect` prints the model field that fits it"
         )
-
-
-def load_weights(chunks: Sequence[Any], model: StoredModel) -> None:
-    """Fill this rank's chunks of the model with a checkpoint's weights, in their own dtype.
-
-    Every rank reads the parts it holds; nothing is communicated. Raises InputError for a checkpoint that is
-    damaged, RuntimeError when a parameter is not covered.
-    """
-    import torch
-
-    from hanji.training.model.initialise import _shards
-
-    for chunk in chunks:
-        bare = chunk
-        while hasattr(bare, "module"):
-            bare = bare.module
-        filled: set[int] = set()
-        for tensor in _shards(bare):
-            if tensor.data is None:
-                continue
-            prepended = tensor.prepend_axis_num
-            layer = tensor.global_offset[0] if prepended else None
-            offset, size = tensor.global_offset[prepended:], tensor.data.shape
-            rows = model.weights.rows(tensor.key, layer, [(offset[0], offset[0] + size[0])])
-            part = rows[(slice(None), *(slice(o, o + n) for o, n in zip(offset[1:], size[1:], strict=True)))]
-            with torch.no_grad():
-                tensor.data.copy_(part)
-            filled.add(tensor.data.untyped_storage().data_ptr())
-        missed = [n for n, p in bare.named_parameters() if p.untyped_storage().data_ptr() not in filled]
-        if missed:
-            raise RuntimeError(f"no weights for {', '.join(missed)}")
