@@ -19,6 +19,8 @@ from hanji.errors import InputError, RecipeError, RunError
 from hanji.jobs.package import Package
 
 CONNECT_SECONDS = 10.0
+AGENT_SECONDS = 180.0
+"""How long to wait for a node that is ready to take a job."""
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED")
 OVERRIDES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Ray's client lets these win over the address that it is given; here the given address counts."""
@@ -63,7 +65,7 @@ class Cluster:
             return False
         with self._explained():
             try:
-                self._client.submit_job(
+                self._submit(
                     entrypoint=f"{shlex.quote(python)} -m hanji.jobs.remote job/job.json",
                     submission_id=submission_id,
                     runtime_env={
@@ -85,6 +87,27 @@ class Cluster:
                     return False
                 raise
         return True
+
+    def _submit(self, **job: Any) -> None:
+        """Hand a job to Ray, again and again while no node's agent is ready for it.
+
+        On a cluster that has just come up, or is very busy, Ray answers for a while that it has no agent.
+        """
+        limit = time.monotonic() + AGENT_SECONDS
+        while True:
+            try:
+                self._client.submit_job(**job)
+                return
+            except RuntimeError as error:
+                if "No available agent" not in str(error):
+                    raise
+                if time.monotonic() > limit:
+                    raise RunError(
+                        f"{self.address}: no node of the cluster has been ready to take a job for "
+                        f"{AGENT_SECONDS:g} s. Ray's dashboard agent runs on every node; its log is "
+                        "dashboard_agent.log in the logs of the session"
+                    ) from None
+            time.sleep(2.0)
 
     def find(self, submission_id: str) -> Job | None:
         """The job of that id, if the cluster knows it."""

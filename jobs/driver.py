@@ -6,29 +6,36 @@ import json
 import os
 import platform
 import socket
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
 
 import hanji
 from hanji.errors import HanjiError, InputError, RunError
-from hanji.fingerprint import library_versions
+from hanji.fingerprint import file_sha256, library_versions
 from hanji.jobs.terminal import fail, progress, say
+from hanji.jobs.wheel import pack_wheel
 from hanji.recipe import parse_recipe
 from hanji.storage import is_url
 
 NODE_SECONDS = 300.0
 
 
-def drive(job_file: Path) -> int:
-    """Run the job that the file describes; returns the exit code."""
+def drive(job_file: Path, place: tuple[int, int, str] | None = None, stopped_code: int = 0) -> int:
+    """Run the job that the file describes; returns the exit code.
+
+    ``place`` is (node, nodes, host of node 0) where this is one node's part of a training job; ``stopped_code`` is
+    for a training run that was asked to stop.
+    """
     facts = json.loads(job_file.read_text(encoding="utf-8"))
+    # Ranks and workers are other processes, and must find the job's code as this one does.
+    root = str(Path(hanji.__file__).parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     try:
         if facts["kind"] == "training":
-            check_nodes(facts, {socket.gethostname(): inspect_node(facts, [], [])})
-            _train(facts)
-        else:
-            _curate(facts)
+            return _train(facts, place, stopped_code)
+        _curate(facts)
     except HanjiError as error:
         fail(str(error))
         return error.exit_code
@@ -57,15 +64,27 @@ def _curate(facts: dict[str, Any]) -> None:
         engine.close()
 
 
-def _train(facts: dict[str, Any]) -> None:
+def _train(facts: dict[str, Any], place: tuple[int, int, str] | None, stopped_code: int) -> int:
     from hanji.jobs.commands.train import outcome
-    from hanji.training.launch import train
+    from hanji.training.launch import ALONE, train
+    from hanji.training.launchers.nodes import Nodes
+    from hanji.training.recipe import TrainingRecipe
 
-    recipe_file = Path("job/recipe.yaml")
-    recipe_file.write_text(json.dumps(facts["recipe"], ensure_ascii=False), encoding="utf-8")
-    with progress() as shown:
-        summary = train(recipe_file, progress=shown)
-    say(*outcome(summary))
+    recipe = parse_recipe(facts["recipe"], TrainingRecipe, origin="the submitted recipe")
+    if place is None and recipe.cluster.nodes > 1:
+        from hanji.jobs.ray_nodes import train_over_nodes
+
+        return train_over_nodes(facts, recipe.cluster, recipe.parallel.ranks, stopped_code)
+    check_nodes(facts, {socket.gethostname(): inspect_node(facts, [], [])})
+    nodes = Nodes(*place) if place else ALONE
+    with tempfile.TemporaryDirectory(prefix="hanji-") as scratch:
+        recipe_file = Path(scratch) / "recipe.yaml"
+        recipe_file.write_text(json.dumps(facts["recipe"], ensure_ascii=False), encoding="utf-8")
+        with progress(quiet=nodes.rank > 0) as shown:
+            summary = train(recipe_file, progress=shown, nodes=nodes)
+    if nodes.rank == 0:
+        say(*outcome(summary))
+    return 0 if summary.finished else stopped_code
 
 
 def _inspect_nodes(ray: Any, facts: dict[str, Any], recipe: Any) -> dict[str, dict[str, Any]]:
@@ -126,11 +145,18 @@ def inspect_node(facts: dict[str, Any], markers: list[str], inputs: list[str]) -
     return {
         "host": socket.gethostname(),
         "python": platform.python_version(),
-        "hanji": str(Path(hanji.__file__).parent.parent),
-        "here": os.getcwd(),  # noqa: PTH109 -- as the import path has it
+        "hanji": str(Path(hanji.__file__).parent.parent.resolve()),
+        "here": str(Path.cwd().resolve()),
+        "code": packed_sha256() if facts.get("code") == "image" else None,
         "libraries": library_versions(*facts["libraries"]),
         "unseen": unseen,
     }
+
+
+def packed_sha256() -> str:
+    """The hash of this installation's wheel, which is the same wherever the code is."""
+    with tempfile.TemporaryDirectory(prefix="hanji-") as scratch:
+        return file_sha256(pack_wheel(Path(scratch)))
 
 
 def _fixed_part(path: str) -> Path:
@@ -149,7 +175,10 @@ def check_nodes(facts: dict[str, Any], nodes: dict[str, dict[str, Any]]) -> None
         libraries, python = first["libraries"], first["python"]
     problems = []
     for name, node in sorted(nodes.items()):
-        if node["hanji"] != node["here"]:
+        if facts.get("code") == "image":
+            if exact and node["code"] != facts["wheel_sha256"]:
+                problems.append(f"{name}: its image holds other code than the one that submitted the job")
+        elif node["hanji"] != node["here"]:
             problems.append(f"{name}: imports hanji from {node['hanji']}, not from the job's own wheel")
         if node["python"].split(".")[:2] != python.split(".")[:2]:
             problems.append(f"{name}: Python {node['python']}, the job wants {python}")

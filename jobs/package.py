@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from hanji.cluster import ClusterSettings
 from hanji.curation.recipe import CurationRecipe
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
@@ -48,6 +49,8 @@ class Package:
     wheel_sha256: str
     cpus: int
     shipped: dict[str, str]
+    run: str
+    cluster: ClusterSettings
 
 
 def make_package(
@@ -57,11 +60,13 @@ def make_package(
     *,
     shared: Iterable[str] = (),
     versions: Versions = "exact",
+    code: Literal["wheel", "image"] = "wheel",
 ) -> Package:
     """Fill ``directory`` with what the job needs.
 
-    ``shared`` are directories that every node mounts at the same path. Raises RecipeError for a recipe that
-    is wrong or names local paths that a cluster cannot see.
+    ``shared`` are directories that every node mounts at the same path; ``code`` says whether the job brings its
+    code or finds it in the image of its containers, which then must hold the same. Raises RecipeError for a recipe
+    that is wrong or names local paths that a cluster cannot see.
     """
     data = read_yaml(recipe_path)
     for override in overrides:
@@ -78,11 +83,12 @@ def make_package(
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(directory)
     wheel.rename(job / wheel.name)
-    facts = {
+    facts: dict[str, Any] = {
         "kind": kind,
         "recipe": recipe,
         "wheel_sha256": wheel_sha256,
         "versions": versions,
+        "code": code,
         "python": platform.python_version(),
         "libraries": library_versions(*(CURATION_LIBRARIES if kind == "curation" else TRAINING_LIBRARIES)),
         "models": {path: file_sha256(directory / path) for path in shipped.values()},
@@ -90,8 +96,14 @@ def make_package(
     text = json.dumps(facts, indent=1, ensure_ascii=False, sort_keys=True)
     (job / "job.json").write_text(text + "\n", encoding="utf-8")
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", recipe["name"])
-    identity = f"hanji-{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    return Package(directory, identity, recipe["name"], kind, wheel_sha256, cpus, shipped)
+    # On how many nodes of which size it runs does not make it another job.
+    content = {**facts, "recipe": {key: value for key, value in recipe.items() if key != "cluster"}}
+    plain = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
+    identity = f"hanji-{name}-{hashlib.sha256(plain.encode()).hexdigest()[:12]}"
+    cluster = ClusterSettings.model_validate(recipe["cluster"])
+    return Package(
+        directory, identity, recipe["name"], kind, wheel_sha256, cpus, shipped, recipe["run"], cluster
+    )
 
 
 def _localise_curation(
@@ -138,7 +150,17 @@ def _localise_training(
     for field in ("run", "shards"):
         recipe[field] = _visible(recipe[field], field, shared, refused)
     _refuse(origin, refused)
-    return recipe, [], parsed.parallel.ranks
+    ranks, cluster = parsed.parallel.ranks, parsed.cluster
+    if cluster.gpus_per_node and ranks != cluster.nodes * cluster.gpus_per_node:
+        raise RecipeError(
+            f"{origin}: cluster: {cluster.nodes} nodes × {cluster.gpus_per_node} GPUs are not the {ranks} ranks of "
+            "parallel: (tensor × pipeline × context × data)"
+        )
+    if ranks % cluster.nodes:
+        raise RecipeError(
+            f"{origin}: cluster.nodes: {ranks} ranks cannot be dealt to {cluster.nodes} nodes evenly"
+        )
+    return recipe, [], ranks if cluster.nodes == 1 else 0
 
 
 def _visible(path: str, field: str, shared: list[Path], refused: list[str]) -> str:

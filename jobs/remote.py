@@ -1,11 +1,15 @@
 """Where a submitted job starts: ``python -m hanji.jobs.remote job/job.json``, in the job's working directory.
 
+With ``--nodes N --node K --host HOST`` it is node K's part of a training job, HOST being where node 0 is reached;
+``--stopped-code`` is what to end with when the job was asked to stop before it was finished.
+
 Nothing but the standard library is imported before it is known that this interpreter has the rest: a
 cluster's ``python`` may be another one than Ray's.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -23,7 +27,15 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    return drive(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="hanji.jobs.remote")
+    parser.add_argument("job", type=Path)
+    parser.add_argument("--nodes", type=int)
+    parser.add_argument("--node", type=int, default=0)
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--stopped-code", type=int, default=0)
+    given = parser.parse_args()
+    place = None if given.nodes is None else (given.node, given.nodes, given.host)
+    return drive(given.job, place, given.stopped_code)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,16 @@ from hanji.errors import RecipeError, RunError
 from hanji.jobs.commands.curate import Overrides, RecipePath
 from hanji.jobs.terminal import say
 
+On = Annotated[Literal["ray", "slurm", "kubernetes"], typer.Option("--on", help="Kind of cluster.")]
+Namespace = Annotated[
+    str | None,
+    typer.Option(help="Kubernetes: the namespace.  [default: kubectl's]", show_default=False),
+]
 Address = Annotated[
-    str,
+    str | None,
     typer.Option(
         envvar="RAY_API_SERVER_ADDRESS",
-        help="URL of the cluster's dashboard, as in http://HOST:8265.",
+        help="Ray: URL of the cluster's dashboard, as in http://HOST:8265.",
         show_default=False,
     ),
 ]
@@ -32,9 +37,9 @@ TokenFile = Annotated[
 
 def submit(
     recipe: RecipePath,
-    address: Address,
     overrides: Overrides = None,
-    on: Annotated[Literal["ray"], typer.Option(help="Kind of cluster.")] = "ray",
+    on: On = "ray",
+    address: Address = None,
     identity: Annotated[
         str | None,
         typer.Option("--id", help="Id of the job.  [default: made from the recipe, the code and the models]"),
@@ -47,26 +52,56 @@ def submit(
         Literal["exact", "cluster"],
         typer.Option(help="Library versions on the nodes: those of this machine, or what the cluster has."),
     ] = "exact",
-    gpus: Annotated[float, typer.Option(min=0, help="GPUs that the job's driver needs (training).")] = 0,
-    python: Annotated[str, typer.Option(help="Python of Ray's environment on the cluster.")] = "python",
+    gpus: Annotated[
+        float, typer.Option(min=0, help="Ray: GPUs that the job's driver needs (training on one node).")
+    ] = 0,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            help="Python on the nodes.  [default: cluster.python, which is `python`]", show_default=False
+        ),
+    ] = None,
     token_file: TokenFile = None,
     again: Annotated[
         bool, typer.Option("--again", help="Run a job that failed or was stopped once more, under a new id.")
     ] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Show what the job says until it ends.")
+        bool, typer.Option("--follow", "-f", help="Ray: show what the job says until it ends.")
+    ] = False,
+    render: Annotated[
+        bool, typer.Option("--render", help="Slurm, Kubernetes: print what would be submitted, and end.")
     ] = False,
 ) -> None:
-    """Run a recipe on a Ray cluster, through its Jobs API. The same submission twice runs once.
+    """Run a recipe on a cluster: Ray (its Jobs API), Slurm or Kubernetes. The same submission twice runs once.
 
-    The job brings this installation's own wheel, the recipe and the models that it names; every node is
-    checked for versions and paths before the work starts. Inputs and the run directory must be URLs, or lie
-    under a --shared directory.
+    The job brings this installation's own wheel (Kubernetes: its image holds it), the recipe and the models
+    that it names; every node is checked for versions and paths before the work starts. On Ray and Kubernetes
+    inputs and the run directory must be URLs, or lie under a --shared directory or in a claim. What the job
+    needs of the cluster stands in the recipe, under `cluster:`.
     """
-    from hanji.jobs.cluster import Cluster
     from hanji.jobs.package import make_package
 
-    del on
+    if on != "ray":
+        from hanji.jobs.batch import submit_batch
+
+        submit_batch(
+            on,
+            recipe,
+            overrides or [],
+            identity and _checked(identity),
+            shared or [],
+            versions,
+            python,
+            render,
+        )
+        return
+    if render:
+        raise RecipeError(
+            "--render: a Ray job has no script; it prints those of --on slurm and --on kubernetes"
+        )
+    from hanji.jobs.cluster import Cluster
+
+    address = needed(address)
     with tempfile.TemporaryDirectory(prefix="hanji-job-") as scratch:
         package = make_package(recipe, overrides or [], Path(scratch), shared=shared or [], versions=versions)
         cluster = Cluster(address, token_file)
@@ -79,7 +114,7 @@ def submit(
                 name = f"{base}-{place}"
                 place += 1
                 known = cluster.find(name)
-        if known is None and cluster.submit(package, name, gpus, python):
+        if known is None and cluster.submit(package, name, gpus, python or package.cluster.python):
             say(f"submitted {name} to {cluster.address}")
         else:
             job = cluster.get(name)
@@ -105,6 +140,15 @@ def finish(job: object) -> None:
 def show(text: str) -> None:
     """What a job says, as it says it."""
     print(text, end="", flush=True)
+
+
+def needed(address: str | None) -> str:
+    """The dashboard's address. Raises RecipeError where none was given."""
+    if not address:
+        raise RecipeError(
+            "--address: a Ray cluster is reached by the URL of its dashboard (or RAY_API_SERVER_ADDRESS)"
+        )
+    return address
 
 
 def _checked(identity: str) -> str:

@@ -20,20 +20,33 @@ def train(
         bool, typer.Option("--plan", help="Only say what the run would do: size, steps, blend, cost.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    nodes: Annotated[
+        int, typer.Option(help="Machines that share the run; start the same command on each of them.")
+    ] = 1,
+    node: Annotated[int, typer.Option(help="Which of them this is, from 0.")] = 0,
+    host: Annotated[
+        str, typer.Option(help="Name or address of node 0, as the others reach it.")
+    ] = "localhost",
+    stopped_code: Annotated[
+        int, typer.Option(help="Exit code after a request to stop, for programs that start this one again.")
+    ] = 0,
 ) -> None:
     """Train a model in stages from tiered shards, through Megatron-Core; starts its own ranks.
 
     A run that was stopped goes on from its newest checkpoint with the batch that comes next. Ctrl-C saves
-    first.
+    first. After a crash or a hang the ranks are started again (`health.restarts`).
     """
     from hanji.training import launch
+    from hanji.training.launchers.nodes import Nodes
 
     if plan:
         say(launch.describe(launch.read_recipe(recipe, overrides or [])))
         return
     with progress(quiet) as shown:
-        summary = launch.train(recipe, overrides or [], progress=shown)
+        summary = launch.train(recipe, overrides or [], progress=shown, nodes=Nodes(node, nodes, host))
     say(*outcome(summary))
+    if not summary.finished and stopped_code:
+        raise typer.Exit(stopped_code)
 
 
 def outcome(summary: TrainingSummary) -> list[str]:

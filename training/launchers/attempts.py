@@ -16,7 +16,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +212,8 @@ def _part(
     about = {"leader": said["token"], "attempt": said["attempt"]}
     board.say(**about, state="running")
     progress.note(f"attempt {said['attempt']}: starting this node's ranks")
+    # Node 0 may have come back on another machine.
+    nodes = replace(nodes, host=said["host_of_ranks"])
     ranks = Ranks(recipe, Path(recipe.run) / "recipe.json", logs, nodes, int(said["port"]))
     with _running(ranks, stop):
         ending: float | None = None

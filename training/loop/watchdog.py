@@ -89,6 +89,7 @@ class Watchdog:
                 if self._ended.wait(3 * pause + 1.0):
                     return
                 if self._since == since:
+                    self._path("stuck").unlink(missing_ok=True)
                     os._exit(HANG_EXIT)
                 self._path("txt").unlink(missing_ok=True)
 
