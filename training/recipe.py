@@ -17,6 +17,7 @@ from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
 from hanji.storage import is_url
 from hanji.training.loop.schedule import AnySchedule, Schedule, build_schedule
+from hanji.training.model.fp8_check import check_fp8
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
 from hanji.training.parallel import ParallelSettings as ParallelSettings
 from hanji.training.parallel import check_layout
@@ -73,7 +74,9 @@ class ModelSettings(Settings):
 
     def shape(self) -> ModelShape:
         """The sizes, preset and changes put together. Raises RecipeError for what is missing."""
-        given = {k: v for k, v in self.model_dump(exclude={"preset", "spec", "recompute"}).items() if v is not None}
+        given = {
+            k: v for k, v in self.model_dump(exclude={"preset", "spec", "recompute"}).items() if v is not None
+        }
         base = PRESETS[self.preset].as_dict() if self.preset else {}
         missing = [name for name in ModelShape.required() if name not in base and name not in given]
         if missing:
@@ -161,7 +164,9 @@ class HealthSettings(Settings):
     )
     window: int = Field(default=128, ge=4, description="steps that the statistics look back")
     skips_in_a_row: int = Field(default=8, ge=1, description="as many skipped steps in a row end the run")
-    skips_in_window: int = Field(default=32, ge=1, description="as many of the last `window` steps end it too")
+    skips_in_window: int = Field(
+        default=32, ge=1, description="as many of the last `window` steps end it too"
+    )
     slow_share: float = Field(
         default=0.5, ge=0, lt=1, description="tokens/s below this share of their median are told; 0: never"
     )
@@ -173,6 +178,37 @@ class HealthSettings(Settings):
     )
     restarts: int = Field(
         default=3, ge=0, description="starts after a crash or a hang without a new checkpoint in between"
+    )
+
+
+class Fp8Settings(Settings):
+    """How precision: fp8 computes the matrices of the layers; all else stays in BF16."""
+
+    recipe: Literal["delayed", "tensorwise", "blockwise"] = Field(
+        default="tensorwise",
+        description="what shares a scale: a tensor, by earlier steps (delayed) or by itself (tensorwise), or "
+        "blocks of 1 × 128 and 128 × 128 numbers (blockwise; Hopper)",
+    )
+    provider: Literal["auto", "transformer_engine", "torch"] = Field(
+        default="auto",
+        description="auto: Transformer Engine where it is installed, else torch's own products",
+    )
+    first_last_bf16: int = Field(
+        default=0, ge=0, description="as many first and as many last layers stay in BF16; not with delayed"
+    )
+    fast_gradients: bool = Field(
+        default=False,
+        description="sum the products of the backward pass in the matrix units' own accumulator, as those of the "
+        "forward pass are: faster and less exact (provider torch)",
+    )
+
+
+class ShadowSettings(Settings):
+    """BF16 shadow of precision: fp8: now and then a micro-batch is run in both, with the same weights."""
+
+    every: int | None = Field(default=None, ge=1, description="steps; unset: never")
+    alarm: float = Field(
+        default=0.02, gt=0, description="relative difference of the two losses that is told as an alarm"
     )
 
 
@@ -201,12 +237,15 @@ class TrainingRecipe(Settings):
     validation: ValidationSettings = ValidationSettings()
     health: HealthSettings = HealthSettings()
     cluster: ClusterSettings = Field(
-        default=ClusterSettings(), description="where `hanji submit` runs it; decides nothing of what it makes"
+        default=ClusterSettings(),
+        description="where `hanji submit` runs it; decides nothing of what it makes",
     )
     deterministic: bool = Field(
         default=False, description="the same bits in every run of the same layout, at some cost in speed"
     )
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp8"] = "fp32"
+    fp8: Fp8Settings = Fp8Settings()
+    shadow: ShadowSettings = ShadowSettings()
     seed: int = Field(default=1, ge=0)
     check_shards: Literal["sizes", "hashes"] = Field(
         default="sizes", description="before the first step: compare file sizes, or SHA-256 of every file"
@@ -222,6 +261,7 @@ class TrainingRecipe(Settings):
             global_size=self.batch.global_size,
             micro_size=self.batch.micro_size,
         )
+        self._check_fp8()
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
@@ -234,9 +274,20 @@ class TrainingRecipe(Settings):
                 )
         return self
 
+    def _check_fp8(self) -> None:
+        if self.shadow.every is not None and self.precision != "fp8":
+            raise RecipeError(f"shadow.every: a BF16 shadow needs precision: fp8, not {self.precision}")
+        if self.precision == "fp8":
+            check_fp8(self.fp8, self.shape, self.parallel)
+
     @property
     def shape(self) -> ModelShape:
         return self.model.shape()
+
+    @property
+    def fp8_options(self) -> Fp8Settings | None:
+        """How to compute in FP8; None in another precision."""
+        return self.fp8 if self.precision == "fp8" else None
 
     @property
     def tokens_per_step(self) -> int:

@@ -69,6 +69,7 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
         from hanji.training.loop.origin import find_origin
         from hanji.training.loop.trainer import Trainer
         from hanji.training.model.build import build_model
+        from hanji.training.model.fp8 import model_arguments
 
         if recipe.deterministic:
             make_deterministic()
@@ -84,10 +85,10 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
                     recipe.shape,
                     vocab_size,
                     recipe.parallel,
-                    bf16=recipe.precision == "bf16",
+                    bf16=recipe.precision != "fp32",
                     seed=recipe.seed,
                     vp_stage=stage,
-                    spec=recipe.model.spec,
+                    **model_arguments(recipe.fp8_options, recipe.shape.layers, recipe.model.spec),
                     recompute=recipe.model.recompute,
                     deterministic=recipe.deterministic,
                 )

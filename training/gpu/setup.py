@@ -120,7 +120,7 @@ class Training:
         for chunk in self.chunks:
             chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
-        with weights_stay(self.model), torch.no_grad() if forward_only else nullcontext():
+        with weights_stay(self.chunks), torch.no_grad() if forward_only else nullcontext():
             results = run_micro_batches(
                 self.chunks, self.objective, batches, self.layout, forward_only=forward_only
             )

@@ -12,34 +12,24 @@ Embedding, output layer, norms and attention stay in BF16 in both, as do the fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.distributed as dist
 
 from hanji.errors import RecipeError
-from hanji.training.model.fp8_linear import HISTORY, Fp8Linear, Recipe
+from hanji.training.model.fp8_check import Fp8Options, Recipe
+from hanji.training.model.fp8_linear import HISTORY, Fp8Linear
 
 if TYPE_CHECKING:
     from hanji.training.model.spec import Linears
 
 Provider = Literal["transformer_engine", "torch"]
-MULTIPLE = 16
-"""Rows and columns of FP8 matrices are multiples of this (cuBLASLt)."""
 FIRST_CUDA = (8, 9)
 """Compute capability of the first GPUs with FP8 (Ada; Hopper is 9.0, which blockwise scaling needs)."""
-
-
-class Fp8Options(Protocol):
-    """What a recipe says of FP8 (``hanji.training.recipe.Fp8Settings``)."""
-
-    recipe: Recipe
-    provider: Literal["auto", "transformer_engine", "torch"]
-    first_last_bf16: int
-    fast_gradients: bool
 
 
 def engine_is_installed() -> bool:
@@ -57,36 +47,6 @@ def provider_of(options: Fp8Options) -> Provider:
             "(pip install 'hanji[gpu]'), or let fp8.provider be torch or auto"
         )
     return options.provider
-
-
-def check_options(
-    options: Fp8Options, *, layers: int, seq_length: int, shared_by: int, widths: dict[str, int]
-) -> None:
-    """What a recipe can be refused for before anything is built. Raises RecipeError.
-
-    ``shared_by``: ranks that share a sequence; ``widths``: sizes of the matrices on one rank by field name.
-    """
-    if options.recipe == "delayed" and options.first_last_bf16:
-        raise RecipeError(
-            f"fp8.first_last_bf16: {options.first_last_bf16} layers in BF16 do not go with fp8.recipe = "
-            "delayed (Megatron-Core refuses it); let it be 0, or take tensorwise or blockwise"
-        )
-    if 2 * options.first_last_bf16 >= layers > 0:
-        raise RecipeError(
-            f"fp8.first_last_bf16: {options.first_last_bf16} first and as many last layers leave none of "
-            f"model.layers = {layers} in FP8"
-        )
-    if seq_length % (MULTIPLE * shared_by):
-        raise RecipeError(
-            f"model.seq_length: with FP8 each of the {shared_by} rank(s) that share a sequence needs a "
-            f"multiple of {MULTIPLE} tokens; {seq_length} is not a multiple of {MULTIPLE * shared_by}"
-        )
-    for field, width in widths.items():
-        if width % MULTIPLE:
-            raise RecipeError(
-                f"{field}: with FP8 a rank's matrices have sizes that are multiples of {MULTIPLE}; "
-                f"this one would be {width}"
-            )
 
 
 def engine_fields(options: Fp8Options) -> dict[str, Any]:
@@ -110,6 +70,25 @@ def engine_fields(options: Fp8Options) -> dict[str, Any]:
             "num_layers_at_end_in_bf16": options.first_last_bf16,
         }
     return fields
+
+
+def model_arguments(options: Fp8Options | None, layers: int, spec: str) -> dict[str, Any]:
+    """Arguments of ``build_model`` for these options: ``spec``, and what FP8 changes.
+
+    ``spec`` is the recipe's ``model.spec``. Raises RecipeError when it does not go with the provider.
+    """
+    if options is None:
+        return {"spec": spec}
+    provider = provider_of(options)
+    if spec not in ("auto", provider):
+        raise RecipeError(
+            f"model.spec: {spec} does not go with fp8.provider = {options.provider}"
+            + (f" (which is {provider} here)" if options.provider == "auto" else "")
+            + "; let both be the same, or auto"
+        )
+    if provider == "transformer_engine":
+        return {"spec": provider, "changes": engine_fields(options)}
+    return {"spec": provider, "linears_of": linears_of(options, layers)}
 
 
 def linears_of(options: Fp8Options, layers: int) -> Callable[[int], Linears]:
@@ -145,19 +124,24 @@ def _check_gpu(recipe: Recipe) -> None:
         )
 
 
-def fp8_linears(model: torch.nn.Module) -> dict[str, Fp8Linear]:
-    """FP8 states of our linear layers by module name; empty when the provider is Transformer Engine."""
-    found = {name: getattr(module, "fp8", None) for name, module in model.named_modules()}
-    return {name: fp8 for name, fp8 in found.items() if isinstance(fp8, Fp8Linear)}
+def fp8_linears(chunks: Iterable[torch.nn.Module]) -> dict[str, Fp8Linear]:
+    """FP8 states of our matrices by module name; empty when the provider is Transformer Engine."""
+    found = {}
+    for number, chunk in enumerate(chunks):
+        for name, module in chunk.named_modules():
+            fp8 = getattr(module, "fp8", None)
+            if isinstance(fp8, Fp8Linear):
+                found[f"{number}.{name.replace('module.', '')}"] = fp8
+    return found
 
 
 @contextmanager
-def weights_stay(model: torch.nn.Module) -> Iterator[None]:
+def weights_stay(chunks: Iterable[torch.nn.Module]) -> Iterator[None]:
     """Inside the block no weight changes, so each is cast once for all micro-batches.
 
     At the end of the block delayed scaling ends its step: all ranks with the same layers take part.
     """
-    linears = list(fp8_linears(model).values())
+    linears = list(fp8_linears(chunks).values())
     for linear in linears:
         linear.reuse_weight = True
     try:
@@ -170,10 +154,11 @@ def weights_stay(model: torch.nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def without_fp8(model: torch.nn.Module) -> Iterator[None]:
+def without_fp8(chunks: Sequence[torch.nn.Module]) -> Iterator[None]:
     """Inside the block the same weights compute in BF16, with either provider."""
-    linears = list(fp8_linears(model).values())
-    configs = {id(m.config): m.config for m in model.modules() if getattr(m, "config", None) is not None}
+    linears = list(fp8_linears(chunks).values())
+    modules = [module for chunk in chunks for module in chunk.modules()]
+    configs = {id(m.config): m.config for m in modules if getattr(m, "config", None) is not None}
     formats = {key: getattr(config, "fp8", None) for key, config in configs.items()}
     for linear in linears:
         linear.enabled = False

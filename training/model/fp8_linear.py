@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -33,8 +32,8 @@ from hanji.training.model.fp8_cast import (
     product,
     underflow,
 )
+from hanji.training.model.fp8_check import Recipe
 
-Recipe = Literal["delayed", "tensorwise", "blockwise"]
 HISTORY = 1024
 """Optimizer steps that delayed scaling looks back on (Transformer Engine's default)."""
 ROLES = ("input", "weight", "gradient")

@@ -13,7 +13,8 @@ import torch
 import torch.distributed as dist
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
 
-from hanji.training.model.fp8_linear import Fp8Linear, Recipe
+from hanji.training.model.fp8_check import Recipe
+from hanji.training.model.fp8_linear import Fp8Linear
 
 
 class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
