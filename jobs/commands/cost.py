@@ -32,7 +32,8 @@ app.command("presets")(presets)
 class Question:
     """What the laws are asked of. ``recipe`` is what it comes from, if it comes from one.
 
-    ``has_schedule`` says whether the recipe's schedule is its own or stands for the one that it lacks.
+    ``has_schedule`` says whether the recipe's schedule is its own or stands for the one that it lacks,
+    ``own_length`` whether the tokens are those of its stages.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Question:
     multiple: int
     recipe: TrainingRecipe | None = None
     has_schedule: bool = False
+    own_length: bool = False
 
 
 @app.command("suggest")
@@ -118,13 +120,16 @@ def _of_recipe(path: Path, overrides: list[str], tokens: str | None, compute: st
         stage.tokens if stage.tokens is not None else found.steps_of(stage) * found.tokens_per_step
         for stage in found.stages
     )
-    total = _tokens(tokens, compute, budget_of(found.shape, 1).flops_per_token) or float(own)
+    asked = _tokens(tokens, compute, budget_of(found.shape, 1).flops_per_token)
+    total = float(own) if asked is None else asked
     parallel, micro = found.parallel, found.batch.micro_size
     # The interleaved pipeline takes micro-batches in groups.
     group = parallel.pipeline if parallel.virtual_pipeline > 1 else 1
     multiple = micro * parallel.data * group
     budget = budget_of(found.shape, total)
-    return Question(found.name, budget, found.shape.seq_length, micro, multiple, found, has_schedule)
+    return Question(
+        found.name, budget, found.shape.seq_length, micro, multiple, found, has_schedule, asked is None
+    )
 
 
 def _of_options(
@@ -185,7 +190,7 @@ def recipe_lines(question: Question, answer: Suggestion) -> list[str]:
         f"batch: {{global_size: {answer.global_size}, micro_size: {question.micro_size}}}",
         f"schedule: {{kind: {kind}, peak_lr: {answer.peak_lr:.2e}, warmup_steps: {answer.warmup_steps}}}",
     ]
-    if recipe is None or recipe.batch.global_size == answer.global_size:
+    if recipe is None or not question.own_length or recipe.batch.global_size == answer.global_size:
         return lines
     for stage in recipe.stages:
         if stage.steps is not None:

@@ -219,6 +219,8 @@ def test_the_table_names_both_laws_and_the_recipe_as_it_is(
     assert "1.23e-03" in row
     assert "a multiple of the 8 samples" in out
     assert "by Step Law:" in out and "schedule: {kind: wsd, peak_lr: " in out
+    # Its stages' steps are for its own tokens, not for these.
+    assert "# stage" not in out
     assert run(["cost", "suggest", str(recipe_file(tmp_path))]) == 0
     assert "as it is" not in capsys.readouterr().out
 
