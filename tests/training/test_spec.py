@@ -262,6 +262,35 @@ def test_rotation_turns_halves_of_a_head_by_position_times_frequency() -> None:
     assert turned == pytest.approx([first.real, second.real, first.imag, second.imag], rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["norm", "swiglu", "split and rotate"])
+def test_fused_functions_are_one_graph_and_the_same_when_compiled(name: str) -> None:
+    """Traced forward and backward as for CUDA, run without generating code: a break in the graph would fail."""
+    from hanji.training.model.activation import swiglu
+    from hanji.training.model.norm import rms_norm
+    from hanji.training.model.rope import split_and_rotate
+
+    generator = torch.Generator().manual_seed(2)
+
+    def values(*sizes: int) -> torch.Tensor:
+        return torch.randn(*sizes, generator=generator)
+
+    table = values(2, 16, 8)
+    function, inputs = {
+        "norm": (lambda x, w: (rms_norm(x, w, 1e-5),), [values(16, 2, 64), values(64)]),
+        "swiglu": (lambda x: (swiglu(x),), [values(16, 2, 128)]),
+        "split and rotate": (lambda x: split_and_rotate(x, table, 2, 16), [values(16, 2, 2 * 5 * 16)]),
+    }[name]
+    results = []
+    for run in (function, torch.compile(function, backend="aot_eager", fullgraph=True, dynamic=False)):
+        given = [x.bfloat16().requires_grad_() for x in inputs]
+        outputs = run(*given)
+        sum((output.float() ** 2).sum() for output in outputs).backward()
+        results.append([*outputs, *(x.grad for x in given)])
+    for eager, compiled in zip(*results, strict=True):
+        assert eager.dtype == torch.bfloat16
+        assert torch.equal(eager, compiled)
+
+
 def test_runs_describe_the_dense_mask() -> None:
     """What the variable-length kernel may see, spelled out, is what the mask allows: the CPU checks CUDA's path."""
     from hanji.training.model.documents import dense_mask

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from inspect import signature
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
@@ -36,6 +37,10 @@ class Kernels:
                 f"attention backends are {', '.join(ATTENTION_BACKENDS)}, not {', '.join(unknown) or 'none'}"
             )
 
+
+SHAPES_OF_A_RUN = 64
+"""Kernels compiled for one function, by shape, dtype and whether gradients are wanted. Torch's own limit of 8 is
+soon reached where models are compared, and what comes after it would be eager without a word."""
 
 _chosen = Kernels()
 
@@ -90,5 +95,7 @@ class Fused(Generic[Arguments, Result]):
         if not (_chosen.compile and isinstance(first, torch.Tensor) and first.is_cuda):
             return self.eager(*args, **options)
         if self._compiled is None:
-            self._compiled = torch.compile(self.eager, dynamic=False)
+            known = signature(torch.compile).parameters
+            limit = {"recompile_limit": SHAPES_OF_A_RUN} if "recompile_limit" in known else {}
+            self._compiled = torch.compile(self.eager, dynamic=False, **limit)
         return self._compiled(*args, **options)

@@ -75,7 +75,7 @@ class RotaryEmbedding(torch.nn.Module):  # type: ignore[misc]
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
     """Turn the pairs (i, i + d/2) of [s, ..., d] by angles whose cosines and sines are [s, d/2], in fp32."""
-    pairs = heads.unflatten(-1, (2, -1)).float()
+    pairs = heads.view(*heads.shape[:-1], 2, -1).float()
     place = (cos.size(0), *(1,) * (pairs.dim() - 2), cos.size(1))
     signed = torch.stack([-sin, sin], dim=1).view(place[0], *(1,) * (pairs.dim() - 3), 2, place[-1])
     # A flip, not a concatenation: it fuses into one kernel, forward and backward.
@@ -91,7 +91,7 @@ def split_and_rotate(
     projected: [s, b, groups · (queries per group + 2) · head_dim], in each group its queries, key and value.
     table: as :class:`RotaryEmbedding` gives it. Returns [s, b, heads, d], [s, b, groups, d], [s, b, groups, d].
     """
-    by_group = projected.unflatten(-1, (groups, -1, head_dim))
+    by_group = projected.view(*projected.shape[:-1], groups, -1, head_dim)
     cos, sin = table[0], table[1]
     queries = rotate(by_group[..., :-2, :], cos, sin)
     keys = rotate(by_group[..., -2, :], cos, sin)
