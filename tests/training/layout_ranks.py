@@ -327,7 +327,11 @@ def compare(
 
 @contextmanager
 def joined(ranks: int, rank: int, directory: str) -> Iterator[torch.device]:
-    """A process group of the first ``ranks`` processes."""
+    """A process group of the first ``ranks`` processes, who meet in a directory where so many have not met yet.
+
+    One for each layout: Megatron forgets its groups without ending them, and gloo has threads for each.
+    """
+    Path(directory).mkdir(exist_ok=True)
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= ranks
     if cuda:
         torch.cuda.set_device(rank)
@@ -336,7 +340,7 @@ def joined(ranks: int, rank: int, directory: str) -> Iterator[torch.device]:
         init_method=f"file://{directory}/store-{ranks}",
         rank=rank,
         world_size=ranks,
-        timeout=timedelta(minutes=2),
+        timeout=timedelta(minutes=20),
     )
     try:
         yield torch.device("cuda", rank) if cuda else torch.device("cpu")
@@ -360,16 +364,16 @@ def run_rank(rank: int, worlds: Sequence[int], directory: str) -> None:
         for ranks in worlds:
             if rank >= ranks:
                 continue
-            with joined(ranks, rank, directory) as device:
-                for parallel in layouts(ranks):
-                    with laid_out(parallel, 3, device) as layout:
-                        for variant in variants(parallel):
-                            started = time.perf_counter()
-                            answer = compute(variant, parallel, layout)
-                            seconds = time.perf_counter() - started
-                            if answer is not None:
-                                reference = one[variant.at_once()]
-                                differences.append(compare(answer, reference, variant, parallel, seconds))
+            for number, parallel in enumerate(layouts(ranks)):
+                place = f"{directory}/layout-{number}"
+                with joined(ranks, rank, place) as device, laid_out(parallel, 3, device) as layout:
+                    for variant in variants(parallel):
+                        started = time.perf_counter()
+                        answer = compute(variant, parallel, layout)
+                        seconds = time.perf_counter() - started
+                        if answer is not None:
+                            reference = one[variant.at_once()]
+                            differences.append(compare(answer, reference, variant, parallel, seconds))
     if rank == 0:
         text = json.dumps([asdict(difference) for difference in differences], indent=1)
         (Path(directory) / "differences.json").write_text(text, encoding="utf-8")
