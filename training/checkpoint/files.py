@@ -9,7 +9,6 @@ on the way, from whatever thread calls.
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -29,6 +28,7 @@ from torch.distributed.checkpoint.metadata import (
     TensorProperties,
     TensorStorageMetadata,
 )
+from torch.distributed.checkpoint.utils import _create_file_view
 
 from hanji.errors import RunError
 from hanji.fingerprint import file_sha256
@@ -208,9 +208,9 @@ class StoredParts:
         path = self.directory / place.relative_path
         try:
             with path.open("rb") as file:
-                file.seek(place.offset)
-                stream = io.BytesIO(file.read(place.length))
-            return torch.load(stream, map_location="cpu", weights_only=index.offset is not None)
+                # A view of the file: read into memory first, the part would be there twice.
+                stream = _create_file_view(file, place.offset, place.length)
+                return torch.load(stream, map_location="cpu", weights_only=index.offset is not None)
         except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
             raise RunError(f"{path}: {index.fqn} cannot be read from it: {error}") from None
 
