@@ -48,13 +48,13 @@ class ParallelSettings(Settings):
         """The axes that have several ranks: ``tensor 2 + sequence × pipeline 2 (2 chunks)``."""
         parts = []
         for axis in ("tensor", "pipeline", "context", "data"):
-            size = getattr(self, axis)
-            if size > 1:
-                parts.append(f"{axis} {size}")
+            size, note = getattr(self, axis), ""
             if axis == "tensor" and self.sequence:
-                parts[-1] += " + sequence"
+                note = " + sequence"
             if axis == "pipeline" and self.virtual_pipeline > 1:
-                parts[-1] += f" ({self.virtual_pipeline} chunks)"
+                note = f" ({self.virtual_pipeline} chunks)"
+            if size > 1:
+                parts.append(f"{axis} {size}{note}")
         return " × ".join(parts) or "one rank"
 
 

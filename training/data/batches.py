@@ -45,7 +45,8 @@ def document_numbers(tokens: np.ndarray, eod: int) -> np.ndarray:
     An EOD belongs to the document that it ends.
     """
     ends = tokens == eod
-    return (np.cumsum(ends, axis=1) - ends).astype(np.int32)
+    numbers: np.ndarray = (np.cumsum(ends, axis=1) - ends).astype(np.int32)
+    return numbers
 
 
 def context_part(array: np.ndarray, rank: int, ranks: int) -> np.ndarray:
