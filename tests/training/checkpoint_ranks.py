@@ -9,6 +9,9 @@ as in layout_ranks.py, whose model and micro-batches these are.
 from __future__ import annotations
 
 import json
+import os
+import resource
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,17 +21,25 @@ from pathlib import Path
 from typing import Any
 
 import layout_ranks as tiny
+import torch
+import torch.distributed as dist
 
-from hanji.training.checkpoint.manifest import Manifest, read_manifest
+from hanji.errors import RunError
+from hanji.training.checkpoint.manifest import read_manifest
 from hanji.training.checkpoint.record import Commit, read_commit
-from hanji.training.checkpoint.store import Checkpoints
+from hanji.training.checkpoint.shards import Blob
+from hanji.training.checkpoint.store import Checkpoints, begin_from
 from hanji.training.cpu import without_cuda
 from hanji.training.loop.forward import run_micro_batches
 from hanji.training.loop.layout import Layout, laid_out
 from hanji.training.loop.objective import NextToken
-from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
+from hanji.training.loop.optimizer import (
+    build_optimizer,
+    connect,
+    set_learning_rate,
+    wrap_data_parallel,
+)
 from hanji.training.model.build import build_model
-from hanji.training.model.shape import ModelShape
 from hanji.training.parallel import ParallelSettings
 from hanji.training.recipe import CheckpointSettings
 
@@ -36,19 +47,26 @@ RATE = 1e-2
 STEPS = 3
 """Before the checkpoint; and two after it."""
 ORIGINS = {
-    "mixed": ParallelSettings(tensor=2, data=2),
+    "fp32": ParallelSettings(tensor=2, data=2),
     "bf16": ParallelSettings(data=2, context=2),
 }
 LAYOUTS = {
     "tensor 2 × data 2": ParallelSettings(tensor=2, data=2),
+    "data 2 × context 2": ParallelSettings(data=2, context=2),
     "one rank": ParallelSettings(),
     "data 4": ParallelSettings(data=4),
-    "tensor 4, sequence": ParallelSettings(tensor=4, sequence=True),
     "pipeline 2 in 2 chunks × data 2": ParallelSettings(pipeline=2, virtual_pipeline=2, data=2),
-    "context 2 × tensor 2": ParallelSettings(context=2, tensor=2),
+    "context 2 × tensor 2, sequence": ParallelSettings(context=2, tensor=2, sequence=True),
+    "tensor 4, sequence": ParallelSettings(tensor=4, sequence=True),
     "pipeline 4": ParallelSettings(pipeline=4),
-    "data 2 × context 2": ParallelSettings(data=2, context=2),
+    "pipeline 2 × tensor 2": ParallelSettings(pipeline=2, tensor=2),
+    "context 4": ParallelSettings(context=4),
 }
+FEW = {
+    "fp32": list(LAYOUTS)[:1] + list(LAYOUTS)[2:6],
+    "bf16": ["data 2 × context 2", "pipeline 2 × tensor 2"],
+}
+"""The layouts of the quick test; the slow one takes up each checkpoint in all of them."""
 
 
 @dataclass
@@ -78,12 +96,12 @@ class Training:
 
 
 def begin(
-    parallel: ParallelSettings, layout: Layout, *, bf16: bool = False, seed: int = 3, shape: ModelShape | None = None
+    parallel: ParallelSettings, layout: Layout, *, bf16: bool = False, seed: int = 3, layers: int = 4
 ) -> Training:
     chunks = wrap_data_parallel(
         [
             build_model(
-                shape or tiny.shape_of(tied=True),
+                tiny.shape_of(tied=True, layers=layers),
                 tiny.VOCABULARY,
                 parallel,
                 bf16=bf16,
@@ -109,7 +127,7 @@ def commit_of(step: int, *, stage_end: bool = False) -> Commit:
 def digests(directory: Path) -> dict[str, str]:
     """Digest of every tensor of a checkpoint."""
     commit = read_commit(directory)
-    manifest: Manifest = read_manifest(directory, commit.contents, commit.step, "")
+    manifest = read_manifest(directory, commit.contents, commit.step, "")
     return {key: entry.digest for key, entry in manifest.tensors.items()}
 
 
@@ -160,7 +178,8 @@ def saved_and_taken_up(rank: int, directory: Path) -> dict[str, Any]:
                         != digests(store._local("step-00000005")),
                         "layouts": {},
                     }
-        for name, parallel in LAYOUTS.items():
+        for name in LAYOUTS if "--all" in sys.argv else FEW[origin]:
+            parallel = LAYOUTS[name]
             with ranks_of(parallel, rank, directory, f"{origin} {name}") as layout:
                 if layout is None:
                     continue
@@ -187,16 +206,132 @@ def saved_and_taken_up(rank: int, directory: Path) -> dict[str, Any]:
     return found
 
 
+def on_two_ranks(rank: int, directory: Path) -> dict[str, Any]:
+    """What is kept, what is refused, a disk that is full on one rank, and weights that begin another run."""
+    parallel = ParallelSettings(data=2)
+    found: dict[str, Any] = {}
+    with ranks_of(parallel, rank, directory, "two") as layout:
+        assert layout is not None
+        training = begin(parallel, layout)
+        store = checkpoints(directory / "pruned", layout, keep=1, keep_every=4)
+        for step in range(1, 7):
+            training.steps(1)
+            store.save(commit_of(step, stage_end=step == 2), training.chunks, training.optimizer)
+        store.finish()
+        found["kept"] = [record.step for record in store.committed()]
+
+        # The files of rank 1 may no longer grow beyond 30 kB; the checkpoint has more.
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if rank == 1:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+        found["full"] = refusal(lambda: save_and_train(store, training, 7))
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        found["left"] = sorted(path.name for path in (directory / "pruned/checkpoints").iterdir())
+        store.load(store.committed()[-1], training.chunks, training.optimizer)
+        store.save(commit_of(7), training.chunks, training.optimizer)
+        store.finish()
+        found["after"] = [record.step for record in store.committed()]
+
+        other = begin(parallel, layout, layers=2)
+        found["other model"] = refusal(
+            lambda: store.load(store.committed()[-1], other.chunks, other.optimizer)
+        )
+        found["other begun"] = refusal(
+            lambda: begin_from(directory / "pruned", other.chunks, other.optimizer)
+        )
+
+        parent = directory / "pruned/checkpoints/step-00000007"
+        for name, bf16 in (("fp32", False), ("bf16", True)):
+            child = begin(parallel, layout, bf16=bf16, seed=9)
+            begin_from(parent, child.chunks, child.optimizer)
+            kept = checkpoints(directory / f"child-{name}", layout, asynchronous=False)
+            kept.save(commit_of(1), child.chunks, child.optimizer)
+            ours, theirs = digests(kept._local("step-00000001")), digests(parent)
+            zero = {key: value for key, value in ours.items() if "exp_avg" in key}
+            main = "optimizer.state.param." if bf16 else ""
+            found[f"child {name}"] = {
+                "weights": all(ours[main + key] == theirs[key] for key in theirs if "exp_avg" not in key),
+                "moments": any(zero[key] == theirs[key] for key in zero),
+                "step": read_commit(kept._local("step-00000001")).optimizer_step,
+            }
+        gathered: list[Any] = [None] * 2
+        dist.all_gather_object(gathered, found["full"])
+        found["full"] = gathered
+    return found
+
+
+def killed_while_writing(rank: int, directory: Path) -> None:
+    """Both ranks are killed when rank 1 has begun to write a file that takes a while."""
+    parallel = ParallelSettings(data=2)
+    with ranks_of(parallel, rank, directory, "killed") as layout:
+        assert layout is not None
+        training = begin(parallel, layout)
+        store = checkpoints(directory / "killed", layout)
+        training.steps(1)
+        store.save(commit_of(1), training.chunks, training.optimizer)
+        store.finish()
+        training.steps(1)
+        # Something large beside the tensors: this model alone would be written before one can look.
+        saver = store._saver
+        begin_writing = saver.begin
+        large = Blob(f"large/shard_{rank}_2", torch.zeros(1 << 26, dtype=torch.uint8), True)
+        saver.begin = lambda place, shards, blobs, end: begin_writing(place, shards, [*blobs, large], end)  # type: ignore[method-assign]
+        store.save(commit_of(2), training.chunks, training.optimizer)
+        file = directory / "killed/checkpoints/step-00000002/__1_0.distcp"
+        while not file.exists() or file.stat().st_size < 1 << 20:
+            time.sleep(0.001)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refusal(function: Any) -> str:
+    """The message of the RunError that a function must raise."""
+    try:
+        function()
+    except RunError as error:
+        return str(error)
+    raise AssertionError("it was not refused")
+
+
+def save_and_train(store: Checkpoints, training: Training, step: int) -> None:
+    store.save(commit_of(step), training.chunks, training.optimizer)
+    training.steps(1)
+    store.finish()
+
+
+def read_by_megatron(rank: int, directory: Path) -> dict[str, Any]:
+    """Megatron-Core's own loader, on one rank, of what four ranks have written."""
+    from megatron.core import dist_checkpointing
+
+    checkpoint = directory / "fp32/checkpoints/step-00000003"
+    with ranks_of(ParallelSettings(), rank, directory, "megatron") as layout:
+        assert layout is not None
+        training = begin(ParallelSettings(), layout, seed=5)
+        model = training.chunks[0].module
+        loaded = dist_checkpointing.load(model.sharded_state_dict(), str(checkpoint))
+        ours = begin(ParallelSettings(), layout, seed=6)
+        begin_from(checkpoint, ours.chunks)
+        return {
+            name: bool(torch.equal(loaded[name], weight.detach()))
+            for name, weight in ours.chunks[0].module.named_parameters()
+        }
+
+
 def main() -> int:
     directory = Path(sys.argv[1])
-    found: dict[str, Any] = {}
-    for test in (saved_and_taken_up,):
-        found[test.__name__] = forked(test, directory)
+    found: dict[str, Any] = {
+        "taken up": forked(saved_and_taken_up, directory, 4),
+        "two": forked(on_two_ranks, directory, 2),
+        "megatron": forked(read_by_megatron, directory, 1),
+    }
+    try:
+        forked(killed_while_writing, directory, 2)
+    except RuntimeError as error:
+        found["killed"] = str(error)
     print(json.dumps(found))
     return 0
 
 
-def forked(test: Any, directory: Path, ranks: int = 4) -> Any:
+def forked(test: Any, directory: Path, ranks: int) -> Any:
     """Run a function on forked ranks; what it returned on rank 0. Raises RuntimeError when a rank fails."""
     answer = directory / f"{test.__name__}.json"
 

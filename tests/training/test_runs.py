@@ -192,7 +192,7 @@ def test_another_recipe_cannot_go_on_from_a_checkpoint(
 ) -> None:
     data = recipe_data(run=str(undisturbed), stages=STAGES, parallel={"tensor": 2}, seed=9)
     before = (undisturbed / "metrics.jsonl").read_bytes()
-    with pytest.raises(RecipeError, match=r"holds checkpoints of another recipe \(differs in: seed\)"):
+    with pytest.raises(RecipeError, match=r"holds checkpoints of another recipe \(seed: 9 here, 1 there\)"):
         launch.train(write(tmp_path, data))
     assert (undisturbed / "metrics.jsonl").read_bytes() == before
 

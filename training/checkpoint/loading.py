@@ -26,8 +26,8 @@ from hanji.training.checkpoint.state import (
     set_random_state,
 )
 
-MODULE_STATE = "_extra_state"
-"""What Transformer Engine's modules keep beside weights (FP8 scales); absent where another has saved."""
+LISTED = 3
+"""Faults that a message tells; of more it tells the number."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,10 @@ def _check_memory(opened: Opened, shards: Sequence[Shard], group: Any) -> None:
 
 
 def _load_module_state(opened: Opened, chunks: Sequence[Any], blobs: Iterable[Blob]) -> None:
-    """Give modules the state that they keep beside weights; those that the checkpoint lacks it for begin anew."""
+    """Give modules the state that they keep beside weights: Transformer Engine's ``_extra_state`` (FP8 scales).
+
+    Those that the checkpoint has none for, because other layers have saved it, begin anew.
+    """
     there = opened.stored.blob_keys()
     by_key = {blob.key for blob in blobs} & there
     if not by_key:
@@ -202,6 +205,6 @@ def _together(check: Any, advice: str, group: Any, *, gather: bool = False) -> A
         dist.all_gather_object(answers, answers[0], group=group)
     told = list(dict.fromkeys(fault for _, found in answers for fault in found))
     if told:
-        text = "\n".join(told[:8]) + (f"\n… and {len(told) - 8} more" if len(told) > 8 else "")
+        text = "; ".join(told[:LISTED]) + (f"; and {len(told) - LISTED} more" if len(told) > LISTED else "")
         raise RunError(text if text.endswith(advice) else f"{text}; {advice}")
     return [answer for answer, _ in answers] if gather else value

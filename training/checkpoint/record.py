@@ -84,6 +84,24 @@ def find_checkpoint(path: Path) -> Path:
     return max(whole)
 
 
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What a recipe's identity has otherwise than a checkpoint's: ``schedule.peak_lr: 0.1 here, 0.2 there``.
+
+    Only fields of ``ours`` are looked at: a field that has gone from recipes decides nothing any more.
+    """
+    found = []
+    for name, value in ours.items():
+        other = theirs.get(name)
+        if value == other:
+            continue
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            found += differences(value, other, f"{prefix}{name}.")
+        else:
+            here, there = (json.dumps(side, ensure_ascii=False) for side in (value, other))
+            found.append(f"{prefix}{name}: {here} here, {there} there")
+    return found
+
+
 def as_parent(directory: Path, commit: Commit) -> dict[str, Any]:
     """How a family node names this checkpoint as a parent: its node, and the SHA-256 of its commit record."""
     node: Mapping[str, Any] = commit.family

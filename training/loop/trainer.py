@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from hanji.errors import RecipeError, RunError
-from hanji.training.checkpoint.record import Commit
+from hanji.training.checkpoint.record import Commit, differences
 from hanji.training.checkpoint.state import reseed
 from hanji.training.checkpoint.store import Checkpoints, Saved
 from hanji.training.data.batches import training_micro_batches
@@ -224,12 +224,10 @@ class Trainer:
         if commit is None:
             return None
         where = self.checkpoints.path(commit.step)
-        identity = self.recipe.identity()
-        changed = [key for key, value in identity.items() if commit.identity.get(key) != value]
-        if changed:
+        if changed := differences(self.recipe.identity(), commit.identity):
             raise RecipeError(
-                f"run: {self.recipe.run} holds checkpoints of another recipe (differs in: "
-                f"{', '.join(changed)}); name another run directory, or remove {self.checkpoints.storage.root}"
+                f"run: {self.recipe.run} holds checkpoints of another recipe ({'; '.join(changed)}); name another "
+                f"run directory, or remove {self.checkpoints.storage.root}"
             )
         if commit.manifest_sha256 != self.data.manifest_sha256:
             raise RecipeError(
