@@ -9,6 +9,7 @@ the next one runs. Exit code: 0 when all of it ran and held, 1 otherwise.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 import traceback
@@ -113,6 +114,10 @@ def run(options: argparse.Namespace) -> int:
                 )
                 last.error = f"{type(error).__name__}: {str(error)[:400]}"
                 say(traceback.format_exc())
+            if not _gpu_lives():
+                rest = [other for other in SECTIONS[SECTIONS.index(name) + 1 :] if other in options.only]
+                report.write()
+                _go_on_afresh(options, rest, options.budget - report.elapsed, name)
             free_memory()
             if report.sections[before:]:
                 report.sections[-1].seconds = time.perf_counter() - started
@@ -122,6 +127,33 @@ def run(options: argparse.Namespace) -> int:
     for failure in report.failures:
         say(f"FAILED {failure}")
     return 1 if report.failures else 0
+
+
+def _gpu_lives() -> bool:
+    """False after an error that no later call to CUDA in this process survives."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return True
+    try:
+        torch.cuda.synchronize()
+        torch.zeros(1, device="cuda").add_(1)
+        torch.cuda.synchronize()
+    except Exception as error:
+        print(f"CUDA is gone in this process: {error}", flush=True)
+        return False
+    return True
+
+
+def _go_on_afresh(options: argparse.Namespace, rest: list[str], seconds: float, after: str) -> None:
+    """Run the sections that are left in a new process in place of this one, which CUDA has left."""
+    print(f"going on in a new process with: {', '.join(rest) or 'nothing'}", flush=True)
+    if not rest or seconds < 10:
+        os._exit(1)
+    command = [sys.executable, str(SCRIPT), "--only", *rest, "--budget", f"{seconds:.0f}"]
+    command += ["--out", str(options.out / f"after-{after}"), *(["--tiny"] if options.tiny else [])]
+    command += ["--cases", *options.cases] if options.cases else []
+    os.execv(sys.executable, command)
 
 
 if __name__ == "__main__":

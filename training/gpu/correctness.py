@@ -200,10 +200,24 @@ def run(report: Report, layout: Layout, script: Path, size: Size) -> None:
         return lambda: answer(layout, size, bf16=True, packed=False, fp8=options)
 
     try:
-        if layout.device.type == "cuda":
-            _casts(report, section)
         compare("BF16 against fp32", plain(True, False), plain(False, False), 1e-2, 1e-1)
         compare("BF16 against fp32, packed", plain(True, True), plain(False, True), 1e-2, 1e-1)
+        compare("fp32 against the CPU", plain(False, False), lambda: reference.get(False), 1e-5, 1e-4)
+        compare("fp32 against the CPU, packed", plain(False, True), lambda: reference.get(True), 1e-5, 1e-4)
+        report.attempt(
+            section, "packed rows against a row for each document", lambda: _unpacked(layout, size)
+        )
+        report.attempt(section, "a checkpoint read back", lambda: _checkpoint(layout, size))
+        if layout.device.type == "cuda":
+            for what, changes in (
+                ("eager against compiled", {"compile": False}),
+                ("weight gradients added outside the product", {"accumulate": False}),
+            ):
+                compare(what, changed(False, **changes), plain(True, False), 1e-3, 5e-2)
+            for name in ("math", "efficient", "flash", "cudnn"):
+                what, one = f"attention {name} against the order in use", changed(False, attention=(name,))
+                compare(what, one, plain(True, False), 1e-3, 5e-2, optional=True)
+            _casts(report, section)
         for recipe in ("tensorwise", "delayed", "blockwise"):
             compare(f"FP8 {recipe} against BF16", fp8(Fp8(recipe)), plain(True, False), 2e-2, 4e-1)
         compare(
@@ -213,24 +227,7 @@ def run(report: Report, layout: Layout, script: Path, size: Size) -> None:
             2e-2,
             4e-1,
         )
-        if layout.device.type == "cuda":
-            compare("eager against compiled", changed(False, compile=False), plain(True, False), 1e-3, 5e-2)
-            compare(
-                "weight gradients added outside the product", changed(False, accumulate=False),
-                plain(True, False), 1e-3, 5e-2,
-            )  # fmt: skip
-            for name in ("math", "efficient", "flash", "cudnn"):
-                compare(
-                    f"attention {name} against the order in use", changed(False, attention=(name,)),
-                    plain(True, False), 1e-3, 5e-2, optional=True,
-                )  # fmt: skip
-        report.attempt(
-            section, "packed rows against a row for each document", lambda: _unpacked(layout, size)
-        )
         report.attempt(section, "training in FP8 and in BF16", lambda: _trained(layout, size))
-        report.attempt(section, "a checkpoint read back", lambda: _checkpoint(layout, size))
-        compare("fp32 against the CPU", plain(False, False), lambda: reference.get(False), 1e-5, 1e-4)
-        compare("fp32 against the CPU, packed", plain(False, True), lambda: reference.get(True), 1e-5, 1e-4)
     finally:
         reference.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import subprocess
@@ -32,7 +33,9 @@ def run(report: Report, root: Path, *, tiny: bool) -> None:
 
 
 def revision(root: Path) -> str:
-    """The commit of the working tree, "-dirty" when it differs; "unknown" without git."""
+    """HANJI_REVISION, or the commit of the working tree, "-dirty" when it differs; "unknown" without git."""
+    if os.environ.get("HANJI_REVISION"):
+        return os.environ["HANJI_REVISION"]
     git = shutil.which("git")
     if git is None:
         return "unknown"

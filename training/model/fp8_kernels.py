@@ -120,7 +120,11 @@ def _cast_rows_kernel(
         turned = tl.program_id(1).to(tl.int64) * TILE * rows + tl.program_id(0) * TILE
         turned_at = across[:, None] * rows + across[None, :]
         inside_turned = (column < columns)[:, None] & (row < rows)[None, :]
-        tl.store(transposed + turned + turned_at, tl.trans(scaled.to(transposed.dtype.element_ty)), mask=inside_turned)
+        tl.store(
+            transposed + turned + turned_at,
+            tl.trans(scaled.to(transposed.dtype.element_ty)),
+            mask=inside_turned,
+        )
 
 
 @triton.jit

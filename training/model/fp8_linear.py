@@ -64,6 +64,8 @@ class Fp8Linear:
         """Delayed scaling: largest magnitudes of this step so far, by role, fp32 [3]."""
         self.history: torch.Tensor | None = None
         """Delayed scaling: largest magnitudes of earlier steps, newest first, fp32 [steps, 3]."""
+        self.largest: torch.Tensor | None = None
+        """Delayed scaling: the largest of the history by role, fp32 [3]."""
         self._weight: Pair | None = None
 
     @property
@@ -107,6 +109,7 @@ class Fp8Linear:
         """Delayed scaling: a step is over; ``seen`` [3] are its largest magnitudes over all ranks."""
         past = seen.unsqueeze(0)
         self.history = past if self.history is None else torch.cat([past, self.history])[:HISTORY]
+        self.largest = self.history.amax(dim=0)
         self.seen = torch.zeros_like(seen)
 
     def _cast(
@@ -140,8 +143,8 @@ class Fp8Linear:
         if self.seen is None:
             self.seen = torch.zeros(len(ROLES), dtype=torch.float32, device=x.device)
         seen = self.seen[role : role + 1]
-        if self.history is not None:
-            return cast(x, self.history[:, role].amax().reshape(1), dtype, transpose=transpose, seen=seen)
+        if self.largest is not None:
+            return cast(x, self.largest[role : role + 1], dtype, transpose=transpose, seen=seen)
         largest = _over_ranks(amax(x), group)
         torch.maximum(seen, largest, out=seen)
         return cast(x, largest, dtype, transpose=transpose)
