@@ -30,6 +30,7 @@ ALL = (
     "structure",
     "compiling",
     "whatif",
+    "export",
 )
 
 
