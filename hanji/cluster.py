@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hanji.errors import RecipeError
 from hanji.recipe import Settings
@@ -59,7 +59,7 @@ class ClusterSettings(Settings):
     python: Line = Field(default="python", description="the interpreter on the nodes")
 
     time: Annotated[str, Field(pattern=r"^\d+(-\d{1,2}(:\d{2}){0,2}|(:\d{2}){1,2})?$")] | None = Field(
-        default=None, description="Slurm: time limit, as in 2-00:00:00"
+        default=None, description='Slurm: time limit, as in "2-00:00:00", in quotes'
     )
     partition: Word | None = None
     account: Word | None = None
@@ -81,6 +81,14 @@ class ClusterSettings(Settings):
     gpu_resource: Annotated[str, Field(pattern=r"^[a-z0-9.-]+/[a-z0-9.-]+$")] = Field(
         default="nvidia.com/gpu", description="Kubernetes: the GPUs' resource"
     )
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any) -> Any:
+        if isinstance(value, int):
+            # YAML reads 1:00:00 as the number 3600, and then 1:30 cannot be told from 90.
+            raise ValueError('write it in quotes, as in time: "1:00:00" (YAML reads times as numbers)')
+        return value
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Any:
