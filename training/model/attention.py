@@ -8,6 +8,7 @@ calls ``attention_mask`` carries the documents: int32 [b, s] of the whole row, a
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
     varlen_attn = None
+# Newer torch (not 2.11): the kernel itself shares keys among queries.
+VARLEN_SHARES_KEYS = varlen_attn is not None and "enable_gqa" in inspect.signature(varlen_attn).parameters
 
 
 def attend(
@@ -96,6 +99,10 @@ def _variable_length(
         keys, values = (
             torch.cat([x[first:end, row] for row, first, end in runs.key_slices]) for x in (key, value)
         )
+    shared = query.size(2) // key.size(2)
+    options = {"enable_gqa": shared > 1} if VARLEN_SHARES_KEYS else {}
+    if shared > 1 and not VARLEN_SHARES_KEYS:
+        keys, values = (x.repeat_interleave(shared, dim=1) for x in (keys, values))
     output = varlen_attn(
         by_row.flatten(0, 2),
         keys,
@@ -106,7 +113,7 @@ def _variable_length(
         runs.longest_key,
         scale=scale,
         window_size=(-1, 0),
-        enable_gqa=query.size(2) != key.size(2),
+        **options,
     )
     by_chunk = output.unflatten(0, (rows, chunks, length)).permute(1, 2, 0, 3, 4)
     attended: torch.Tensor = by_chunk.flatten(0, 1)

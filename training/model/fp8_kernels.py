@@ -10,8 +10,6 @@ Imported where Triton is used alone: on CUDA, and in tests by Triton's interpret
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import triton
 import triton.language as tl
@@ -23,7 +21,9 @@ _AMAX_ROUNDS = 8
 
 
 @triton.jit
-def _amax_kernel(x: Any, out: Any, count: Any, BLOCK: tl.constexpr, ROUNDS: tl.constexpr) -> None:
+def _amax_kernel(
+    x: tl.tensor, out: tl.tensor, count: tl.tensor, BLOCK: tl.constexpr, ROUNDS: tl.constexpr
+) -> None:
     """out[0] = max(out[0], max |x|); out must start at a value ≥ 0."""
     start = tl.program_id(0).to(tl.int64) * BLOCK * ROUNDS
     largest = tl.zeros([BLOCK], tl.float32)
@@ -36,14 +36,14 @@ def _amax_kernel(x: Any, out: Any, count: Any, BLOCK: tl.constexpr, ROUNDS: tl.c
 
 @triton.jit
 def _cast_kernel(
-    x: Any,
-    values: Any,
-    transposed: Any,
-    amax: Any,
-    inverse: Any,
-    seen: Any,
-    rows: Any,
-    columns: Any,
+    x: tl.tensor,
+    values: tl.tensor,
+    transposed: tl.tensor,
+    amax: tl.tensor,
+    inverse: tl.tensor,
+    seen: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
     LARGEST: tl.constexpr,
     TRANSPOSE: tl.constexpr,
     TRACK: tl.constexpr,
@@ -79,13 +79,13 @@ def _cast_kernel(
 
 @triton.jit
 def _cast_rows_kernel(
-    x: Any,
-    values: Any,
-    scales: Any,
-    transposed: Any,
-    transposed_scales: Any,
-    rows: Any,
-    columns: Any,
+    x: tl.tensor,
+    values: tl.tensor,
+    scales: tl.tensor,
+    transposed: tl.tensor,
+    transposed_scales: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
     LARGEST: tl.constexpr,
     TRANSPOSE: tl.constexpr,
     TILE: tl.constexpr,
@@ -129,15 +129,15 @@ def _cast_rows_kernel(
 
 @triton.jit
 def _cast_blocks_kernel(
-    x: Any,
-    values: Any,
-    scales: Any,
-    transposed: Any,
-    transposed_scales: Any,
-    rows: Any,
-    columns: Any,
-    stride: Any,
-    transposed_stride: Any,
+    x: tl.tensor,
+    values: tl.tensor,
+    scales: tl.tensor,
+    transposed: tl.tensor,
+    transposed_scales: tl.tensor,
+    rows: tl.tensor,
+    columns: tl.tensor,
+    stride: tl.tensor,
+    transposed_stride: tl.tensor,
     LARGEST: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
