@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python tests/training/layout_ranks.py 2 4 [8]
 
-prints a table; ``--json FILE`` also writes the figures. Torch and Megatron are imported once and the ranks are
-forked from there, so that all layouts of all world sizes take one start. Gloo on the CPU; NCCL where there are
-as many GPUs as ranks.
+prints a table; ``--json FILE`` also writes the figures. Torch and Megatron are imported once and the ranks of each
+layout are forked from there, so that all layouts take one start. (New ranks for each: Megatron's models and groups
+are never freed, and each group of gloo has threads.) Gloo on the CPU; NCCL where there are as many GPUs as ranks.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import pickle
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -327,11 +329,7 @@ def compare(
 
 @contextmanager
 def joined(ranks: int, rank: int, directory: str) -> Iterator[torch.device]:
-    """A process group of the first ``ranks`` processes, who meet in a directory where so many have not met yet.
-
-    One for each layout: Megatron forgets its groups without ending them, and gloo has threads for each.
-    """
-    Path(directory).mkdir(exist_ok=True)
+    """A process group of the first ``ranks`` processes, who meet in a directory where so many have not met yet."""
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= ranks
     if cuda:
         torch.cuda.set_device(rank)
@@ -340,7 +338,7 @@ def joined(ranks: int, rank: int, directory: str) -> Iterator[torch.device]:
         init_method=f"file://{directory}/store-{ranks}",
         rank=rank,
         world_size=ranks,
-        timeout=timedelta(minutes=20),
+        timeout=timedelta(minutes=5),
     )
     try:
         yield torch.device("cuda", rank) if cuda else torch.device("cpu")
@@ -348,63 +346,70 @@ def joined(ranks: int, rank: int, directory: str) -> Iterator[torch.device]:
         dist.destroy_process_group()
 
 
-def run_rank(rank: int, worlds: Sequence[int], directory: str) -> None:
-    """One process: rank 0 computes the answers of one rank, then all worlds in turn, compared on rank 0."""
+def run_rank(
+    rank: int, parallel: ParallelSettings, chosen: Sequence[Variant], directory: str, name: str
+) -> None:
+    """One rank of a layout: rank 0 leaves the answers and their seconds in DIRECTORY/NAME."""
     torch.set_num_threads(1)
-    with without_cuda():
-        wanted = {v.at_once() for ranks in worlds for p in layouts(ranks) for v in variants(p)}
-        one: dict[Variant, Answer] = {}
-        if rank == 0:
-            with joined(1, 0, directory) as device, laid_out(ParallelSettings(), 3, device) as layout:
-                for variant in wanted:
-                    answer = compute(variant, ParallelSettings(), layout)
-                    assert answer is not None
-                    one[variant] = answer
-        differences = []
-        for ranks in worlds:
-            if rank >= ranks:
-                continue
-            for number, parallel in enumerate(layouts(ranks)):
-                place = f"{directory}/layout-{number}"
-                with joined(ranks, rank, place) as device, laid_out(parallel, 3, device) as layout:
-                    for variant in variants(parallel):
-                        started = time.perf_counter()
-                        answer = compute(variant, parallel, layout)
-                        seconds = time.perf_counter() - started
-                        if answer is not None:
-                            reference = one[variant.at_once()]
-                            differences.append(compare(answer, reference, variant, parallel, seconds))
+    place = Path(directory) / f"{name}-ranks"
+    place.mkdir(exist_ok=True)
+    answers = {}
+    with (
+        without_cuda(),
+        joined(parallel.ranks, rank, str(place)) as device,
+        laid_out(parallel, 3, device) as layout,
+    ):
+        for variant in chosen:
+            started = time.perf_counter()
+            answers[variant] = compute(variant, parallel, layout), time.perf_counter() - started
     if rank == 0:
-        text = json.dumps([asdict(difference) for difference in differences], indent=1)
-        (Path(directory) / "differences.json").write_text(text, encoding="utf-8")
+        (Path(directory) / name).write_bytes(pickle.dumps(answers))
 
 
-def measure(worlds: Sequence[int]) -> list[Difference]:
-    """Fork as many ranks as the largest world has, and bring back what rank 0 found.
-
-    Raises RuntimeError when a rank fails; what it printed is on stderr.
-    """
-    prepare_import()
-    importlib.import_module("hanji.training.model.spec")
-    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
+def answers_of(
+    parallel: ParallelSettings, chosen: Sequence[Variant], directory: str, name: str
+) -> dict[Variant, tuple[Answer, float]]:
+    """Fork the ranks of a layout and bring back what rank 0 has. Raises RuntimeError when a rank fails."""
     forking = multiprocessing.get_context("fork")
-    with tempfile.TemporaryDirectory() as directory:
-        processes = [
-            forking.Process(target=run_rank, args=(rank, worlds, directory)) for rank in range(max(worlds))
-        ]
-        for process in processes:
-            process.start()
+    processes = [
+        forking.Process(target=run_rank, args=(rank, parallel, chosen, directory, name))
+        for rank in range(parallel.ranks)
+    ]
+    for process in processes:
+        process.start()
+    try:
         # A rank that fails leaves the others waiting for it.
         while any(process.is_alive() for process in processes):
             if any(process.exitcode for process in processes):
-                for process in processes:
-                    process.kill()
-            time.sleep(0.05)
-        failed = [rank for rank, process in enumerate(processes) if process.exitcode]
-        if failed:
-            raise RuntimeError(f"ranks {failed} failed")
-        found = json.loads((Path(directory) / "differences.json").read_text("utf-8"))
-    return [Difference(**entry) for entry in found]
+                break
+            wait([process.sentinel for process in processes if process.is_alive()], timeout=1)
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+    failed = [rank for rank, process in enumerate(processes) if process.exitcode]
+    if failed:
+        raise RuntimeError(f"{parallel.description}: ranks {failed} failed")
+    answers: dict[Variant, tuple[Answer, float]] = pickle.loads((Path(directory) / name).read_bytes())
+    return answers
+
+
+def measure(worlds: Sequence[int]) -> list[Difference]:
+    """Every layout of these numbers of ranks, compared with one rank."""
+    prepare_import()
+    importlib.import_module("hanji.training.model.spec")
+    os.environ.setdefault("CUDA_DEVICE_MAX_CONNECTIONS", "1")
+    every = [parallel for ranks in worlds for parallel in layouts(ranks)]
+    wanted = list({variant.at_once(): None for parallel in every for variant in variants(parallel)})
+    differences = []
+    with tempfile.TemporaryDirectory() as directory:
+        one = answers_of(ParallelSettings(), wanted, directory, "one")
+        for number, parallel in enumerate(every):
+            answers = answers_of(parallel, variants(parallel), directory, f"layout-{number}")
+            for variant, (answer, seconds) in answers.items():
+                reference, _ = one[variant.at_once()]
+                differences.append(compare(answer, reference, variant, parallel, seconds))
+    return differences
 
 
 def main() -> int:
