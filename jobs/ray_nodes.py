@@ -22,11 +22,13 @@ from typing import Any
 from hanji.cluster import ClusterSettings
 from hanji.errors import InputError, RunError
 from hanji.jobs.terminal import say
+from hanji.training.launchers.nodes import TryAgain
 from hanji.training.launchers.ranks import stop_with_parent
 
 PLACE_SECONDS = 300.0
 ANOTHER_NODE = 3
 """How often a node that was lost is replaced."""
+TRY_AGAIN = TryAgain.exit_code
 
 
 class NodeLauncher:
@@ -42,7 +44,7 @@ class NodeLauncher:
 
         return str(ray.util.get_node_ip_address())
 
-    def begin(self, facts: str, node: int, nodes: int, host: str, stopped_code: int) -> None:
+    def begin(self, facts: str, node: int, nodes: int, host: str) -> None:
         """Start the launcher."""
         path = Path(tempfile.mkdtemp(prefix="hanji-node-")) / "job.json"
         path.write_text(facts, encoding="utf-8")
@@ -50,7 +52,7 @@ class NodeLauncher:
             [
                 *(sys.executable, "-m", "hanji.jobs.remote", str(path)),
                 *("--nodes", str(nodes), "--node", str(node), "--host", host),
-                *("--stopped-code", str(stopped_code)),
+                *("--stopped-code", str(TRY_AGAIN)),
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -104,13 +106,15 @@ def train_over_nodes(facts: dict[str, Any], settings: ClusterSettings, ranks: in
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
     group, actors = _place(ray, settings, ranks)
     nodes = [_Node(actor, number) for number, actor in enumerate(actors)]
-    text = json.dumps(facts, ensure_ascii=False)
+    text, stopping = json.dumps(facts, ensure_ascii=False), False
 
     def begin(node: _Node, host: str) -> None:
-        ray.get(node.actor.begin.remote(text, node.number, len(nodes), host, stopped_code))
-        node.asked = None
+        ray.get(node.actor.begin.remote(text, node.number, len(nodes), host))
+        node.asked = node.code = None
 
     def stop(*_: Any) -> None:
+        nonlocal stopping
+        stopping = True
         for node in nodes:
             node.actor.stop.remote()
 
@@ -136,16 +140,17 @@ def train_over_nodes(facts: dict[str, Any], settings: ClusterSettings, ranks: in
                     if node.lost > ANOTHER_NODE:
                         raise RunError(f"node {node.number} was lost {node.lost} times: {error}") from None
                     say(f"node {node.number} was lost; it is started anew")
-                    address = ray.get(node.actor.address.remote(), timeout=PLACE_SECONDS)
-                    begin(node, address if node.number == 0 else addresses[0])
+                    addresses[node.number] = ray.get(node.actor.address.remote(), timeout=PLACE_SECONDS)
+                    begin(node, addresses[0])
+                if node.code == TRY_AGAIN and not stopping:
+                    # The others saved when its launcher was told to stop, or gave a lost node up.
+                    begin(node, addresses[0])
     finally:
         for node in nodes:
             ray.kill(node.actor)
         ray.util.remove_placement_group(group)
-    code = nodes[0].code or 0
-    if code == 0:
-        code = max(node.code or 0 for node in nodes)
-    return code
+    code = nodes[0].code or max(node.code or 0 for node in nodes)
+    return stopped_code if code == TRY_AGAIN else code
 
 
 def _place(ray: Any, settings: ClusterSettings, ranks: int) -> tuple[Any, list[Any]]:

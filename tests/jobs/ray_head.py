@@ -24,11 +24,12 @@ Hanji = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @dataclass(frozen=True)
 class Head:
-    """Where the dashboard is, and the token that it wants."""
+    """Where the dashboard is, and the token that it wants; ``gcs`` is what other nodes join."""
 
     address: str
     token: str
     token_file: Path
+    gcs: str = ""
 
 
 def _free_port() -> int:
@@ -70,16 +71,61 @@ def ray_head(directory: Path, cpus: int = 2) -> Iterator[Head]:
         _wait(address, token, process, log)
         token_file = directory / "token"
         token_file.write_text(token + "\n")
-        yield Head(address, token, token_file)
+        yield Head(address, token, token_file, f"127.0.0.1:{port}")
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(8)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _end(process, signal.SIGTERM)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def ray_node(head: Head, directory: Path, cpus: int = 1) -> Iterator[Callable[[], None]]:
+    """A further node of a head's cluster, on this machine. Gives a function that kills it without a word."""
+    command = [
+        *(str(Path(sys.executable).parent / "ray"), "start", "--block", f"--address={head.gcs}"),
+        *(f"--num-cpus={cpus}", "--object-store-memory=100000000"),
+    ]
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": head.token,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    with (directory / f"node-{secrets.token_hex(4)}.log").open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=directory,
+            start_new_session=True,
+        )
+    try:
+        yield lambda: _lose(process)
+    finally:
+        _end(process, signal.SIGTERM)
+
+
+def _lose(process: subprocess.Popen[bytes]) -> None:
+    """As if a machine lost its power: all that was started on it is gone, whatever its group."""
+    import psutil
+
+    members = psutil.Process(process.pid).children(recursive=True)
+    for member in members:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    _end(process, signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """End a node and all its processes, which are in its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(8)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _wait(address: str, token: str, process: subprocess.Popen[bytes], log: Path) -> None:

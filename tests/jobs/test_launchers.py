@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 from curation_corpus import corpus_rows, make_recipe, shard_hashes, write_rows
-from ray_head import Hanji
+from ray_head import Hanji, ray_head, ray_node
 
 from hanji.cluster import ClusterSettings
 from hanji.curation.pipeline import curate
@@ -180,6 +180,38 @@ def test_a_curation_on_slurm_starts_a_ray_cluster_over_its_nodes(
     assert shard_hashes(tmp_path / "run") == shard_hashes(tmp_path / "local")
     left = [p for p in psutil.process_iter(["environ"]) if is_of(p, fake_slurm)]
     assert not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(600)
+def test_training_on_two_nodes_of_ray_survives_the_loss_of_one(
+    hanji: Hanji, trainable: Path, tmp_path: Path
+) -> None:
+    stages = [{"name": "all", "steps": 150, "blend": {"*/*/*": 1.0}}]
+    recipe = training_recipe(tmp_path, trainable, cluster={"nodes": 2, "cpus_per_node": 1}, stages=stages)
+    run, log = tmp_path / "trained", tmp_path / "said"
+    with (
+        ray_head(tmp_path, cpus=1) as head,
+        ray_node(head, tmp_path) as lose,
+        log.open("wb") as said,
+    ):
+        at = ("--address", head.address, "--token-file", head.token_file)
+        command = [sys.executable, "-m", "hanji", "submit", recipe, "--shared", "/", "--follow", *at]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        job = subprocess.Popen(list(map(str, command)), env=environment, stdout=said, stderr=said)
+        try:
+            wait_for(lambda: len(steps(run)) >= 15, 240, log)
+            with ray_node(head, tmp_path):
+                lose()
+                wait_for(lambda: job.poll() is not None, 300, log)
+        finally:
+            job.kill()
+            job.wait()
+    text = log.read_text()
+    assert job.returncode == 0 and "2 nodes: " in text and "tiny: done" in text, text
+    assert "was lost; it is started anew" in text and "going on from" in text, text
+    assert steps(run) == list(range(1, 151))
 
 
 def is_of(process: psutil.Process, environment: dict[str, str]) -> bool:

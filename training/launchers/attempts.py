@@ -20,11 +20,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hanji import errors
-from hanji.errors import HanjiError, RunError
+from hanji.errors import HanjiError
 from hanji.progress import Progress
-from hanji.training.launchers.failure import Failure, explain
-from hanji.training.launchers.nodes import JOIN_SECONDS, LOST_SECONDS, Board, Nodes, free_port
+from hanji.training.launchers.failure import Failure, error_of, explain
+from hanji.training.launchers.nodes import JOIN_SECONDS, LOST_SECONDS, Board, Nodes, TryAgain, free_port
 from hanji.training.launchers.ranks import Ranks, stderr_name
 from hanji.training.recipe import TrainingRecipe
 
@@ -172,12 +171,11 @@ def follow(recipe: TrainingRecipe, nodes: Nodes, progress: Progress, refused: st
             now = (said.get("token"), said.get("attempt"))
             state = said.get("state") if now[0] != stale else None
             if state == "failed":
-                kind = getattr(errors, str(said.get("kind")), RunError)
-                raise kind(f"node 0: {said.get('message')}")
+                raise error_of(str(said.get("kind")), f"node 0: {said.get('message')}")
             if state == "done":
                 return
             if stop.asked:
-                raise RunError("asked to stop while the nodes gathered; the same command goes on")
+                raise TryAgain("asked to stop while the nodes gathered; the same command goes on")
             if state == "gather" and told != now:
                 board.say(
                     leader=now[0], attempt=now[1], state="refused" if refused else "ready", message=refused
@@ -189,9 +187,9 @@ def follow(recipe: TrainingRecipe, nodes: Nodes, progress: Progress, refused: st
                 _part(recipe, nodes, board, stop, said, progress, logs)
                 told, joined = (None, None), True
             if joined and board.silent(0, said):
-                raise RunError(f"node 0 has said nothing for {LOST_SECONDS:g} s; its launcher is gone")
+                raise TryAgain(f"node 0 has said nothing for {LOST_SECONDS:g} s; its launcher is gone")
             if not joined and time.monotonic() > limit:
-                raise RunError(
+                raise TryAgain(
                     f"node 0 did not begin within {JOIN_SECONDS:g} s: it must run the same command with --node 0, "
                     f"and both must see {run}"
                 )
@@ -271,8 +269,10 @@ def _follow_event(line: str, progress: Progress, logs: Path) -> str | None:
 
 
 def _ended(failure: Failure, used: int, stop: Stop) -> HanjiError:
-    if failure.final or not used or stop.asked:
+    if failure.final or not (used or stop.asked):
         return failure.error
+    if stop.asked:
+        return TryAgain(f"asked to stop before the ranks could save: {failure.error}")
     kind = type(failure.error)
     return kind(f"{used} restarts in a row brought no new checkpoint; the last failure: {failure.error}")
 
@@ -296,7 +296,7 @@ def _pause(seconds: float, stop: Stop, board: Board) -> None:
         board.beat()
         time.sleep(0.1)
     if stop.asked:
-        raise RunError(
+        raise TryAgain(
             "asked to stop between two attempts; the same command goes on from the newest checkpoint"
         )
 

@@ -12,8 +12,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from hanji import errors
-from hanji.errors import HanjiError, RunError
+from hanji.errors import HanjiError, InputError, RecipeError, RunError
+from hanji.training.launchers.nodes import TryAgain
 from hanji.training.loop.watchdog import HANG_EXIT
 
 LAST_LINES = 40
@@ -54,10 +54,14 @@ def _reported(logs: Path) -> HanjiError | None:
     """The error that a rank reported, of the lowest rank that did."""
     for path in sorted(logs.glob("error-rank-*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
-        kind = getattr(errors, report["kind"], RunError)
-        found: HanjiError = kind(report["message"])
-        return found
+        return error_of(report["kind"], report["message"])
     return None
+
+
+def error_of(kind: str, message: str) -> HanjiError:
+    """An error that another process raised, by the name of its class."""
+    known: dict[str, type[HanjiError]] = {one.__name__: one for one in (RecipeError, InputError, TryAgain)}
+    return known.get(kind, RunError)(message)
 
 
 def _first_to_fail(lines: list[str]) -> str | None:

@@ -33,6 +33,13 @@ JOIN_SECONDS = 900.0
 """How long nodes wait for each other at the start of an attempt."""
 
 
+class TryAgain(RunError):
+    """Nothing is wrong with the run: it was asked to stop, or a node was lost. The same command goes on."""
+
+    # As in sysexits.h: a temporary failure.
+    exit_code = 75
+
+
 @dataclass(frozen=True)
 class Nodes:
     """This node's place among those of a run: ``rank`` of ``count``; ``host`` is where node 0 is reached."""
@@ -103,7 +110,7 @@ class Board:
         return now - before[1] > LOST_SECONDS
 
     def gather(self, attempt: int, stopped: Any) -> None:
-        """Wait until all other nodes are ready for this attempt (node 0). Raises RunError naming absent ones."""
+        """Wait until all other nodes are ready for this attempt (node 0). Raises TryAgain naming absent ones."""
         self.say(attempt=attempt, state="gather")
         limit = time.monotonic() + JOIN_SECONDS
         while True:
@@ -118,9 +125,9 @@ class Board:
                 self._seen.clear()
                 return
             if stopped():
-                raise RunError("asked to stop while the nodes gathered; the same command goes on")
+                raise TryAgain("asked to stop while the nodes gathered; the same command goes on")
             if time.monotonic() > limit:
-                raise RunError(
+                raise TryAgain(
                     f"these nodes of {self.nodes.count} did not come within {JOIN_SECONDS:g} s: "
                     f"{', '.join(map(str, absent))}. Each must run the same command with its own --node, and see "
                     f"{self._directory}"
