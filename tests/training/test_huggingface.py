@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
 import torch
 import yaml
 
 from hanji.errors import HanjiError, InputError, RecipeError, RunError
+from hanji.fingerprint import file_sha256
 from hanji.jobs.cli import run
 from hanji.training import launch
 from hanji.training.huggingface.exporting import export_checkpoint
@@ -199,21 +201,27 @@ def test_a_run_starts_from_imported_weights_and_its_export_says_so(
         "batch": {"global_size": 2, "micro_size": 2},
         "schedule": {"peak_lr": 1e-5, "warmup_steps": 0},
         "optimizer": {"weight_decay": 0.0},
+        "precision": "bf16",
     }
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(recipe))
     launch.train(path)
-    # The shards' tokenizer is no real one: it is copied as it is.
-    made = export_checkpoint(tmp_path / "run", tmp_path / "out")
+    made = export_checkpoint(tmp_path / "run", tmp_path / "out", dtype="float32")
     assert made.notes == ()
+    # The shards' tokenizer is no real one: it is copied as it is.
     assert (tmp_path / "out" / "tokenizer.json").read_bytes() == (shards / "tokenizer.json").read_bytes()
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert (config["vocab_size"], config["eos_token_id"]) == (300, 299)
     before = transformers.LlamaForCausalLM.from_pretrained(models / "folders" / "tied")
     after = transformers.LlamaForCausalLM.from_pretrained(tmp_path / "out")
     for (name, old), (_, new) in zip(before.named_parameters(), after.named_parameters(), strict=True):
-        # Adam's first step moves a weight by at most its rate.
+        # Adam's first step moves a weight by at most its rate, which bf16 would round away: these are the
+        # optimizer's fp32 weights, and they began with the folder's fp32 values.
         assert 0 < (old - new).abs().max() < 1.1e-5, name
+    export_checkpoint(tmp_path / "run", tmp_path / "half")
+    half = transformers.LlamaForCausalLM.from_pretrained(tmp_path / "half")
+    for (name, new), (_, rounded) in zip(after.named_parameters(), half.named_parameters(), strict=True):
+        assert rounded.dtype == torch.bfloat16 and torch.equal(new.to(torch.bfloat16), rounded), name
     family = json.loads((tmp_path / "out" / "hanji-family.json").read_text())
     assert [parent["hash"] for parent in family["parents"]] == [inspect(source).family["hash"]]  # type: ignore[index]
     assert family["layer_map"] == [{"parent": 0, "layer": layer} for layer in range(4)]
@@ -410,3 +418,49 @@ def test_an_export_that_is_imported_again_has_its_origin_as_parent(models: Path,
     origin = inspect(models / "imported" / "untied").family
     assert origin is not None
     assert [parent["hash"] for parent in again.family["parents"]] == [origin["hash"]]
+
+
+def test_an_exported_tokenizer_is_what_transformers_loads(
+    shards: Path, models: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=299, initial_alphabet=alphabet, show_progress=False)
+    made.train_from_iterator(["한지는 닥나무로 만든다. Paper made of mulberry."], trainer)
+    made.add_special_tokens(["<eod>"])
+    words = tmp_path / "shards"
+    words.mkdir()
+    made.save(str(words / "tokenizer.json"))
+    manifest = json.loads((shards / "manifest.json").read_text())
+    eod = made.token_to_id("<eod>")
+    manifest["tokenizer"].update(sha256=file_sha256(words / "tokenizer.json"), eod_id=eod)
+    (words / "manifest.json").write_text(json.dumps(manifest))
+    arguments = ["model", "export", str(models / "saved" / "one" / "tied"), str(tmp_path / "out")]
+    assert run([*arguments, "--tokenizer", str(words), "-q"]) == 0
+    assert "note" not in capfd.readouterr().out
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "out")
+    text = "한지는 paper"
+    assert loaded.encode(text) == made.encode(text).ids and loaded.decode(loaded.encode(text)) == text
+    assert loaded.eos_token_id == eod
+    assert transformers.GenerationConfig.from_pretrained(tmp_path / "out").eos_token_id == eod
+
+
+def test_a_shape_that_transformers_refuses_is_exported_with_a_note(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="not a multiple of the number of attention heads"):
+        transformers.LlamaConfig(hidden_size=50, num_attention_heads=4, head_dim=16)
+    shutil.copytree(models / "folders" / "tied", tmp_path / "folder")
+
+    def narrow(tensors: dict[str, Any]) -> None:
+        """45 of 48 columns of the residual stream; the four heads of 12 stay."""
+        for name, tensor in tensors.items():
+            axis = 0 if name.endswith(("norm.weight", "o_proj.weight", "down_proj.weight")) else -1
+            tensors[name] = tensor.narrow(axis, 0, 45).contiguous()
+
+    rewritten(tmp_path / "folder", narrow)
+    edited(tmp_path / "folder", "config.json", hidden_size=45, head_dim=12)
+    import_folder(tmp_path / "folder", tmp_path / "imported")
+    made = export_checkpoint(tmp_path / "imported", tmp_path / "back")
+    assert any("hidden size 45 is not a multiple of 4 heads" in note for note in made.notes)
+    assert digests(tmp_path / "back") == digests(tmp_path / "folder")
