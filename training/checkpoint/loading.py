@@ -53,7 +53,7 @@ def open_checked(directory: Path, commit: Commit, verify: Verify, advice: str, g
         mine = sorted(manifest.files)[rank::ranks]
         return manifest, faults_of_files(directory, manifest, mine, verify)
 
-    manifest = _together(check, advice, group)
+    manifest = _together(check, None, advice, group)
     assert isinstance(manifest, Manifest)
     return Opened(directory, commit, manifest, StoredParts(directory))
 
@@ -112,33 +112,32 @@ def _check_model(opened: Opened, shards: Sequence[Shard], *, exact: bool, group:
     def check() -> tuple[set[str], list[str]]:
         faults = []
         for shard in {shard.key: shard for shard in shards}.values():
-            stored = manifest.tensors.get(shard.key)
+            stored, here = manifest.tensors.get(shard.key), type_name(shard.data.dtype)
             if stored is None:
                 faults.append(f"{where}: has no tensor {shard.key}: it is a checkpoint of another model")
             elif stored.shape != shard.whole:
                 faults.append(
                     f"{where}: {shard.key} has shape {list(stored.shape)}, the recipe's model {list(shard.whole)}"
                 )
-            elif exact and stored.dtype != type_name(shard.data.dtype):
-                faults.append(
-                    f"{where}: {shard.key} is {stored.dtype}, here it is {type_name(shard.data.dtype)}"
-                )
+            elif exact and stored.dtype != here:
+                faults.append(f"{where}: {shard.key} is {stored.dtype}, here it is {here}")
         return {shard.key for shard in shards}, faults
 
-    advice = "load it with the model that it was saved from"
-    asked = _together(check, advice, group, gather=True)
-    left = sorted(set(manifest.tensors) - set().union(*asked)) if exact else []
-    if left:
-        raise RunError(
-            f"{where}: has tensors that this model has not ({', '.join(left[:4])}{', …' if left[4:] else ''}); "
-            + advice
-        )
+    def judge(asked: list[set[str]]) -> list[str]:
+        left = sorted(set(manifest.tensors) - set().union(*asked)) if exact else []
+        return [f"{where}: has a tensor {key}, which this model has not" for key in left]
+
+    _together(check, judge, "load it with the model that it was saved from", group)
+
+
+_Digests = dict[tuple[str, tuple[int, ...], tuple[int, ...], bool], int]
+"""By key, offset, size, and whether this rank writes the part."""
 
 
 def _check_memory(opened: Opened, shards: Sequence[Shard], group: Any) -> None:
-    """What is in memory has the digests of the manifest, and copies on other ranks are equal."""
+    """What is in memory has the digests of the manifest, and copies of a part on other ranks are equal to it."""
 
-    def check() -> tuple[dict[tuple[str, tuple[int, ...], tuple[int, ...], bool], int], list[str]]:
+    def check() -> tuple[_Digests, list[str]]:
         return {
             (shard.key, shard.offset, tuple(shard.data.shape), shard.main): digest.shard_digest(
                 shard.data, shard.offset, shard.whole
@@ -146,25 +145,22 @@ def _check_memory(opened: Opened, shards: Sequence[Shard], group: Any) -> None:
             for shard in shards
         }, []
 
-    advice = "this is a defect of the file system or of this program; report it with the two layouts"
-    parts = _together(check, advice, group, gather=True)
-    sums: dict[str, int] = {}
-    mains: dict[tuple[str, tuple[int, ...], tuple[int, ...]], int] = {}
-    for part in parts:
-        for (key, offset, size, main), value in part.items():
+    def judge(found: list[_Digests]) -> list[str]:
+        sums: dict[str, int] = {}
+        mains = {}
+        for (key, *place, main), value in (item for part in found for item in part.items()):
             if main:
                 sums[key] = sums.get(key, 0) + value
-                mains[key, offset, size] = value
-    wrong = {key for key, total in sums.items() if digest.add([total]) != opened.manifest.tensors[key].digest}
-    for part in parts:
-        for (key, offset, size, _), value in part.items():
-            if mains.get((key, offset, size), value) != value:
+                mains[key, *place] = value
+        tensors = opened.manifest.tensors
+        wrong = {key for key, total in sums.items() if digest.add([total]) != tensors[key].digest}
+        for (key, *place, _), value in (item for part in found for item in part.items()):
+            if mains.get((key, *place), value) != value:
                 wrong.add(key)
-    if wrong:
-        raise RunError(
-            f"{opened.directory}: {', '.join(sorted(wrong)[:4])} in memory after loading is not what was saved; "
-            + advice
-        )
+        return [f"{opened.directory}: {key} in memory is not what was saved" for key in sorted(wrong)]
+
+    advice = "this is a fault of memory, of the file system or of this program: tell us both layouts"
+    _together(check, judge, advice, group)
 
 
 def _load_module_state(opened: Opened, chunks: Sequence[Any], blobs: Iterable[Blob]) -> None:
@@ -189,22 +185,32 @@ def _load_module_state(opened: Opened, chunks: Sequence[Any], blobs: Iterable[Bl
         model.load_state_dict(found, strict=False)
 
 
-def _together(check: Any, advice: str, group: Any, *, gather: bool = False) -> Any:
-    """Run a check on every rank and raise the same error on all if one has found faults.
+def _together(check: Any, judge: Any, advice: str, group: Any) -> Any:
+    """Run a check on every rank and raise the same RunError on all if one has found faults; its value on this rank.
 
-    ``check`` returns (value, faults); this rank's value comes back, or with ``gather`` those of all ranks.
+    ``check`` returns (value, faults). ``judge``, where there is one, looks at the values of all ranks, on the
+    first of them, for faults that no rank can see alone.
     """
     value: Any = None
     try:
         value, faults = check()
     except HanjiError as error:
         faults = [str(error)]
-    answers: list[Any] = [(value if gather else None, faults)]
-    if dist.is_initialized():
-        answers *= dist.get_world_size(group)
-        dist.all_gather_object(answers, answers[0], group=group)
-    told = list(dict.fromkeys(fault for _, found in answers for fault in found))
-    if told:
-        text = "; ".join(told[:LISTED]) + (f"; and {len(told) - LISTED} more" if len(told) > LISTED else "")
+    answers: list[Any] = [(value if judge else None, faults)]
+    ranks = dist.get_world_size(group) if dist.is_initialized() else 1
+    first = ranks == 1 or dist.get_rank(group) == 0
+    if ranks > 1:
+        gathered = [None] * ranks if first else None
+        dist.gather_object(answers[0], gathered, dst=0, group=group)
+        answers = gathered or []
+    told = [list(dict.fromkeys(fault for _, found in answers for fault in found))]
+    if first and judge and not told[0]:
+        told = [judge([answer for answer, _ in answers])]
+    if ranks > 1:
+        dist.broadcast_object_list(told, src=0, group=group)
+    if faults := told[0]:
+        text = "; ".join(faults[:LISTED])
+        if len(faults) > LISTED:
+            text += f"; and {len(faults) - LISTED} more"
         raise RunError(text if text.endswith(advice) else f"{text}; {advice}")
-    return [answer for answer, _ in answers] if gather else value
+    return value
