@@ -96,6 +96,11 @@ def _preparation(job: BatchJob) -> list[str]:
     return lines
 
 
+def _cpus(settings: ClusterSettings) -> list[str]:
+    """srun has not taken this over from sbatch since Slurm 22.05."""
+    return [f"--cpus-per-task={settings.cpus_per_node}"] if settings.cpus_per_node else []
+
+
 def _container(settings: ClusterSettings, job: BatchJob) -> list[str]:
     """srun's options of pyxis, where an image is given: the job's directory is seen inside too."""
     if settings.image is None:
@@ -133,6 +138,7 @@ def _training(job: BatchJob) -> list[str]:
     settings = job.settings
     options = [
         *('--nodes="$SLURM_JOB_NUM_NODES"', "--ntasks-per-node=1", "--kill-on-bad-exit=1"),
+        *_cpus(settings),
         *_container(settings, job),
     ]
     # Each node's task puts in its own number.
@@ -162,23 +168,15 @@ def _curation(job: BatchJob) -> list[str]:
     cpus = f"--num-cpus={settings.cpus_per_node}" if settings.cpus_per_node else ""
     common = f'--disable-usage-stats --block --temp-dir="/tmp/ray-$SLURM_JOB_ID" {cpus}'.rstrip()
     ray = f"{python} -m ray.scripts.scripts start"
-    on = " ".join(["--overlap", "--nodes=1", "--ntasks=1", *container])
+    on = " ".join(["--overlap", "--nodes=1", "--ntasks=1", *_cpus(settings), *container])
     head = f'exec {ray} --head --port="$1" --node-ip-address="$2" --include-dashboard=false {common}'
     # Ray forbids --temp-dir on workers: theirs is the head's.
     worker = f'exec {ray} --address="$1" {common}'.replace(' --temp-dir="/tmp/ray-$SLURM_JOB_ID"', "")
-    ready = (
-        "import os, sys, time, ray\n"
-        "limit, nodes = time.monotonic() + 600, int(sys.argv[1])\n"
-        "while True:\n"
-        "    try:\n"
-        "        ray.init(address=os.environ['RAY_ADDRESS'], log_to_driver=False, logging_level='ERROR')\n"
-        "        if sum(node['Alive'] for node in ray.nodes()) >= nodes: break\n"
-        "        ray.shutdown()\n"
-        "    except ConnectionError: pass\n"
-        "    if time.monotonic() > limit: sys.exit('the Ray nodes did not come up within 600 s')\n"
-        "    time.sleep(1)\n"
-    )
+    wait_for = f'srun {on} -w "${{nodes[0]}}" {python} -m hanji.jobs.ray_ready'
     return [
+        # Other users' jobs reach this cluster's ports: it wants a token, which is made here and written nowhere.
+        "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN",
+        "RAY_AUTH_TOKEN=$(od -An -v -N32 -tx1 /dev/urandom | tr -d ' \\n') || exit 1",
         "port=$((20000 + SLURM_JOB_ID % 20000))",
         'address=$(srun --overlap --nodes=1 --ntasks=1 -w "${nodes[0]}" hostname --ip-address) || exit 1',
         "address=${address%% *}",
@@ -186,10 +184,11 @@ def _curation(job: BatchJob) -> list[str]:
         # What a signal ends, ends with everything that was started here.
         "trap 'kill $(jobs -p) 2>/dev/null' EXIT",
         f'srun {on} -w "${{nodes[0]}}" bash -c {shlex.quote(head)} bash "$port" "$address" &',
+        f"{wait_for} 1 || exit 1",
         'for node in "${nodes[@]:1}"; do',
         f'  srun {on} -w "$node" bash -c {shlex.quote(worker)} bash "$RAY_ADDRESS" &',
         "done",
-        f'srun {on} -w "${{nodes[0]}}" {python} -c {shlex.quote(ready)} "${{#nodes[@]}}" || exit 1',
+        f'{wait_for} "${{#nodes[@]}}" || exit 1',
         f'srun {on} -w "${{nodes[0]}}" {python} -m hanji.jobs.remote job/job.json &',
         "step=$!",
         *WAITING.strip().splitlines(),

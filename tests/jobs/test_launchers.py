@@ -174,6 +174,9 @@ def test_a_curation_on_slurm_starts_a_ray_cluster_over_its_nodes(
     log = next((tmp_path / "run/jobs").glob("hanji-*")) / "slurm-1.log"
     wait_for(lambda: "2 nodes, all with the code and the versions" in log.read_text(), 200, log)
     wait_for(lambda: "run/report/index.html" in log.read_text(), 200, log)
+    # The cluster's token is made when the job starts, and is in none of its files.
+    script = (log.parent / "job.sbatch").read_text()
+    assert "/dev/urandom" in script and "RAY_AUTH_TOKEN=$(" in script
     queue = ("jobs", "list", "--on", "slurm")
     wait_for(lambda: "no jobs" in hanji(*queue, **fake_slurm).stdout, 60, log)
     curate(make_recipe(tmp_path / "local", paths))
