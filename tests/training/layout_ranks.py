@@ -46,8 +46,8 @@ from hanji.training.recipe import OptimizerSettings
 VOCABULARY, EOD = 100, 99
 SEQUENCE = 32
 SETTINGS = OptimizerSettings(eps=1e-5)
-"""Adam divides a gradient by its own size plus eps. These gradients are 1e-2, but single elements 1e-8, where the sum
-that they come from is rounded at 1e-9; with the usual eps of 1e-8 a tenth of a whole step would be rounding."""
+"""Adam divides a gradient by its own size plus eps. These gradients are 1e-2, but single elements 1e-8, where the
+sum that they come from is rounded at 1e-9; with the usual eps of 1e-8 a tenth of a step would be rounding."""
 RATE = 2e-4
 
 
