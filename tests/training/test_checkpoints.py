@@ -23,11 +23,12 @@ from hypothesis import strategies as st
 
 from hanji.errors import InputError, RunError
 from hanji.training.checkpoint.digest import add, shard_digest
-from hanji.training.checkpoint.files import StoredParts
+from hanji.training.checkpoint.files import StoredParts, write_shards
 from hanji.training.checkpoint.loading import open_checked
 from hanji.training.checkpoint.manifest import Verify
-from hanji.training.checkpoint.record import as_parent, find_checkpoint, read_commit
+from hanji.training.checkpoint.record import Commit, as_parent, find_checkpoint, read_commit
 from hanji.training.checkpoint.shards import Shard, boxes_of_range
+from hanji.training.checkpoint.store import seal
 
 SCRIPT = Path(__file__).with_name("checkpoint_ranks.py")
 ADVICE = "remove it to go on from step 3"
@@ -214,6 +215,30 @@ def test_a_tensor_that_is_not_there_is_told(checkpoint: Path) -> None:
     beyond = Shard(key, torch.empty(shape, dtype=dtype), (1, *[0] * (len(shape) - 1)), shape, True)
     with pytest.raises(RunError, match=f"elements of {key} that this rank needs are in its files"):
         stored.fill([beyond])
+
+
+def test_files_that_the_first_rank_does_not_see_are_not_committed(tmp_path: Path) -> None:
+    for node in ("first", "second"):
+        (tmp_path / node).mkdir()
+    halves = [Shard("weight", torch.full((1, 3), float(row)), (row, 0), (2, 3), True) for row in range(2)]
+    files = [
+        write_shards(tmp_path / node / f"__{rank}_0.distcp", [half], [])
+        for rank, (node, half) in enumerate(zip(("first", "second"), halves, strict=True))
+    ]
+    commit = Commit(1, "one", 1, False, {}, "", {}, "", 2, {})
+    with pytest.raises(RunError, match=r"__1_0\.distcp: .* a file system that all ranks share"):
+        seal(tmp_path / "first", commit, files)
+    assert not (tmp_path / "first/commit.json").exists()
+    with pytest.raises(RunError, match="weight: the ranks hold 3 elements of it in 1 parts where it has 6"):
+        seal(tmp_path / "first", commit, files[:1])
+    shutil.copy(tmp_path / "second/__1_0.distcp", tmp_path / "first")
+    seal(tmp_path / "first", commit, files)
+    check(tmp_path / "first")
+    whole = torch.empty(2, 3)
+    StoredParts(tmp_path / "first").fill([Shard("weight", whole, (0, 0), (2, 3), True)])
+    assert whole.tolist() == [[0.0] * 3, [1.0] * 3]
+    with pytest.raises(RunError, match="has been committed already"):
+        seal(tmp_path / "first", commit, files)
 
 
 @given(

@@ -101,7 +101,19 @@ def write_shards(path: Path, shards: Iterable[Shard], blobs: Iterable[Blob]) -> 
 
 
 def write_index(directory: Path, files: Sequence[WrittenFile]) -> dict[str, FileEntry]:
-    """Write what makes files of shards a torch_dist checkpoint; returns the entries of all its files."""
+    """Write what makes files of shards a torch_dist checkpoint; returns the entries of all its files.
+
+    Raises RunError when a file that another rank has written is not to be seen from here.
+    """
+    for file in files:
+        path = directory / file.name
+        seen = path.stat().st_size if path.exists() else None
+        if seen != file.entry.bytes:
+            found = "the file is not there" if seen is None else f"{seen:,} are seen"
+            raise RunError(
+                f"{path}: a rank has written {file.entry.bytes:,} bytes, and from the first rank {found}: the "
+                "run's directory must be on a file system that all ranks share"
+            )
     (directory / METADATA).write_bytes(pickle.dumps(_metadata(files)))
     torch.save({}, directory / COMMON)
     (directory / BACKEND).write_text(json.dumps(_BACKENDS), encoding="utf-8")
