@@ -177,6 +177,8 @@ def _curation(job: BatchJob) -> list[str]:
         # Other users' jobs reach this cluster's ports: it wants a token, which is made here and written nowhere.
         "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN",
         "RAY_AUTH_TOKEN=$(od -An -v -N32 -tx1 /dev/urandom | tr -d ' \\n') || exit 1",
+        # Ray's own 30 s are short for a first import from a shared file system.
+        "export RAY_raylet_start_wait_time_s=180",
         "port=$((20000 + SLURM_JOB_ID % 20000))",
         'address=$(srun --overlap --nodes=1 --ntasks=1 -w "${nodes[0]}" hostname --ip-address) || exit 1',
         "address=${address%% *}",
