@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-SEQUENCE, MICRO_SIZE = 256, 2
+SEQUENCE, MICRO_SIZE = 128, 1
 
 
 def work(rank: int, options: argparse.Namespace, directory: str, answer: Any) -> None:

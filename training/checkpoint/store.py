@@ -43,7 +43,7 @@ WAIT = timedelta(hours=2)
 @dataclass(frozen=True)
 class Saved:
     """A checkpoint that is whole. ``held`` is how long training stood still for it, ``taken`` from then until it
-    was committed, both in seconds; ``bytes`` are those of its files."""
+    was committed, both in seconds; ``bytes`` are those of its files. (Rank 0 knows these figures.)"""
 
     step: int
     path: str
@@ -62,7 +62,7 @@ class Checkpoints:
         self._group = dist.new_group(backend="gloo", timeout=WAIT)
         self._saver = Saver(self._group)
         self._under_way: tuple[int, float, float] | None = None
-        self._bytes = 0
+        self._bytes, self._committed_at = 0, 0.0
 
     def path(self, step: int) -> str:
         return self.storage.describe(directory_name(step))
@@ -101,7 +101,8 @@ class Checkpoints:
         self._under_way = (commit.step, held, time.perf_counter())
         if self.settings.asynchronous:
             return earlier
-        return earlier + [replace(saved, held=held + saved.taken) for saved in self.finish()]
+        finished = self.finish()
+        return earlier + [replace(saved, held=time.perf_counter() - started) for saved in finished]
 
     def poll(self) -> list[Saved]:
         """Take a save that is under way on; every rank calls it between steps.
@@ -149,11 +150,12 @@ class Checkpoints:
         if not idle or self._under_way is None:
             return []
         (step, held, since), self._under_way = self._under_way, None
-        return [Saved(step, self.path(step), held, time.perf_counter() - since, self._bytes)]
+        return [Saved(step, self.path(step), held, max(0.0, self._committed_at - since), self._bytes)]
 
     def _commit(self, directory: Path, commit: Commit, files: list[WrittenFile]) -> None:
         """On rank 0, when all files of shards are on disk: index, manifest, record, and what may go then."""
         self._bytes = seal(directory, commit, files)
+        self._committed_at = time.perf_counter()
         self._prune(commit.step)
 
     def _prune(self, newest: int) -> None:
