@@ -3,7 +3,8 @@
     python3 training/gpu/check.py [--only SECTION ...] [--budget SECONDS] [--out DIRECTORY] [--tiny]
 
 It is started by file path and needs torch, numpy and megatron-core alone. A section that fails is reported and
-the next one runs. Exit code: 0 when all of it ran and held, 1 otherwise.
+the next one runs. Exit code: 0 when all of it ran and held, 1 otherwise. Whatever a section does, the process and
+all that it has started end at most 20 seconds after its budget.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+STARTED = time.perf_counter()
 SCRIPT = Path(__file__).resolve()
 ROOT = SCRIPT.parents[2]
 sys.path[:] = [str(ROOT), *(place for place in sys.path if Path(place or ".").resolve() != SCRIPT.parent)]
 
 SECTIONS = ("environment", "correctness", "attention", "matmul", "2.1B", "8B", "run")
 KANANA_VOCABULARY = 128_256
+GRACE = 5.0
+"""Seconds after the budget at which a section that still runs is cut off."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
     import torch._dynamo
 
     from hanji.training.gpu import attention, correctness, environment, matmul, steps
+    from hanji.training.gpu.child import Deadline
     from hanji.training.gpu.report import Report, say
     from hanji.training.gpu.setup import free_memory, one_rank
     from hanji.training.model.kernels import ATTENTION_BACKENDS
@@ -71,6 +76,14 @@ def run(options: argparse.Namespace) -> int:
     # The check compiles for more shapes than a training run has.
     torch._dynamo.config.recompile_limit = 64
     report = Report(options.out)
+    left = options.budget - (time.perf_counter() - STARTED)
+
+    def cut_off() -> None:
+        section = report.sections[-1] if report.sections else report.section("check", "The check")
+        section.error = f"cut off: the budget of {options.budget:.0f} s is over"
+        report.write()
+
+    deadline = Deadline(left + GRACE, cut_off)
     order = ATTENTION_BACKENDS
     with one_rank() as layout:
 
@@ -82,13 +95,12 @@ def run(options: argparse.Namespace) -> int:
             matmul.run(report, {"2.1B": small, "8B": large}, layout.device)
 
         def full_size(name: str, shape: ModelShape, share: float, cases: Sequence[steps.Case]) -> None:
-            deadline = share * options.budget
-            steps.run(report, layout, name, shape, vocabulary, cases, size, order, deadline)
+            steps.run(report, layout, name, shape, vocabulary, cases, size, order, share * left)
 
         def small_run() -> None:
             from hanji.training.gpu import trainer_run
 
-            trainer_run.run(report, ROOT, tiny=options.tiny)
+            trainer_run.run(report, ROOT, left, tiny=options.tiny)
 
         sections: dict[str, Callable[[], None]] = {
             "environment": lambda: environment.run(report, ROOT, tiny=options.tiny),
@@ -102,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
         for name in SECTIONS:
             if name not in options.only:
                 continue
-            if report.elapsed > options.budget:
+            if report.elapsed > left:
                 say(f"{name}: left out, the budget of {options.budget:.0f} s is spent")
                 continue
             started, before = time.perf_counter(), len(report.sections)
@@ -117,16 +129,20 @@ def run(options: argparse.Namespace) -> int:
             if not _gpu_lives():
                 rest = [other for other in SECTIONS[SECTIONS.index(name) + 1 :] if other in options.only]
                 report.write()
-                _go_on_afresh(options, rest, options.budget - report.elapsed, name)
+                deadline.cancel()
+                _go_on_afresh(options, rest, left - report.elapsed, name)
             free_memory()
             if report.sections[before:]:
                 report.sections[-1].seconds = time.perf_counter() - started
             report.write()
-    say(f"\n{report.markdown()}")
-    say(f"{report.elapsed:.0f} s; report in {options.out}")
-    for failure in report.failures:
-        say(f"FAILED {failure}")
-    return 1 if report.failures else 0
+        say(f"\n{report.markdown()}")
+        say(f"{time.perf_counter() - STARTED:.0f} s; report in {options.out}")
+        for failure in report.failures:
+            say(f"FAILED {failure}")
+        code = 1 if report.failures else 0
+        deadline.leave(GRACE, code)
+    deadline.cancel()
+    return code
 
 
 def _gpu_lives() -> bool:
@@ -147,6 +163,9 @@ def _gpu_lives() -> bool:
 
 def _go_on_afresh(options: argparse.Namespace, rest: list[str], seconds: float, after: str) -> None:
     """Run the sections that are left in a new process in place of this one, which CUDA has left."""
+    from hanji.training.gpu.child import kill_all
+
+    kill_all()
     print(f"going on in a new process with: {', '.join(rest) or 'nothing'}", flush=True)
     if not rest or seconds < 10:
         os._exit(1)
@@ -157,4 +176,11 @@ def _go_on_afresh(options: argparse.Namespace, rest: list[str], seconds: float, 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: what libraries do at exit (compilers' workers, NCCL) may wait for ever.
+    from hanji.training.gpu.child import kill_all
+
+    kill_all()
+    os._exit(code)

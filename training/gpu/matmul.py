@@ -8,6 +8,7 @@ import torch
 
 from hanji.training.gpu.report import Report, Row
 from hanji.training.gpu.timing import median_ms
+from hanji.training.model.activation import fused_swiglu
 from hanji.training.model.fp8_cast import (
     E4M3,
     E5M2,
@@ -19,7 +20,11 @@ from hanji.training.model.fp8_cast import (
     cast_rows,
     product,
 )
+from hanji.training.model.fp8_check import Recipe
+from hanji.training.model.fp8_linear import Fp8Linear, swiglu_backward
 from hanji.training.model.shape import ModelShape
+
+RECIPES: tuple[Recipe, ...] = ("tensorwise", "delayed")
 
 
 def run(report: Report, shapes: dict[str, ModelShape], device: torch.device) -> None:
@@ -41,6 +46,7 @@ def run(report: Report, shapes: dict[str, ModelShape], device: torch.device) -> 
             for key, value in (row or {}).items():
                 if isinstance(value, float) and key.endswith("ms"):
                     totals[key] = totals.get(key, 0.0) + value
+        report.attempt(section, f"{name} SwiGLU and its casts", lambda s=shape: _swiglu(s, device))
         if totals:
             base = totals.get("BF16, ms", 0.0)
             tensorwise = totals.get("tensorwise, ms", 0.0) + totals.get("tensorwise casts, ms", 0.0)
@@ -106,6 +112,30 @@ def _matrix(tokens: int, inputs: int, outputs: int, device: torch.device) -> Row
         row["rowwise, ms"] = _rowwise(x, w, g)
     except Exception as error:
         row["rowwise"] = f"{type(error).__name__}: {str(error)[:200]}"
+    return row
+
+
+def _swiglu(shape: ModelShape, device: torch.device) -> Row:
+    """SwiGLU forward and backward with the casts of what they make, one after another and in one kernel each."""
+    gate_and_up = torch.randn(shape.seq_length, 2 * shape.ffn, device=device, dtype=torch.bfloat16)
+    given = 1e-3 * torch.randn(shape.seq_length, shape.ffn, device=device, dtype=torch.bfloat16)
+    row: Row = {}
+    for recipe in RECIPES:
+        fp8 = Fp8Linear(recipe)
+
+        def apart(fp8: Fp8Linear = fp8) -> None:
+            fp8.input(fused_swiglu(gate_and_up), None, transpose=True)
+            fp8.gradient(swiglu_backward(gate_and_up, given), None, transpose=True)
+
+        def joined(fp8: Fp8Linear = fp8) -> None:
+            fp8.swiglu(gate_and_up, None, transpose=True)
+            fp8.swiglu_gradient(gate_and_up, given, None, transpose=True)
+
+        apart()
+        if fp8.seen is not None:
+            fp8.advance(fp8.seen)
+        row[f"{recipe}, apart, ms"] = median_ms(apart)
+        row[f"{recipe}, joined, ms"] = median_ms(joined)
     return row
 
 

@@ -58,7 +58,8 @@ class Report:
     def add(self, section: Section, **figures: Any) -> Row:
         """Add a row, print it and write the files."""
         section.rows.append(figures)
-        say("  " + "  ".join(f"{key}={_cell(value)}" for key, value in figures.items()))
+        cells = "  ".join(f"{key}={_cell(value)}" for key, value in figures.items())
+        say(f"  [{self.elapsed:.1f} s]  {cells}")
         self.write()
         return figures
 

@@ -84,15 +84,17 @@ def cast(
     if use_triton(x):
         from hanji.training.model import fp8_kernels
 
-        values, inverse, turned = fp8_kernels.cast(x, largest, dtype, transpose=transpose, seen=seen)
-    else:
-        top = torch.finfo(dtype).max
-        if seen is not None:
-            torch.maximum(seen, amax(x), out=seen)
-        largest = torch.where(largest > 0, largest.clamp(min=1e-30), top)
-        values = _narrow(x.float() * (top / largest), dtype)
-        inverse = largest / top
-        turned = values.t().contiguous() if transpose else None
+        return pair_of(*fp8_kernels.cast(x, largest, dtype, transpose=transpose, seen=seen))
+    top = torch.finfo(dtype).max
+    if seen is not None:
+        torch.maximum(seen, amax(x), out=seen)
+    largest = torch.where(largest > 0, largest.clamp(min=1e-30), top)
+    values = _narrow(x.float() * (top / largest), dtype)
+    return pair_of(values, largest / top, values.t().contiguous() if transpose else None)
+
+
+def pair_of(values: torch.Tensor, inverse: torch.Tensor, turned: torch.Tensor | None) -> Pair:
+    """A pair with one scale, fp32 [1]."""
     plain = Matrix(values, inverse, "tensor")
     return Pair(plain, None if turned is None else Matrix(turned, inverse, "tensor"))
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
+from hanji.training.model.activation import fused_swiglu
 from hanji.training.model.fp8_cast import (
     E4M3,
     E5M2,
@@ -29,8 +30,10 @@ from hanji.training.model.fp8_cast import (
     cast,
     cast_blocks,
     cast_rows,
+    pair_of,
     product,
     underflow,
+    use_triton,
 )
 from hanji.training.model.fp8_check import Recipe
 
@@ -112,6 +115,59 @@ class Fp8Linear:
         self.largest = self.history.amax(dim=0)
         self.seen = torch.zeros_like(seen)
 
+    def recall(self, history: torch.Tensor, device: torch.device) -> None:
+        """Delayed scaling: go on with a history of earlier steps [steps, 3]. The other recipes have none."""
+        if self.recipe == "delayed":
+            self.history = history.to(device, torch.float32)
+            self.largest = self.history.amax(dim=0)
+            self.seen = torch.zeros(len(ROLES), dtype=torch.float32, device=device)
+
+    def swiglu(self, gate_and_up: torch.Tensor, group: dist.ProcessGroup | None, *, transpose: bool) -> Pair:
+        """Cast the activations silu(gate) · up [t, k] of ``gate_and_up`` [t, 2k]."""
+        if not self._joins(gate_and_up):
+            return self.input(fused_swiglu(gate_and_up), group, transpose=transpose)
+        from hanji.training.model import fp8_swiglu
+
+        return self._scaled(
+            "input",
+            gate_and_up.device,
+            group,
+            lambda: fp8_swiglu.measure(gate_and_up),
+            lambda largest, seen: pair_of(
+                *fp8_swiglu.cast(gate_and_up, largest, E4M3, transpose=transpose, seen=seen)
+            ),
+        )
+
+    def swiglu_gradient(
+        self,
+        gate_and_up: torch.Tensor,
+        gradient: torch.Tensor,
+        group: dist.ProcessGroup | None,
+        *,
+        transpose: bool,
+    ) -> Pair:
+        """Cast the gradient of this layer's output ``gate_and_up`` [t, 2k] for that of silu(gate) · up [t, k]."""
+        if not self._joins(gate_and_up):
+            given = swiglu_backward(gate_and_up, gradient)
+            return self.gradient(given, group, transpose=transpose)
+        from hanji.training.model import fp8_swiglu
+
+        return self._scaled(
+            "gradient",
+            gradient.device,
+            group,
+            lambda: fp8_swiglu.measure_gradient(gate_and_up, gradient),
+            lambda largest, seen: pair_of(
+                *fp8_swiglu.cast_gradient(
+                    gate_and_up, gradient, largest, self.gradient_format, transpose=transpose, seen=seen
+                )
+            ),
+        )
+
+    def _joins(self, x: torch.Tensor) -> bool:
+        """Whether SwiGLU and cast are one kernel: with a scale a tensor, and when nobody looks in between."""
+        return use_triton(x) and self.recipe != "blockwise" and self.observer is None
+
     def _cast(
         self,
         x: torch.Tensor,
@@ -124,34 +180,50 @@ class Fp8Linear:
         x = x.detach().contiguous()
         if self.recipe == "blockwise":
             pair = cast_rows(x, dtype, transpose=transpose)
-        elif self.recipe == "tensorwise":
-            pair = cast(x, _over_ranks(amax(x), group), dtype, transpose=transpose)
         else:
-            pair = self._cast_delayed(x, ROLES.index(role), dtype, group, transpose=transpose)
+            pair = self._scaled(
+                role,
+                x.device,
+                group,
+                lambda: amax(x),
+                lambda largest, seen: cast(x, largest, dtype, transpose=transpose, seen=seen),
+            )
         self._observe(x, role, pair.plain)
         return pair
 
-    def _cast_delayed(
+    def _scaled(
         self,
-        x: torch.Tensor,
-        role: int,
-        dtype: torch.dtype,
+        role: str,
+        device: torch.device,
         group: dist.ProcessGroup | None,
-        *,
-        transpose: bool,
+        measure: Callable[[], torch.Tensor],
+        narrow: Callable[[torch.Tensor, torch.Tensor | None], Pair],
     ) -> Pair:
+        """One scale: ``measure`` finds the largest magnitude, ``narrow`` casts by one, noting what it sees."""
+        if self.recipe == "tensorwise":
+            return narrow(_over_ranks(measure(), group), None)
+        place = ROLES.index(role)
         if self.seen is None:
-            self.seen = torch.zeros(len(ROLES), dtype=torch.float32, device=x.device)
-        seen = self.seen[role : role + 1]
+            self.seen = torch.zeros(len(ROLES), dtype=torch.float32, device=device)
+        seen = self.seen[place : place + 1]
         if self.largest is not None:
-            return cast(x, self.largest[role : role + 1], dtype, transpose=transpose, seen=seen)
-        largest = _over_ranks(amax(x), group)
+            return narrow(self.largest[place : place + 1], seen)
+        largest = _over_ranks(measure(), group)
         torch.maximum(seen, largest, out=seen)
-        return cast(x, largest, dtype, transpose=transpose)
+        return narrow(largest, None)
 
     def _observe(self, x: torch.Tensor, role: str, matrix: Matrix) -> None:
         if self.observer is not None:
             self.observer(Observation(role, amax(x.contiguous()), underflow(x, matrix)))
+
+
+def swiglu_backward(gate_and_up: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    """The gradient of ``gate_and_up`` [t, 2k] for that of SwiGLU's product [t, k], in its dtype."""
+    with torch.enable_grad():
+        leaf = gate_and_up.detach().requires_grad_()
+        (result,) = torch.autograd.grad(fused_swiglu(leaf), leaf, gradient)
+    found: torch.Tensor = result
+    return found
 
 
 def _over_ranks(largest: torch.Tensor, group: dist.ProcessGroup | None) -> torch.Tensor:

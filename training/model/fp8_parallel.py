@@ -12,9 +12,15 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from megatron.core.tensor_parallel.layers import ColumnParallelLinear, RowParallelLinear
+from megatron.core.tensor_parallel.mappings import (
+    reduce_from_tensor_model_parallel_region,
+    reduce_scatter_to_sequence_parallel_region,
+)
 
 from hanji.training.model.fp8_check import Recipe
+from hanji.training.model.fp8_feed_forward import Fp8FeedForwardProduct
 from hanji.training.model.fp8_linear import Fp8Linear
+from hanji.training.model.fp8_products import deliver, start_gather, start_scatter
 
 
 class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
@@ -35,11 +41,11 @@ class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
         context.dtype, context.shape = x.dtype, weight.shape
         whole = x
         if sequence:
-            whole, gathering = _start_gather(x, group)
+            whole, gathering = start_gather(x, group)
             gathering.wait()
         # With sequence parallelism a rank keeps its own part alone and gathers once more in the backward pass.
         cast = fp8.input(whole.reshape(-1, whole.shape[-1]), group, transpose=training and not sequence)
-        context.weight = fp8.weight(weight, group)
+        context.parameter, context.weight = weight, fp8.weight(weight, group)
         context.turned = cast.turned
         context.save_for_backward(x if sequence else None)
         result = fp8.forward_product(cast.plain, context.weight.plain, x.dtype)
@@ -49,7 +55,7 @@ class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         fp8, group = context.fp8, context.group
         (part,) = context.saved_tensors
-        whole, handle = _start_gather(part, group) if context.sequence else (None, None)
+        whole, handle = start_gather(part, group) if context.sequence else (None, None)
         cast = fp8.gradient(
             gradient.reshape(-1, gradient.shape[-1]), group, transpose=context.needs_input_grad[1]
         )
@@ -59,7 +65,7 @@ class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
             handle.wait()
             handle = None
         if context.sequence:
-            x_gradient, handle = _start_scatter(x_gradient, group)
+            x_gradient, handle = start_scatter(x_gradient, group)
         elif context.reduce:
             handle = dist.all_reduce(x_gradient, group=group, async_op=True)
         w_gradient = None
@@ -67,24 +73,11 @@ class _Fp8Product(torch.autograd.Function):  # type: ignore[misc]
             turned = context.turned
             if whole is not None:
                 turned = fp8.input(whole.reshape(-1, whole.shape[-1]), group, transpose=True).turned
-            w_gradient = fp8.gradient_product(cast.turned, turned, context.dtype)
+            product = fp8.gradient_product(cast.turned, turned, context.dtype)
+            w_gradient = deliver(context.parameter, product)
         if handle is not None:
             handle.wait()
         return x_gradient, w_gradient, None, None, None, None, None
-
-
-def _start_gather(x: torch.Tensor, group: dist.ProcessGroup) -> tuple[torch.Tensor, Any]:
-    """All-gather [s / ranks, b, k] along the sequence: [s, b, k] and what to wait for."""
-    whole = torch.empty((x.shape[0] * group.size(), *x.shape[1:]), dtype=x.dtype, device=x.device)
-    return whole, dist.all_gather_into_tensor(whole, x.contiguous(), group=group, async_op=True)
-
-
-def _start_scatter(whole: torch.Tensor, group: dist.ProcessGroup) -> tuple[torch.Tensor, Any]:
-    """Sum [s, b, k] over the ranks: this rank's part [s / ranks, b, k] and what to wait for."""
-    part = torch.empty(
-        (whole.shape[0] // group.size(), *whole.shape[1:]), dtype=whole.dtype, device=whole.device
-    )
-    return part, dist.reduce_scatter_tensor(part, whole.contiguous(), group=group, async_op=True)
 
 
 class Fp8Aware:
@@ -96,6 +89,16 @@ class Fp8Aware:
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fp8 = Fp8Linear(self.recipe, fast_gradients=self.fast_gradients)
+
+    def get_extra_state(self) -> torch.Tensor | None:
+        """Delayed scaling's history, fp32 [steps, 3] on the CPU, for the checkpoint; None without one."""
+        history = self.fp8.history
+        return None if history is None else history.cpu().clone()
+
+    def set_extra_state(self, state: torch.Tensor | None) -> None:
+        """Go on with the history of a checkpoint; one without leaves this as it is."""
+        if state is not None:
+            self.fp8.recall(state, self.weight.device)  # type: ignore[attr-defined]
 
     def _forward_impl(
         self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, **options: Any
@@ -119,6 +122,24 @@ class Fp8Aware:
 
 class Fp8ColumnParallelLinear(Fp8Aware, ColumnParallelLinear):  # type: ignore[misc]
     """Megatron's ColumnParallelLinear in FP8."""
+
+    def with_swiglu(self, x: torch.Tensor, second: Fp8RowParallelLinear) -> torch.Tensor | None:
+        """This matrix, SwiGLU and ``second`` as one operation on x [s, b, k]; None while FP8 is switched off."""
+        if not (self.fp8.enabled and second.fp8.enabled):
+            return None
+        result = Fp8FeedForwardProduct.apply(
+            x,
+            self.weight,
+            second.weight,
+            (self.fp8, second.fp8),
+            self.allreduce_dgrad,
+            self.sequence_parallel,
+            self.tp_group,
+            torch.is_grad_enabled() and self.weight.requires_grad,
+        )
+        if second.sequence_parallel:
+            return reduce_scatter_to_sequence_parallel_region(result, group=second.tp_group)
+        return reduce_from_tensor_model_parallel_region(result, group=second.tp_group)
 
 
 class Fp8RowParallelLinear(Fp8Aware, RowParallelLinear):  # type: ignore[misc]

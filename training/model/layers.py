@@ -84,8 +84,14 @@ class FeedForward(MLP):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """hidden_states [s, b, hidden] → [s, b, hidden] and no bias."""
         assert per_token_scale is None, "a dense feed-forward layer has no router"
+        recomputes = getattr(self.config, "recompute_activation", False) and self.training
+        joined = getattr(self.linear_fc1, "with_swiglu", None)
+        if joined is not None and not recomputes:
+            whole = joined(hidden_states, self.linear_fc2)
+            if whole is not None:
+                return whole, None
         projected, _ = self.linear_fc1(hidden_states)
-        if getattr(self.config, "recompute_activation", False) and self.training:
+        if recomputes:
             recompute = CheckpointWithoutOutput(fp8=None)
             activated = recompute.checkpoint(fused_swiglu, projected)
             output, bias = self.linear_fc2(activated)

@@ -88,7 +88,7 @@ class _AccumulatingProduct(torch.autograd.Function):  # type: ignore[misc]
         _add_product(context.main_grad, gradient.flatten(0, 1).t(), whole.flatten(0, 1))
         if handle is not None:
             handle.wait()
-        return input_gradient, _no_gradient(weight), None, None, None
+        return input_gradient, no_gradient(weight), None, None, None
 
 
 def _add_product(total: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> None:
@@ -102,7 +102,7 @@ def _gathered(input: torch.Tensor, group: Any, wait: bool = True) -> tuple[torch
     return whole, handle
 
 
-def _no_gradient(weight: torch.Tensor) -> torch.Tensor | None:
+def no_gradient(weight: torch.Tensor) -> torch.Tensor | None:
     """What autograd gets in place of the gradient that is already in the buffer.
 
     Megatron's hook then adds nothing; it wants a tensor where it watches for gradients to be ready. A tied
