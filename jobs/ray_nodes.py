@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ class NodeLauncher:
         return str(ray.util.get_node_ip_address())
 
     def begin(self, facts: str, node: int, nodes: int, host: str) -> None:
-        """Start the launcher."""
+        """Start the launcher; nothing if it is at work (the connection was lost, not the node)."""
+        if self._process is not None and self._process.poll() is None:
+            return
         path = Path(tempfile.mkdtemp(prefix="hanji-node-")) / "job.json"
         path.write_text(facts, encoding="utf-8")
         self._process = subprocess.Popen(
@@ -140,7 +143,7 @@ def train_over_nodes(facts: dict[str, Any], settings: ClusterSettings, ranks: in
                     if node.lost > ANOTHER_NODE:
                         raise RunError(f"node {node.number} was lost {node.lost} times: {error}") from None
                     say(f"node {node.number} was lost; it is started anew")
-                    addresses[node.number] = ray.get(node.actor.address.remote(), timeout=PLACE_SECONDS)
+                    addresses[node.number] = _address(ray, node)
                     begin(node, addresses[0])
                 if node.code == TRY_AGAIN and not stopping:
                     # The others saved when its launcher was told to stop, or gave a lost node up.
@@ -179,6 +182,20 @@ def _place(ray: Any, settings: ClusterSettings, ranks: int) -> tuple[Any, list[A
         ).remote()
         for number in range(settings.nodes)
     ]
+
+
+def _address(ray: Any, node: _Node) -> str:
+    """The address of a node's actor, once Ray has started it again."""
+    limit = time.monotonic() + PLACE_SECONDS
+    while True:
+        try:
+            return str(ray.get(node.actor.address.remote(), timeout=PLACE_SECONDS))
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError) as error:
+            if time.monotonic() > limit:
+                raise RunError(
+                    f"node {node.number} was lost, and the cluster had no other for {PLACE_SECONDS:g} s: {error}"
+                ) from None
+        time.sleep(2.0)
 
 
 def _heard(node: _Node, text: str, code: int | None) -> None:

@@ -38,6 +38,11 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def _agent_ports() -> list[str]:
+    """An agent whose fixed port is taken, by another node of this machine, never takes a job."""
+    return [f"--dashboard-agent-listen-port={_free_port()}", f"--dashboard-agent-grpc-port={_free_port()}"]
+
+
 @contextlib.contextmanager
 def ray_head(directory: Path, cpus: int = 2) -> Iterator[Head]:
     """Start a head in a process group of its own, wait for its Jobs API, and take it all down afterwards."""
@@ -55,6 +60,7 @@ def ray_head(directory: Path, cpus: int = 2) -> Iterator[Head]:
         *(str(Path(sys.executable).parent / "ray"), "start", "--head", "--block"),
         *(f"--port={port}", "--dashboard-host=127.0.0.1", f"--dashboard-port={dashboard}"),
         *(f"--num-cpus={cpus}", "--object-store-memory=100000000", f"--temp-dir={home}"),
+        *_agent_ports(),
     ]
     log = directory / "head.log"
     with log.open("wb") as output:
@@ -82,7 +88,7 @@ def ray_node(head: Head, directory: Path, cpus: int = 1) -> Iterator[Callable[[]
     """A further node of a head's cluster, on this machine. Gives a function that kills it without a word."""
     command = [
         *(str(Path(sys.executable).parent / "ray"), "start", "--block", f"--address={head.gcs}"),
-        *(f"--num-cpus={cpus}", "--object-store-memory=100000000"),
+        *(f"--num-cpus={cpus}", "--object-store-memory=100000000", *_agent_ports()),
     ]
     environment = {
         **os.environ,
