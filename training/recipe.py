@@ -19,8 +19,7 @@ from hanji.storage import is_url
 from hanji.training.loop.schedule import AnySchedule, Schedule, build_schedule
 from hanji.training.model.fp8_check import check_fp8
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
-from hanji.training.parallel import ParallelSettings as ParallelSettings
-from hanji.training.parallel import check_layout
+from hanji.training.parallel import ParallelSettings, check_layout
 from hanji.training.presets import PRESETS
 
 
