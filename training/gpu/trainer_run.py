@@ -67,6 +67,7 @@ def _train(root: Path, shards: Path, place: Path, precision: str, tiny: bool, se
             "schedule": {"peak_lr": 1e-3, "warmup_steps": 5},
             "checkpoint": {"every": 15},
             "precision": precision,
+            **({"shadow": {"every": 10}} if precision == "fp8" else {}),
         }
     )
     (place / "logs").mkdir(parents=True)
@@ -83,13 +84,17 @@ def _train(root: Path, shards: Path, place: Path, precision: str, tiny: bool, se
     entries = [json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()]
     steps = [entry for entry in entries if entry["kind"] == "step"]
     held_out = [entry["bits_per_byte"] for entry in entries if entry["kind"] == "validation"]
+    shadows = [entry for entry in entries if entry["kind"] == "shadow"]
     summary: dict[str, Any] = json.loads((place / "training.json").read_text())
     return {
-        "ok": summary["finished"] and steps[-1]["loss"] < steps[0]["loss"],
+        "ok": summary["finished"]
+        and steps[-1]["loss"] < steps[0]["loss"]
+        and not any(entry["alarm"] for entry in shadows),
         "loss, first and last": f"{steps[0]['loss']:.3f} {steps[-1]['loss']:.3f}",
         "tokens/s": float(np.median([entry["tokens_per_second"] for entry in steps[5:]])),
         "bits per byte, before and after": f"{_mean(held_out[0]):.3f} {_mean(held_out[-1]):.3f}",
         "device": summary["device"],
+        **({"BF16 shadows, furthest": max(entry["difference"] for entry in shadows)} if shadows else {}),
         "whole process, s": took,
         "of it steps, s": sum(entry["seconds"] for entry in steps),
         "of it saving, s": sum(e["held"] for e in entries if e["kind"] == "checkpoint"),

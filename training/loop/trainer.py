@@ -27,6 +27,7 @@ from hanji.training.loop.lineage import family_node
 from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
+from hanji.training.loop.shadow import Shadow
 from hanji.training.loop.validation import Validation
 from hanji.training.loop.watchdog import Watchdog
 from hanji.training.model.fp8 import weights_stay
@@ -85,6 +86,7 @@ class Trainer:
             within_documents=self._eod is not None,
         )
         self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
+        self.shadow = Shadow(recipe.shadow, self.chunks, objective, layout)
         self.guard, self.speed = StepGuard(recipe.health), SpeedMonitor(recipe.health)
         self.watchdog = watchdog or Watchdog(Path(recipe.run) / "logs", layout.rank, None)
         self.step = 0
@@ -119,6 +121,7 @@ class Trainer:
                 tokens += entry["tokens"]
                 seconds += entry["seconds"]
                 self._log(metrics, entry)
+                self._note_shadow(metrics)
                 self._note_saved(metrics, self.checkpoints.poll())
                 at_end = self.step == first + steps
                 if at_end:
@@ -157,8 +160,9 @@ class Trainer:
         for chunk in self.chunks:
             chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
-        with weights_stay(self.chunks):
+        with self.shadow.watching(self.step + 1), weights_stay(self.chunks):
             results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
+        self.shadow.compare(self.step + 1, batches, results)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
         self.watchdog.beat(self.step + 1, "optimizer step")
@@ -319,6 +323,14 @@ class Trainer:
                 f"{entry['tokens_per_second']:,.0f} tokens/s"
             )
         self.tell({"kind": "step", "step": self.step, "stage": entry["stage"], "text": text})
+
+    def _note_shadow(self, metrics: MetricsFile | None) -> None:
+        entry = self.shadow.take()
+        if entry is None or metrics is None:
+            return
+        metrics.write(entry)
+        kind = "alarm" if entry["alarm"] else "shadow"
+        self.tell({"kind": kind, "step": entry["step"], "text": self.shadow.text(entry)})
 
     def _outcome(self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int) -> Outcome:
         return Outcome(finished, self.step, resumed_from, tokens, seconds, self.checkpoints.path(saved))
