@@ -86,9 +86,11 @@ def ray_head(directory: Path, cpus: int = 2) -> Iterator[Head]:
 @contextlib.contextmanager
 def ray_node(head: Head, directory: Path, cpus: int = 1) -> Iterator[Callable[[], None]]:
     """A further node of a head's cluster, on this machine. Gives a function that kills it without a word."""
+    # A directory of its own: a node that starts clears away what another one unpacked there.
+    home = tempfile.mkdtemp(prefix="hn")
     command = [
         *(str(Path(sys.executable).parent / "ray"), "start", "--block", f"--address={head.gcs}"),
-        *(f"--num-cpus={cpus}", "--object-store-memory=100000000", *_agent_ports()),
+        *(f"--num-cpus={cpus}", "--object-store-memory=100000000", f"--temp-dir={home}", *_agent_ports()),
     ]
     environment = {
         **os.environ,
@@ -110,6 +112,7 @@ def ray_node(head: Head, directory: Path, cpus: int = 1) -> Iterator[Callable[[]
         yield lambda: _lose(process)
     finally:
         _end(process, signal.SIGTERM)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def _lose(process: subprocess.Popen[bytes]) -> None:
