@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from hanji.cluster import ClusterSettings
+from hanji.curation.dedup.banding import optimal_bands
 from hanji.recipe import Settings, parse_recipe, read_yaml
 
 Language = Literal["ko", "en"]
@@ -291,18 +292,31 @@ class Block(Settings):
 
 
 class Shingles(Settings):
-    """What a document's set is made of: n-grams of words, or of syllables (characters without spaces)."""
+    """What a document's set is made of: n-grams of words, or of syllables (letters and digits without spaces).
+
+    Texts are compared in NFC and without regard to case.
+    """
 
     unit: Literal["word", "syllable"]
     n: int = Field(ge=1, le=50)
 
 
 class MinHash(Settings):
-    """Near-duplicate search. A pair collides with probability 1 − (1 − s^rows)^bands at Jaccard s."""
+    """Near-duplicate search. A pair collides with probability 1 − (1 − s^rows)^bands at Jaccard s.
+
+    Bands and rows are given, or follow from a threshold and a number of permutations (dedup/banding.py).
+    """
 
     enabled: bool = True
-    bands: int = Field(14, ge=1, le=256)
-    rows: int = Field(8, ge=1, le=64)
+    bands: int = Field(14, ge=1, le=512)
+    rows: int = Field(8, ge=1, le=512)
+    threshold: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="Jaccard that the search aims at; bands and rows are then datasketch's optimum for it",
+    )
+    permutations: int = Field(112, ge=1, le=512, description="most that bands · rows may be with a threshold")
     shingles: dict[Language, Shingles] = {
         "ko": Shingles(unit="syllable", n=8),
         "en": Shingles(unit="word", n=5),
@@ -311,6 +325,23 @@ class MinHash(Settings):
     min_containment: Share = Field(
         0.9, description="or this share of the smaller document's shingles is in the larger"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_threshold(cls, value: Any) -> Any:
+        """With a threshold, bands and rows are computed; those of a recipe that was written out must agree."""
+        if not isinstance(value, dict) or not isinstance(value.get("threshold"), float):
+            return value
+        permutations = value.get("permutations", cls.model_fields["permutations"].default)
+        if not 0.0 < value["threshold"] < 1.0 or not isinstance(permutations, int) or permutations < 1:
+            return value  # the fields' own checks say what is wrong
+        bands, rows = optimal_bands(value["threshold"], permutations)
+        for name, computed in (("bands", bands), ("rows", rows)):
+            if value.get(name, computed) != computed:
+                raise ValueError(
+                    f"{name} follows from threshold and would be {computed}: give bands and rows, or threshold"
+                )
+        return value | {"bands": bands, "rows": rows}
 
 
 class Dedup(Settings):

@@ -1,132 +1,205 @@
-"""Compiled kernels of deduplication: shingles, MinHash signatures, exact likeness.
+"""Compiled kernels of deduplication: shingles of texts, exact likeness of sets of them.
 
 All work on Arrow buffers: UTF-8 bytes plus 64-bit offsets, one document after another. A *shingle* is a
 64-bit hash of n consecutive units; units are words (runs of letters and digits) or syllables (letters and
-digits one by one, so that spacing cannot matter).
+digits one by one, so that spacing cannot matter). The hash of n units is a polynomial in their hashes
+(Karp and Rabin 1987, here modulo 2^64), which moves on by one unit in constant time, finished by splitmix64.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.signals.characters import chain, character_class, decode_utf8, is_word_character
-from hanji.curation.signals.compiled import kernel
+from hanji.curation.dedup.letters import FOLD, LETTER
+from hanji.curation.signals.characters import mix
+from hanji.curation.signals.compiled import pure_kernel
 
 WORD, SYLLABLE = 0, 1
+POSITION, UNITS, SLOT, INSIDE, END = range(5)
+STATE = 5
+NOT_COMPOSED = -1
 
 
-@kernel
-def _units(data: np.ndarray, start: int, end: int, kind: int, points: np.ndarray, out: np.ndarray) -> int:
-    """Write the hashed units of data[start:end) to ``out`` (uint64); returns how many there are."""
-    count = 0
-    word = np.uint64(0)
-    inside = False
-    for j in range(decode_utf8(data, start, end, points)):
-        point = points[j]
-        if is_word_character(character_class(point)):
-            if kind == SYLLABLE:
-                out[count] = chain(np.uint64(0), np.uint64(point))
-                count += 1
+@pure_kernel
+def next_shingles(
+    data: np.ndarray,
+    pages: np.ndarray,
+    cells: np.ndarray,
+    watched: np.uint32,
+    kind: int,
+    n: int,
+    base: np.uint64,
+    leaving: np.uint64,
+    ring: np.ndarray,
+    state: np.ndarray,
+    hashes: np.ndarray,
+    out: np.ndarray,
+    first: int,
+    end: int,
+) -> int:
+    """Write the next shingles of a text to out[first:end); returns where they end: before ``end`` if it was all.
+
+    data: uint8[bytes]; pages, cells: letters.table(); base, leaving: odd, and its n-th power; ring: uint64[n],
+    state: int64[STATE], hashes: uint64[2]: where the text's scan stands (``begin`` resets them), out: uint64[…].
+    A text of fewer than n units has one shingle made of all of them, and a text without any unit has none.
+    Returns NOT_COMPOSED at a character whose cell has a bit of ``watched``.
+    """
+    position = state[POSITION]
+    text_end = state[END]
+    units = state[UNITS]
+    slot = state[SLOT]
+    inside = state[INSIDE]
+    word = hashes[0]
+    gram = hashes[1]
+    filled = first
+    while filled < end:
+        letter = np.uint32(0)
+        if position < text_end:
+            point = np.uint32(data[position])
+            if point < 0x80:
+                position += 1
+                cell = cells[point]
             else:
-                word = chain(word, np.uint64(point))
-                inside = True
+                if point < 0xE0:
+                    point = ((point & 0x1F) << 6) | (np.uint32(data[position + 1]) & 0x3F)
+                    position += 2
+                elif point < 0xF0:
+                    point = (
+                        ((point & 0x0F) << 12)
+                        | ((np.uint32(data[position + 1]) & 0x3F) << 6)
+                        | (np.uint32(data[position + 2]) & 0x3F)
+                    )
+                    position += 3
+                else:
+                    point = (
+                        ((point & 0x07) << 18)
+                        | ((np.uint32(data[position + 1]) & 0x3F) << 12)
+                        | ((np.uint32(data[position + 2]) & 0x3F) << 6)
+                        | (np.uint32(data[position + 3]) & 0x3F)
+                    )
+                    position += 4
+                cell = cells[(np.uint32(pages[point >> 8]) << 8) | (point & 255)]
+                if cell & watched:
+                    return NOT_COMPOSED
+            if cell & LETTER:
+                letter = np.uint32(point ^ (cell & FOLD))
+        elif position == text_end:
+            # The end ends the last word; the place after it says that this has been done.
+            position += 1
+        else:
+            break
+        if letter:
+            if kind == WORD:
+                word = (word ^ np.uint64(letter)) * np.uint64(0x9FB21C651E98DF25)
+                inside = 1
+                continue
+            unit = mix(np.uint64(letter) * np.uint64(0x9E3779B97F4A7C15))
         elif inside:
-            out[count] = word
-            count += 1
+            unit = mix(word)
             word = np.uint64(0)
-            inside = False
-    if inside:
-        out[count] = word
-        count += 1
-    return count
+            inside = 0
+        else:
+            continue
+        gram = gram * base + unit - ring[slot] * leaving
+        ring[slot] = unit
+        slot += 1
+        if slot == n:
+            slot = 0
+        units += 1
+        if units >= n:
+            out[filled] = mix(gram)
+            filled += 1
+    if position > text_end and filled < end and 0 < units < n:
+        out[filled] = mix(gram)
+        filled += 1
+        units = n
+    state[POSITION] = position
+    state[UNITS] = units
+    state[SLOT] = slot
+    state[INSIDE] = inside
+    hashes[0] = word
+    hashes[1] = gram
+    return filled
 
 
-@kernel
-def shingle_all(data: np.ndarray, offsets: np.ndarray, kind: int, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct shingles of each document, sorted.
+@pure_kernel
+def begin(start: int, end: int, ring: np.ndarray, state: np.ndarray, hashes: np.ndarray) -> None:
+    """Set the scan of ``next_shingles`` to the start of the text data[start:end)."""
+    state[:] = 0
+    state[POSITION] = start
+    state[END] = end
+    hashes[:] = 0
+    ring[:] = 0
 
-    data: uint8[bytes]; offsets: int64[documents + 1]; returns (uint64[total], int64[documents + 1]): the
-    shingles of document i are hashes[bounds[i]:bounds[i + 1]]. A document of fewer than n units has one
-    shingle made of all of them, and a document without any unit has none.
+
+@pure_kernel
+def write_shingles(
+    data: np.ndarray,
+    offsets: np.ndarray,
+    pages: np.ndarray,
+    cells: np.ndarray,
+    watched: np.uint32,
+    kind: int,
+    n: int,
+    base: np.uint64,
+    leaving: np.uint64,
+    ring: np.ndarray,
+    state: np.ndarray,
+    hashes: np.ndarray,
+    out: np.ndarray,
+    bounds: np.ndarray,
+) -> int:
+    """Shingles of each document in the order of its text; returns the first document not in NFC, else the number.
+
+    offsets: int64[documents + 1]; out: uint64, room for one shingle a byte and one more; bounds: int64[documents
+    + 1], filled so that the shingles of document i are out[bounds[i]:bounds[i + 1]]. The rest: ``next_shingles``.
     """
     documents = len(offsets) - 1
-    total = 0
-    longest = 0
-    for i in range(documents):
-        length = offsets[i + 1] - offsets[i]
-        total += length
-        longest = max(longest, length)
-    points = np.empty(longest, np.int32)
-    units = np.empty(longest, np.uint64)
-    hashes = np.empty(total, np.uint64)
-    bounds = np.zeros(documents + 1, np.int64)
     filled = 0
+    bounds[0] = 0
     for i in range(documents):
-        count = _units(data, offsets[i], offsets[i + 1], kind, points, units)
-        first = filled
-        last_start = max(count - n, 0) if count > 0 else -1
-        for start in range(last_start + 1):
-            value = np.uint64(n)
-            for unit in range(start, min(start + n, count)):
-                value = chain(value, units[unit])
-            hashes[filled] = value
-            filled += 1
-        part = np.sort(hashes[first:filled])
-        filled = first
-        for j in range(len(part)):
-            if j == 0 or part[j] != part[j - 1]:
-                hashes[filled] = part[j]
-                filled += 1
+        begin(offsets[i], offsets[i + 1], ring, state, hashes)
+        filled = next_shingles(
+            data, pages, cells, watched, kind, n, base, leaving, ring, state, hashes, out, filled, len(out)
+        )
+        if filled == NOT_COMPOSED:
+            return i
         bounds[i + 1] = filled
-    return hashes[:filled].copy(), bounds
+    return documents
 
 
-@kernel
-def band_hashes(
-    hashes: np.ndarray, bounds: np.ndarray, factors: np.ndarray, terms: np.ndarray, rows: int
-) -> np.ndarray:
-    """MinHash signatures folded into bands (Broder 1997; banding as in Leskovec et al., ch. 3).
+@pure_kernel
+def keep_distinct(hashes: np.ndarray, bounds: np.ndarray) -> int:
+    """Close up the sorted shingles of each document to distinct ones, in place; returns how many there are.
 
-    hashes, bounds: from shingle_all; factors (odd), terms: uint64[bands * rows]; returns
-    uint64[documents, bands]. The i-th permutation of h is the upper half of factor·h + term modulo 2^64
-    (multiply-shift, Dietzfelbinger et al. 1997).
+    hashes: uint64, bounds: int64[documents + 1], both overwritten.
     """
-    documents = len(bounds) - 1
-    permutations = len(factors)
-    bands = permutations // rows
-    out = np.empty((documents, bands), np.uint64)
-    smallest = np.empty(permutations, np.uint64)
-    for i in range(documents):
-        smallest[:] = np.uint64(0xFFFFFFFFFFFFFFFF)
-        for j in range(bounds[i], bounds[i + 1]):
-            h = hashes[j]
-            for k in range(permutations):
-                value = factors[k] * h + terms[k]
-                smallest[k] = min(smallest[k], value)
-        for band in range(bands):
-            value = np.uint64(band)
-            for k in range(band * rows, (band + 1) * rows):
-                value = chain(value, smallest[k] >> np.uint64(32))
-            out[i, band] = value
-    return out
+    filled = 0
+    first = bounds[0]
+    for i in range(len(bounds) - 1):
+        last = bounds[i + 1]
+        for j in range(first, last):
+            if j == first or hashes[j] != hashes[filled - 1]:
+                hashes[filled] = hashes[j]
+                filled += 1
+        first = last
+        bounds[i + 1] = filled
+    return filled
 
 
-@kernel
-def overlap(hashes: np.ndarray, bounds: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Size of the intersection of the shingle sets of documents left[i] and right[i]; int64[pairs]."""
-    out = np.zeros(len(left), np.int64)
+@pure_kernel
+def overlap(
+    hashes: np.ndarray, bounds: np.ndarray, left: np.ndarray, right: np.ndarray, out: np.ndarray
+) -> None:
+    """Size of the intersection of the shingle sets of documents left[i] and right[i], written to out[i] (int64)."""
     for i in range(len(left)):
         a, a_end = bounds[left[i]], bounds[left[i] + 1]
         b, b_end = bounds[right[i]], bounds[right[i] + 1]
         shared = 0
         while a < a_end and b < b_end:
-            if hashes[a] == hashes[b]:
-                shared += 1
-                a += 1
-                b += 1
-            elif hashes[a] < hashes[b]:
-                a += 1
-            else:
-                b += 1
+            one, other = hashes[a], hashes[b]
+            # Without branches that a processor would guess wrong every other time.
+            shared += one == other
+            a += one <= other
+            b += other <= one
         out[i] = shared
-    return out

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.dedup import kernels
+from hanji.curation.dedup import kernels, letters, minima
 from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.signals.characters import mix
 
-VERSION = 1
+VERSION = 2
 _SEED = 0x48414E4A49  # "HANJI": fixed, so that signatures of different runs can be compared
+_BASE = 0xD1342543DE82EF95  # odd, of the polynomial in the hashes of units
 _SPACES = re.compile(r"\s+")
+_Table = np.ndarray
+_Room = np.ndarray
+_Scan = tuple[_Table, _Table, np.uint32, int, int, np.uint64, np.uint64, _Room, _Room, _Room]
 
 
 @dataclass(frozen=True)
@@ -33,25 +38,111 @@ class ShingleSets:
         return np.diff(self.bounds)
 
 
+@dataclass(frozen=True)
+class Signatures:
+    """``bands``: uint64[documents, bands], the hash of each band; ``shingles``: int64[documents], how many a
+    text has, each as often as it stands. A text with none has band hashes like any other, which mean nothing."""
+
+    bands: np.ndarray
+    shingles: np.ndarray
+
+
+def signatures(texts: pa.Array | pa.ChunkedArray, shingles: Shingles, settings: MinHash) -> Signatures:
+    """Signatures of texts in one pass: those of ``band_hashes(shingle_sets(texts))``, without making the sets.
+
+    Texts are compared in NFC and without regard to case. ``texts`` is large_string without nulls.
+    """
+    texts = flat(texts)
+    found = _sign(texts, shingles, settings, letters.UNCOMPOSED)
+    rows = np.flatnonzero(found.shingles == kernels.NOT_COMPOSED)
+    if len(rows):
+        again = _sign(_composed(texts.take(pa.array(rows))), shingles, settings, 0)
+        found.bands[rows] = again.bands
+        found.shingles[rows] = again.shingles
+    return found
+
+
+def _sign(texts: pa.Array, shingles: Shingles, settings: MinHash, watched: int) -> Signatures:
+    data, offsets = _buffers(texts)
+    factors, terms = _permutations(settings.bands * settings.rows)
+    found = Signatures(np.empty((len(texts), settings.bands), np.uint64), np.empty(len(texts), np.int64))
+    minima.sign_texts(
+        data,
+        offsets,
+        *_scan(shingles, watched),
+        factors,
+        terms,
+        settings.rows,
+        np.empty(minima.BLOCK, np.uint64),
+        np.empty(minima.BLOCK, np.uint32),
+        np.empty(len(factors), np.uint32),
+        found.bands,
+        found.shingles,
+    )
+    return found
+
+
 def shingle_sets(texts: pa.Array | pa.ChunkedArray, shingles: Shingles) -> ShingleSets:
-    """Shingle sets of lower-cased texts. ``texts`` is large_string without nulls."""
-    lowered = pc.utf8_lower(flat(texts))
-    _, offsets, data = lowered.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[lowered.offset : lowered.offset + len(lowered) + 1]
-    raw = np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-    kind = kernels.WORD if shingles.unit == "word" else kernels.SYLLABLE
-    return ShingleSets(*kernels.shingle_all(raw, bounds, kind, shingles.n))
+    """Shingle sets of texts in NFC, case folded. ``texts`` is large_string without nulls."""
+    texts = flat(texts)
+    data, offsets = _buffers(texts)
+    units = int(offsets[-1] - offsets[0])
+    # Most of this is never touched, and memory that is not touched is not taken.
+    hashes = np.empty(units // 2 + 2 * len(texts) + 1 if shingles.unit == "word" else units + 1, np.uint64)
+    bounds = np.empty(len(texts) + 1, np.int64)
+    scan = _scan(shingles, letters.UNCOMPOSED)
+    if kernels.write_shingles(data, offsets, *scan, hashes, bounds) < len(texts):
+        data, offsets = _buffers(_composed(texts))
+        hashes = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64)
+        kernels.write_shingles(data, offsets, *_scan(shingles, 0), hashes, bounds)
+    for first, last in itertools.pairwise(bounds.tolist()):
+        hashes[first:last].sort()
+    return ShingleSets(hashes[: kernels.keep_distinct(hashes, bounds)].copy(), bounds)
 
 
 def band_hashes(sets: ShingleSets, settings: MinHash) -> np.ndarray:
     """Band hashes, uint64[documents, bands]; a document without shingles gets hashes like any other."""
     factors, terms = _permutations(settings.bands * settings.rows)
-    return kernels.band_hashes(sets.hashes, sets.bounds, factors, terms, settings.rows)
+    out = np.empty((len(sets.bounds) - 1, settings.bands), np.uint64)
+    halves = np.empty(minima.BLOCK, np.uint32)
+    smallest = np.empty(len(factors), np.uint32)
+    minima.sign_sets(sets.hashes, sets.bounds, factors, terms, settings.rows, halves, smallest, out)
+    return out
+
+
+def _buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """(bytes: uint8, offsets into them: int64[documents + 1]) of a large_string array, without a copy."""
+    _, offsets, data = texts.buffers()
+    if not len(texts):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), bounds
+
+
+def _composed(texts: pa.Array) -> pa.Array:
+    return pa.array([unicodedata.normalize("NFC", text) for text in texts.to_pylist()], pa.large_string())
+
+
+def _scan(shingles: Shingles, watched: int) -> _Scan:
+    """What ``kernels.next_shingles`` needs beside the text: tables, settings, and room for where it stands."""
+    return (
+        *letters.table(),
+        np.uint32(watched),
+        kernels.WORD if shingles.unit == "word" else kernels.SYLLABLE,
+        shingles.n,
+        np.uint64(_BASE),
+        np.uint64(pow(_BASE, shingles.n, 1 << 64)),
+        np.zeros(shingles.n, np.uint64),
+        np.zeros(kernels.STATE, np.int64),
+        np.zeros(2, np.uint64),
+    )
 
 
 def likeness(sets: ShingleSets, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact (Jaccard, containment of the smaller set in the larger) of pairs of documents; float64 each."""
-    shared = kernels.overlap(sets.hashes, sets.bounds, left, right).astype(np.float64)
+    found = np.empty(len(left), np.int64)
+    kernels.overlap(sets.hashes, sets.bounds, left, right, found)
+    shared = found.astype(np.float64)
     sizes = sets.sizes()
     a, b = sizes[left].astype(np.float64), sizes[right].astype(np.float64)
     union = a + b - shared
@@ -72,8 +163,10 @@ def exact_hash(text: str) -> bytes:
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+@cache
 def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Odd factors and terms of ``count`` multiply-shift hashes, from a fixed splitmix64 stream."""
+    """Odd factors and terms (uint32) of ``count`` permutations, from a fixed splitmix64 stream."""
     state = np.arange(1, 2 * count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     values = np.array([mix(np.uint64(int(s) ^ _SEED)) for s in state], np.uint64)
-    return values[:count] | np.uint64(1), values[count:]
+    halves = (values >> np.uint64(32)).astype(np.uint32)
+    return halves[:count] | np.uint32(1), halves[count:]

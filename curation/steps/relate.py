@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat, run_lengths, run_starts
-from hanji.curation.dedup.shingles import alike, band_hashes, exact_hash, likeness, shingle_sets
+from hanji.curation.dedup.shingles import alike, exact_hash, likeness, shingle_sets, signatures
 from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send
 from hanji.curation.recipe import Dedup, MinHash
 from hanji.curation.records import TEXT
@@ -56,10 +56,10 @@ def sign(attempt: Attempt, gathered: Commit, settings: Dedup, partitions: int) -
             rows = np.flatnonzero(pc.equal(languages, language).to_numpy(zero_copy_only=False))
             if not len(rows):
                 continue
-            sets = shingle_sets(table["text"].take(pa.array(rows)), shingles)
+            signed = signatures(table["text"].take(pa.array(rows)), shingles, settings.minhash)
             # A text without a single shingle is like nothing; exact comparison is all it gets.
-            full = sets.sizes() > 0
-            hashes = band_hashes(sets, settings.minhash)[full]
+            full = signed.shingles > 0
+            hashes = signed.bands[full]
             here = pa.array(rows[full])
             for band in range(settings.minhash.bands):
                 column = np.ascontiguousarray(hashes[:, band])
