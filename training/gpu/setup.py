@@ -151,7 +151,7 @@ class Training:
         held += [parameter for group in adam.param_groups for parameter in group["params"]]
         held += [value for state in adam.state.values() for value in state.values()]
         for tensor in held:
-            if torch.is_tensor(tensor):
+            if torch.is_tensor(tensor) and tensor.untyped_storage().resizable():
                 tensor.untyped_storage().resize_(0)
         config = self.model.config
         config.grad_scale_func = config.no_sync_func = config.finalize_model_grads_func = None
