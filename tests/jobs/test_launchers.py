@@ -84,7 +84,8 @@ def wait_for(what: Any, seconds: float, log: Path) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_slurm_job_on_two_nodes_saves_before_its_time_limit_and_goes_on_after_it(
     hanji: Hanji, fake_slurm: dict[str, str], trainable: Path, tmp_path: Path
 ) -> None:

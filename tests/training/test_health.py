@@ -211,9 +211,9 @@ HANGING = """
     from hanji.training.loop import watchdog
     watchdog.LEAST_PATIENCE = 0.5
     logs = Path(sys.argv[1])
-    with watchdog.Watchdog(logs, 3, 3.0) as dog:
+    with watchdog.Watchdog(logs, 3, 1.5) as dog:
         dog.beat(7, "reading the batch")
-        for _ in range(20):
+        for _ in range(10):
             time.sleep(0.2)
             dog.beat(7, "forward and backward")
         print("alive", flush=True)
