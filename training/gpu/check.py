@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         section.error = f"cut off: the budget of {options.budget:.0f} s is over"
         report.write()
 
-    deadline = Deadline(left + GRACE, cut_off)
+    deadline = Deadline(max(GRACE, left + GRACE), cut_off)
     order = ATTENTION_BACKENDS
     with one_rank() as layout:
 
