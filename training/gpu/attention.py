@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ def run(report: Report, shape: ModelShape, device: torch.device) -> tuple[str, .
     names = ATTENTION_BACKENDS[:3] if device.type == "cuda" else ("math",)
     times: dict[str, float] = {}
     for name in names:
-        row = report.attempt(section, name, lambda name=name: _backend(name, shape, device), optional=True)
+        row = report.attempt(section, name, partial(_backend, name, shape, device), optional=True)
         if row is not None:
             times[name] = row["forward and backward, ms"]
     if device.type == "cuda":

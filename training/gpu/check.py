@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         report.write()
 
     deadline = Deadline(max(GRACE, left + GRACE), cut_off)
-    order = ATTENTION_BACKENDS
+    order: tuple[str, ...] = ATTENTION_BACKENDS
     with one_rank() as layout:
 
         def best_attention() -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,7 @@ def _casts(report: Report, section: Any) -> None:
     for recipe in ("tensorwise", "delayed"):
         for backward in (False, True):
             what = f"SwiGLU{' backward' if backward else ''} and {recipe} cast in one, against one by one"
-            report.attempt(section, what, lambda r=recipe, b=backward: joined(r, b))
+            report.attempt(section, what, partial(joined, recipe, backward))
 
     def products(kind: str) -> Row:
         if kind == "tensor":
@@ -283,7 +284,7 @@ def _casts(report: Report, section: Any) -> None:
         return {"ok": error < 1e-2, "relative error": error}
 
     for kind in ("tensor", "rows × blocks", "rows × rows"):
-        report.attempt(section, f"FP8 product, scales by {kind}", lambda kind=kind: products(kind))
+        report.attempt(section, f"FP8 product, scales by {kind}", partial(products, kind))
 
 
 def _rows(m: torch.Tensor, dtype: torch.dtype) -> Any:
@@ -307,9 +308,9 @@ def _unpacked(layout: Layout, size: Size) -> Row:
     for first in range(0, len(documents), rows):
         tokens, labels = np.zeros_like(packed.tokens), np.zeros_like(packed.labels)
         mask = np.zeros_like(packed.mask)
-        for place, (row, inside) in enumerate(documents[first : first + rows]):
-            tokens[place, : len(inside)] = packed.tokens[row, inside]
-            labels[place, : len(inside)] = packed.labels[row, inside]
+        for place, (line, inside) in enumerate(documents[first : first + rows]):
+            tokens[place, : len(inside)] = packed.tokens[line, inside]
+            labels[place, : len(inside)] = packed.labels[line, inside]
             mask[place, : len(inside)] = 1
         alone.append(replace(packed, tokens=tokens, labels=labels, mask=mask, documents=None))
     results = []
@@ -361,7 +362,7 @@ def _trained(report: Report, section: Any, layout: Layout, size: Size) -> None:
         if options is not None and base is None:
             report.add(section, what=what, note="left out: BF16 did not train")
             continue
-        report.attempt(section, what, lambda options=options: figures(options))
+        report.attempt(section, what, partial(figures, options))
 
 
 def _chain(shape: ModelShape, rows: int, seed: int) -> MicroBatch:

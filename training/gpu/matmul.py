@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -40,13 +41,11 @@ def run(report: Report, shapes: dict[str, ModelShape], device: torch.device) -> 
         totals: dict[str, float] = {}
         for matrix, (inputs, outputs) in matrices(shape).items():
             what = f"{name} {matrix} {inputs}→{outputs}"
-            row = report.attempt(
-                section, what, lambda i=inputs, o=outputs, s=shape: _matrix(s.seq_length, i, o, device)
-            )
+            row = report.attempt(section, what, partial(_matrix, shape.seq_length, inputs, outputs, device))
             for key, value in (row or {}).items():
                 if isinstance(value, float) and key.endswith("ms"):
                     totals[key] = totals.get(key, 0.0) + value
-        report.attempt(section, f"{name} SwiGLU and its casts", lambda s=shape: _swiglu(s, device))
+        report.attempt(section, f"{name} SwiGLU and its casts", partial(_swiglu, shape, device))
         if totals:
             base = totals.get("BF16, ms", 0.0)
             tensorwise = totals.get("tensorwise, ms", 0.0) + totals.get("tensorwise casts, ms", 0.0)
@@ -94,10 +93,10 @@ def _matrix(tokens: int, inputs: int, outputs: int, device: torch.device) -> Row
     ]
     for name, casts, weight_of in cases:
         try:
-            pairs, w_pair = casts(), weight_of()
+            (x_pair, g_pair), w_pair = casts(), weight_of()
             for fast in (False, True) if name == "tensorwise" else (False,):
                 label = f"{name}, fast sums" if fast else name
-                took = median_ms(lambda p=pairs, w=w_pair, f=fast: _products(*p, w, f))
+                took = median_ms(partial(_products, x_pair, g_pair, w_pair, fast))
                 row |= {f"{label}, ms": took, f"{label}, TFLOP/s": flops / took / 1e9}
             row[f"{name} casts, ms"] = median_ms(casts)
         except Exception as error:

@@ -190,7 +190,7 @@ def synthetic_batches(
         row = (
             start + stride * np.arange(length + 1) + generator.integers(0, 2, (rows, length + 1))
         ) % vocabulary
-        numbers = None
+        numbers: np.ndarray | None = None
         if documents is not None:
             ends = generator.random((rows, length)) < 1 / documents
             numbers = (np.cumsum(ends, axis=1) - ends).astype(np.int32)

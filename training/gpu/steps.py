@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -79,7 +80,7 @@ def run(
         row = report.attempt(
             section,
             case.name,
-            lambda case=case: _first_that_fits(report, layout, shape, vocabulary, case, size, attention),
+            partial(_first_that_fits, report, layout, shape, vocabulary, case, size, attention),
         )
         free_memory()
         if row is not None and case.fp8 is None:

@@ -29,4 +29,4 @@ def median_ms(function: Callable[[], object], repeats: int = 10, warm_ups: int =
         end.record()
         pairs.append((start, end))
     torch.cuda.synchronize()
-    return statistics.median(start.elapsed_time(end) for start, end in pairs)
+    return float(statistics.median(start.elapsed_time(end) for start, end in pairs))

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def run(report: Report, root: Path, until: float, *, tiny: bool) -> None:
             report.attempt(
                 section,
                 precision,
-                lambda p=precision, d=place, s=seconds: _train(root, shards, d, p, tiny, s),
+                partial(_train, root, shards, place, precision, tiny, seconds),
             )
 
 
@@ -123,7 +124,7 @@ def write_shards(root: Path, tokens: int) -> Row:
                     language=language,
                     domain=domain,
                     tier=tier,
-                    split=split,  # type: ignore[arg-type]
+                    split=split,
                     documents=shard.documents,
                     tokens=shard.tokens,
                     bytes=shard.bytes,

@@ -57,7 +57,7 @@ class Pair:
 
 def use_triton(x: torch.Tensor) -> bool:
     """Whether the casts of this tensor are Triton kernels."""
-    return x.is_cuda
+    return bool(x.is_cuda)
 
 
 def amax(x: torch.Tensor) -> torch.Tensor:
