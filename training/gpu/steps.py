@@ -34,7 +34,7 @@ class Case:
 CASES = (
     Case("BF16", profile=True),
     Case("FP8 tensorwise", Fp8("tensorwise"), profile=True),
-    Case("FP8 delayed", Fp8("delayed")),
+    Case("FP8 delayed", Fp8("delayed"), profile=True),
     Case("FP8 tensorwise, fast sums", Fp8("tensorwise", fast_gradients=True)),
     Case("FP8 delayed, fast sums", Fp8("delayed", fast_gradients=True)),
     Case("FP8 blockwise", Fp8("blockwise")),
@@ -176,7 +176,8 @@ def _measure(
 
 GROUPS = {
     "attention": ("fmha", "flash", "cudnn", "sdpa", "attention"),
-    "FP8 casts": ("_cast", "_amax"),
+    "FP8 casts": ("_cast", "_amax", "_measure"),
+    "weight gradients added": ("_add_kernel", "functor_add<float>"),
     "matrix products": ("gemm", "nvjet", "cutlass", "cublas", "xmma", "splitk"),
     "fused by torch.compile": ("triton",),
     "copies and fills": ("memcpy", "memset", "copy", "fill"),
