@@ -9,7 +9,7 @@ Recipes (named as Transformer Engine names them):
 
 Activations and weights are E4M3, gradients E5M2 ("hybrid"), or E4M3 in blocks. Under tensor parallelism the
 largest magnitude is that of the whole tensor, over all ranks that share it, so that a layout changes nothing in
-what the numbers are rounded to.
+what the numbers are rounded to; blocks are those of the whole where a rank's part is a multiple of 128 wide.
 """
 
 from __future__ import annotations
