@@ -228,6 +228,19 @@ def test_the_feed_forward_layer_as_one_operation_gives_the_numbers_of_its_parts(
     assert all(torch.equal(gradients[name], others[name]) for name in gradients)
 
 
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_is_recomputed_changes_no_bit(layout: Layout, recipe: Any) -> None:
+    answers = []
+    for recompute in ("none", "selective", "full"):
+        model = Training(layout, SHAPE, VOCABULARY, bf16=True, fp8=Fp8(recipe), recompute=recompute)
+        answers.append((float(model.forward_backward(batches())), model.gradients()))
+        model.close()
+    (loss, gradients), *others = answers
+    for other_loss, other in others:
+        assert loss == other_loss
+        assert all(torch.equal(gradients[name], other[name]) for name in gradients)
+
+
 def test_without_fp8_the_model_computes_what_a_bf16_model_does(layout: Layout) -> None:
     from hanji.training.model.fp8 import without_fp8
 
