@@ -53,8 +53,20 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
     "datatrove-ko": (*_KOREAN, "kiwipiepy==0.21.0", "kiwipiepy_model==0.21.0"),
     # The same with the Kiwi that Hanji uses (peer_korean.py names a model that it has).
     "datatrove-ko-kiwi-0.24": (*_KOREAN, "kiwipiepy==0.24.1", "kiwipiepy_model==0.24.0"),
-    # Libraries of sketches; both can be had without anything else of theirs.
-    "minhash": ("rensa==0.5.0", "datasketch==2.0.0", "numpy"),
+    # Sketches: rensa, datasketch, and datatrove with what its MinHash asks for.
+    "minhash": (
+        "rensa==0.5.0",
+        "datasketch==2.0.0",
+        "datatrove==0.10.1",
+        "orjson",
+        "regex",
+        "nltk",
+        "spacy==3.8.18",
+        "tldextract",
+        "tokenizers",
+        "xxhash<4",
+        "numpy",
+    ),
     # The filters alone: what else the package asks for (Ray, an executor, CUDA) they do not use.
     "nemo-curator": ("--no-deps", "nemo-curator==1.4.0", "regex==2026.11.19", "loguru==0.7.3"),
 }

@@ -15,50 +15,49 @@ from hanji.curation.signals.characters import mix
 from hanji.curation.signals.compiled import pure_kernel
 
 WORD, SYLLABLE = 0, 1
-POSITION, UNITS, SLOT, INSIDE, END = range(5)
-STATE = 5
+BLOCK = 1024
+"""Units, and so shingles, that are made at a time: they stay in the nearest cache."""
+POSITION, UNITS, INSIDE, END = range(4)
+STATE = 4
 NOT_COMPOSED = -1
 
 
 @pure_kernel
-def next_shingles(
+def step_of(letter: np.uint32) -> np.uint64:
+    """What a letter (a folded code point) puts into the hash of its word; never 0."""
+    return mix(np.uint64(letter) * np.uint64(0x9E3779B97F4A7C15)) | np.uint64(1)
+
+
+@pure_kernel
+def _next_units(
     data: np.ndarray,
     pages: np.ndarray,
     cells: np.ndarray,
+    steps: np.ndarray,
     watched: np.uint32,
     kind: int,
-    n: int,
-    base: np.uint64,
-    leaving: np.uint64,
-    ring: np.ndarray,
     state: np.ndarray,
-    hashes: np.ndarray,
-    out: np.ndarray,
-    first: int,
-    end: int,
+    prefixes: np.ndarray,
+    units: np.ndarray,
 ) -> int:
-    """Write the next shingles of a text to out[first:end); returns where they end: before ``end`` if it was all.
+    """Write the next units of a text to ``units``, at most BLOCK; returns how many, or NOT_COMPOSED.
 
-    data: uint8[bytes]; pages, cells: letters.table(); base, leaving: odd, and its n-th power; ring: uint64[n],
-    state: int64[STATE], hashes: uint64[2]: where the text's scan stands (``begin`` resets them), out: uint64[…].
-    A text of fewer than n units has one shingle made of all of them, and a text without any unit has none.
-    Returns NOT_COMPOSED at a character whose cell has a bit of ``watched``.
+    Whether a letter goes on with a word cannot be guessed by a processor, so nothing branches on it: each place of
+    ``units`` is written until it is left behind. The hash of a word is a cyclic polynomial (Cohen 1997).
     """
     position = state[POSITION]
-    text_end = state[END]
-    units = state[UNITS]
-    slot = state[SLOT]
+    end = state[END]
     inside = state[INSIDE]
-    word = hashes[0]
-    gram = hashes[1]
-    filled = first
-    while filled < end:
-        letter = np.uint32(0)
-        if position < text_end:
+    word = prefixes[0]
+    by_word = kind == WORD
+    count = 0
+    while count < BLOCK:
+        step = np.uint64(0)
+        if position < end:
             point = np.uint32(data[position])
             if point < 0x80:
                 position += 1
-                cell = cells[point]
+                step = steps[point]
             else:
                 if point < 0xE0:
                     point = ((point & 0x1F) << 6) | (np.uint32(data[position + 1]) & 0x3F)
@@ -81,55 +80,95 @@ def next_shingles(
                 cell = cells[(np.uint32(pages[point >> 8]) << 8) | (point & 255)]
                 if cell & watched:
                     return NOT_COMPOSED
-            if cell & LETTER:
-                letter = np.uint32(point ^ (cell & FOLD))
-        elif position == text_end:
+                if cell & LETTER:
+                    folded = np.uint32(point ^ (cell & FOLD))
+                    # A syllable is a unit as it is; one hash of it is enough.
+                    step = step_of(folded) if by_word or folded < 0x80 else np.uint64(folded)
+        elif position == end:
             # The end ends the last word; the place after it says that this has been done.
             position += 1
         else:
             break
-        if letter:
-            if kind == WORD:
-                word = (word ^ np.uint64(letter)) * np.uint64(0x9FB21C651E98DF25)
-                inside = 1
-                continue
-            unit = mix(np.uint64(letter) * np.uint64(0x9E3779B97F4A7C15))
-        elif inside:
-            unit = mix(word)
-            word = np.uint64(0)
-            inside = 0
+        letter = int(step != 0)
+        if by_word:
+            units[count] = word
+            count += inside & (1 - letter)
+            word = ((word << np.uint64(5)) | (word >> np.uint64(59))) ^ step
+            word &= np.uint64(0) - np.uint64(letter)
+            inside = letter
         else:
-            continue
-        gram = gram * base + unit - ring[slot] * leaving
-        ring[slot] = unit
-        slot += 1
-        if slot == n:
-            slot = 0
-        units += 1
-        if units >= n:
-            out[filled] = mix(gram)
-            filled += 1
-    if position > text_end and filled < end and 0 < units < n:
-        out[filled] = mix(gram)
-        filled += 1
-        units = n
+            units[count] = step
+            count += letter
+            # One space after a letter is so common that it is stepped over without a question.
+            position += letter & int(position < end and data[position] == 32)
     state[POSITION] = position
-    state[UNITS] = units
-    state[SLOT] = slot
     state[INSIDE] = inside
-    hashes[0] = word
-    hashes[1] = gram
-    return filled
+    prefixes[0] = word
+    return count
 
 
 @pure_kernel
-def begin(start: int, end: int, ring: np.ndarray, state: np.ndarray, hashes: np.ndarray) -> None:
+def next_shingles(
+    data: np.ndarray,
+    pages: np.ndarray,
+    cells: np.ndarray,
+    steps: np.ndarray,
+    watched: np.uint32,
+    kind: int,
+    n: int,
+    base: np.uint64,
+    leaving: np.uint64,
+    state: np.ndarray,
+    prefixes: np.ndarray,
+    units: np.ndarray,
+    out: np.ndarray,
+    first: int,
+) -> int:
+    """Write the next shingles of a text, at most BLOCK, to out[first:]; returns how many.
+
+    ``finished`` tells whether there are more.
+
+    data: uint8[bytes]; pages, cells: letters.table(); steps: uint64[128], ``step_of`` ASCII letters, else 0; base,
+    leaving: odd, and its n-th power; state: int64[STATE], prefixes: uint64[1 + n + BLOCK]: where the text's scan
+    stands (``begin`` resets them); units: uint64[BLOCK]; out: uint64.
+    A text of fewer than n units has one shingle made of all of them, and a text without any unit has none.
+    Returns NOT_COMPOSED at a character whose cell has a bit of ``watched``.
+    """
+    count = _next_units(data, pages, cells, steps, watched, kind, state, prefixes, units)
+    if count == NOT_COMPOSED:
+        return NOT_COMPOSED
+    # prefixes[1 + n + j] is the polynomial in all units up to the j-th of this block.
+    prefix = prefixes[n]
+    for j in range(count):
+        prefix = prefix * base + mix(units[j])
+        prefixes[1 + n + j] = prefix
+    skipped = min(max(n - 1 - state[UNITS], 0), count)
+    for j in range(count - skipped):
+        here = skipped + j
+        out[first + j] = mix(prefixes[1 + n + here] - prefixes[1 + here] * leaving)
+    for j in range(n):
+        prefixes[1 + j] = prefixes[1 + count + j]
+    state[UNITS] += count
+    if finished(state) and 0 < state[UNITS] < n:
+        out[first] = mix(prefixes[n])
+        return 1
+    return int(count - skipped)
+
+
+@pure_kernel
+def begin(start: int, end: int, n: int, state: np.ndarray, prefixes: np.ndarray) -> None:
     """Set the scan of ``next_shingles`` to the start of the text data[start:end)."""
-    state[:] = 0
     state[POSITION] = start
+    state[UNITS] = 0
+    state[INSIDE] = 0
     state[END] = end
-    hashes[:] = 0
-    ring[:] = 0
+    prefixes[: 1 + n] = 0
+
+
+@pure_kernel
+def finished(state: np.ndarray) -> bool:
+    """Whether all shingles of the text have been made."""
+    return bool(state[POSITION] > state[END])
 
 
 @pure_kernel
@@ -138,32 +177,48 @@ def write_shingles(
     offsets: np.ndarray,
     pages: np.ndarray,
     cells: np.ndarray,
+    steps: np.ndarray,
     watched: np.uint32,
     kind: int,
     n: int,
     base: np.uint64,
     leaving: np.uint64,
-    ring: np.ndarray,
     state: np.ndarray,
-    hashes: np.ndarray,
+    prefixes: np.ndarray,
+    units: np.ndarray,
     out: np.ndarray,
     bounds: np.ndarray,
 ) -> int:
     """Shingles of each document in the order of its text; returns the first document not in NFC, else the number.
 
-    offsets: int64[documents + 1]; out: uint64, room for one shingle a byte and one more; bounds: int64[documents
-    + 1], filled so that the shingles of document i are out[bounds[i]:bounds[i + 1]]. The rest: ``next_shingles``.
+    offsets: int64[documents + 1]; out: uint64, room for one shingle a unit; bounds: int64[documents + 1], filled so
+    that the shingles of document i are out[bounds[i]:bounds[i + 1]]. The rest: ``next_shingles``.
     """
     documents = len(offsets) - 1
     filled = 0
     bounds[0] = 0
     for i in range(documents):
-        begin(offsets[i], offsets[i + 1], ring, state, hashes)
-        filled = next_shingles(
-            data, pages, cells, watched, kind, n, base, leaving, ring, state, hashes, out, filled, len(out)
-        )
-        if filled == NOT_COMPOSED:
-            return i
+        begin(offsets[i], offsets[i + 1], n, state, prefixes)
+        while not finished(state):
+            made = next_shingles(
+                data,
+                pages,
+                cells,
+                steps,
+                watched,
+                kind,
+                n,
+                base,
+                leaving,
+                state,
+                prefixes,
+                units,
+                out,
+                filled,
+            )
+            if made == NOT_COMPOSED:
+                return i
+            filled += made
         bounds[i + 1] = filled
     return documents
 

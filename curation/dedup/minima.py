@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hanji.curation.dedup.kernels import NOT_COMPOSED, begin, next_shingles
+from hanji.curation.dedup.kernels import BLOCK, NOT_COMPOSED, begin, finished, next_shingles
 from hanji.curation.signals.characters import mix
 from hanji.curation.signals.compiled import pure_kernel
 
-BLOCK = 1024
 # Blocks are filled up to a multiple of this, so that no shingle is left over for a slower loop.
 LANES = 32
 
@@ -25,14 +24,15 @@ def sign_texts(
     offsets: np.ndarray,
     pages: np.ndarray,
     cells: np.ndarray,
+    steps: np.ndarray,
     watched: np.uint32,
     kind: int,
     n: int,
     base: np.uint64,
     leaving: np.uint64,
-    ring: np.ndarray,
     state: np.ndarray,
-    hashes: np.ndarray,
+    prefixes: np.ndarray,
+    units: np.ndarray,
     factors: np.ndarray,
     terms: np.ndarray,
     rows: int,
@@ -49,20 +49,20 @@ def sign_texts(
     (each as often as it stands), NOT_COMPOSED for a document that has to be put into NFC first.
     """
     for i in range(len(offsets) - 1):
-        begin(offsets[i], offsets[i + 1], ring, state, hashes)
+        begin(offsets[i], offsets[i + 1], n, state, prefixes)
         smallest[:] = np.uint32(0xFFFFFFFF)
         total = 0
-        filled = BLOCK
-        while filled == BLOCK:
-            filled = next_shingles(
-                data, pages, cells, watched, kind, n, base, leaving, ring, state, hashes, block, 0, BLOCK
+        made = 0
+        while made != NOT_COMPOSED and not finished(state):
+            made = next_shingles(
+                data, pages, cells, steps, watched, kind, n, base, leaving, state, prefixes, units, block, 0
             )
-            if filled > 0:
-                total += filled
-                for j in range(filled):
+            if made > 0:
+                total += made
+                for j in range(made):
                     halves[j] = np.uint32(block[j])
-                _lower(halves, filled, factors, terms, smallest)
-        counts[i] = NOT_COMPOSED if filled == NOT_COMPOSED else total
+                _lower(halves, made, factors, terms, smallest)
+        counts[i] = NOT_COMPOSED if made == NOT_COMPOSED else total
         _fold(smallest, rows, i, out)
 
 

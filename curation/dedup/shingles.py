@@ -17,13 +17,13 @@ from hanji.curation.dedup import kernels, letters, minima
 from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.signals.characters import mix
 
-VERSION = 2
+VERSION = 3
 _SEED = 0x48414E4A49  # "HANJI": fixed, so that signatures of different runs can be compared
 _BASE = 0xD1342543DE82EF95  # odd, of the polynomial in the hashes of units
 _SPACES = re.compile(r"\s+")
 _Table = np.ndarray
 _Room = np.ndarray
-_Scan = tuple[_Table, _Table, np.uint32, int, int, np.uint64, np.uint64, _Room, _Room, _Room]
+_Scan = tuple[_Table, _Table, _Table, np.uint32, int, int, np.uint64, np.uint64, _Room, _Room, _Room]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def _sign(texts: pa.Array, shingles: Shingles, settings: MinHash, watched: int) 
         factors,
         terms,
         settings.rows,
-        np.empty(minima.BLOCK, np.uint64),
-        np.empty(minima.BLOCK, np.uint32),
+        np.empty(kernels.BLOCK, np.uint64),
+        np.empty(kernels.BLOCK, np.uint32),
         np.empty(len(factors), np.uint32),
         found.bands,
         found.shingles,
@@ -104,7 +104,7 @@ def band_hashes(sets: ShingleSets, settings: MinHash) -> np.ndarray:
     """Band hashes, uint64[documents, bands]; a document without shingles gets hashes like any other."""
     factors, terms = _permutations(settings.bands * settings.rows)
     out = np.empty((len(sets.bounds) - 1, settings.bands), np.uint64)
-    halves = np.empty(minima.BLOCK, np.uint32)
+    halves = np.empty(kernels.BLOCK, np.uint32)
     smallest = np.empty(len(factors), np.uint32)
     minima.sign_sets(sets.hashes, sets.bounds, factors, terms, settings.rows, halves, smallest, out)
     return out
@@ -127,14 +127,28 @@ def _scan(shingles: Shingles, watched: int) -> _Scan:
     """What ``kernels.next_shingles`` needs beside the text: tables, settings, and room for where it stands."""
     return (
         *letters.table(),
+        _steps(),
         np.uint32(watched),
         kernels.WORD if shingles.unit == "word" else kernels.SYLLABLE,
         shingles.n,
         np.uint64(_BASE),
         np.uint64(pow(_BASE, shingles.n, 1 << 64)),
-        np.zeros(shingles.n, np.uint64),
         np.zeros(kernels.STATE, np.int64),
-        np.zeros(2, np.uint64),
+        np.zeros(1 + shingles.n + kernels.BLOCK, np.uint64),
+        np.empty(kernels.BLOCK, np.uint64),
+    )
+
+
+@cache
+def _steps() -> np.ndarray:
+    """``kernels.step_of`` the letters and digits of ASCII, folded; 0 for its other characters; uint64[128]."""
+    _, cells = letters.table()
+    return np.array(
+        [
+            kernels.step_of(np.uint32(point ^ int(cells[point]) & letters.FOLD)) if cells[point] else 0
+            for point in range(128)
+        ],
+        np.uint64,
     )
 
 
