@@ -28,6 +28,7 @@ ALL = (
     "nemo",
     "korean",
     "structure",
+    "minhash",
     "compiling",
     "whatif",
     "export",

@@ -23,7 +23,7 @@ import json, sys, time
 started = time.perf_counter()
 import pyarrow as pa
 from hanji.curation.recipe import MinHash, Shingles
-from hanji.curation.dedup.shingles import band_hashes, likeness, shingle_sets
+from hanji.curation.dedup.shingles import band_hashes, likeness, shingle_sets, signatures
 from hanji.curation.signals.text import measure
 from hanji.curation.text.extract import extract
 from hanji.curation.text.guess import guess_page
@@ -35,6 +35,7 @@ measured = time.perf_counter() - started
 for shingles in (Shingles(unit="word", n=2), Shingles(unit="syllable", n=3)):
     sets = shingle_sets(texts, shingles)
     band_hashes(sets, MinHash())
+    signatures(texts, shingles, MinHash())
     likeness(sets, np.array([0]), np.array([1]))
 page = "<html><body><p>한지는 닥나무 껍질로 만드는 우리 종이다.</p><ul><li>하나</li></ul></body></html>"
 extract(page, "hanji")

@@ -251,7 +251,7 @@ def _estimates(language: str, sets: ShingleSets, exact: np.ndarray) -> Row:
     theirs = np.array(theirs) - exact[:ESTIMATED]
     ideal = float(np.sqrt(np.mean(exact[:ESTIMATED] * (1 - exact[:ESTIMATED]) / 112)))
     errors = [(float(values.mean()), float(np.sqrt(np.mean(values**2)))) for values in (theirs, ours)]
-    # Three standard errors of a mean over pairs that share their permutations: those are the few that vary.
+    # All pairs share the permutations, so that the mean over pairs still varies with the draw of these.
     bias_bar = 0.01
     return Row(
         f"{language}, estimated Jaccard of {ESTIMATED} pairs: bias, root mean square error",
