@@ -25,6 +25,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +50,11 @@ SOURCES = {
     ),
     "ko": ("ko_petitions", "ko_court_precedents", "ko_docs_d2l", "ko_news_dps_fixture", "ko_statutes"),
 }
+# Further ones for pairs: the English sources above are few documents, much like each other.
+MORE = {
+    "en": ("en_email_spamassassin", "en_gutenberg_old_editions_neardup"),
+    "ko": ("ko_docs_vue", "ko_docs_progit2", "bench_korquad1_dev_wiki"),
+}
 A_SOURCE = 150
 DATATROVE_BYTES = 400_000
 COPIES = 4
@@ -58,11 +64,11 @@ REPLICAS = 32
 ESTIMATED = 2_000
 
 
-def texts(language: str, most: int = A_SOURCE) -> list[str]:
-    """The first documents of each source; a text longer than 50,000 characters is cut there."""
+def texts(language: str, most: int = A_SOURCE, more: tuple[str, ...] = ()) -> list[str]:
+    """The first documents of each source, in NFC as a run has them; one above 50,000 characters is cut there."""
     return [
-        text[:50_000].encode("utf-8", "replace").decode()
-        for name in SOURCES[language]
+        normalize("NFC", text[:50_000].encode("utf-8", "replace").decode())
+        for name in SOURCES[language] + more
         for text in islice((row["text"] for row in rows(name) if isinstance(row.get("text"), str)), most)
     ]
 
@@ -155,7 +161,7 @@ def speed(language: str, interpreter: Path) -> list[Row]:
 def edited_pairs(language: str, number: int, seed: int = 5) -> Iterator[tuple[str, str]]:
     """(text, edit of it), stretches of 300 to 3,000 characters of the development data."""
     rng = random.Random(seed)
-    pool = [text for text in texts(language, 400) if len(text) > 400]
+    pool = [text for text in texts(language, 400, MORE[language]) if len(text) > 400]
     edits = (_spacing, _typing, _order, _cut, _added, _mixed)
     for _ in range(number):
         text = rng.choice(pool)
