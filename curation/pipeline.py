@@ -16,6 +16,9 @@ from hanji import __version__
 from hanji.classifiers.language import LanguageIdentifier
 from hanji.classifiers.quality import QualityScorer
 from hanji.curation.blocks.resolve import LIBRARIES, resolve
+from hanji.curation.contamination import benchmarks
+from hanji.curation.contamination import report as contamination_report
+from hanji.curation.contamination.index import Lengths
 from hanji.curation.decisions.rules import Rule, load_rules
 from hanji.curation.decisions.tiers import SCALE, TierThresholds, merge_histograms, thresholds
 from hanji.curation.engines.base import Engine
@@ -35,6 +38,7 @@ from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import (
     blocks,
     cluster,
+    contaminate,
     decide,
     edit,
     gather,
@@ -65,6 +69,7 @@ TABLES = (
     "verdicts",
     "signals",
     "gathered",
+    "contamination",
     "relations",
     "decisions",
     "ledger",
@@ -154,6 +159,7 @@ class _Pipeline:
         self.runner = Runner(self.run, engine, progress, recipe.engine.task_memory_bytes)
         self.warnings: list[str] = []
         self.edits: dict[str, dict[str, int]] = {}
+        self.contamination: dict[str, dict[str, Any]] = {}
         # Everything that can be wrong with the recipe is found before the first task starts.
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
         self.morphemes = morphemes.are_needed(self.rules)
@@ -164,6 +170,12 @@ class _Pipeline:
         self.model_identities = {
             language: _model_identity(language, path) for language, path in sorted(self.models.items())
         }
+        self.benchmarks: list[Any] = []
+        if recipe.contamination is not None:
+            for ngrams in recipe.contamination.ngrams.values():
+                Lengths.of(ngrams)
+            self.benchmarks = [benchmarks.identity(one) for one in recipe.contamination.benchmarks]
+            self.benchmarks += [benchmarks.identity(one) for one in recipe.contamination.allow]
         if recipe.shards.tokenizer.file is not None:
             tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)
 
@@ -312,6 +324,7 @@ class _Pipeline:
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
         if self.blocks:
             works = self._ask_blocks(works)
+        works = self._decontaminate(works)
         measure_step = Step("measure", STEP_VERSIONS["measure"], measure.measure_split, sorted(SIGNALS))
         # A verdict changes no text: what measures and scores texts does not run again for one.
         text_units = _split_units(works, verdicts=False)
@@ -391,6 +404,46 @@ class _Pipeline:
         asked = self.runner.map(step, _split_units(works))
         self._check_failures(asked, "documents")
         return [dataclasses.replace(w, blocks=b) for w, b in zip(works, asked, strict=True)]
+
+    def _decontaminate(self, works: list[SplitWork]) -> list[SplitWork]:
+        """Look for benchmarks in the texts, where the recipe asks for it."""
+        settings = self.recipe.contamination
+        if settings is None:
+            return works
+        version = STEP_VERSIONS["contaminate"]
+        index_step = Step(
+            "benchmarks",
+            version,
+            task_with(contaminate.index_benchmarks, settings, self.recipe.text.normalise),
+            [settings.ngrams, self.recipe.text.normalise],
+        )
+        (indexed,) = self.runner.map(index_step, [Unit("all", self.benchmarks, None)])
+        step = Step(
+            "contaminate",
+            version,
+            task_with(contaminate.contaminate_split, settings, indexed),
+            [
+                indexed.content(),
+                settings.min_share,
+                settings.action,
+                settings.replacement,
+                {b.name: [b.min_share, b.action] for b in settings.benchmarks},
+            ],
+            keeps_books=True,
+        )
+        found = self.runner.map(step, _split_units(works))
+        for work, commit in zip(works, found, strict=True):
+            add(self.edits, {work.read.info["source"]: commit.info["edits"]})
+        self.contamination = contamination_report.merge(
+            indexed.info["benchmarks"], [commit.info["contamination"] for commit in found]
+        )
+        for name, one in self.contamination.items():
+            if one["unchecked"] > one["items"] / 2:
+                self.warnings.append(
+                    f"benchmark {name}: {one['unchecked']} of {one['items']} items are too short to be looked for, "
+                    "or stand in the allow-list"
+                )
+        return [dataclasses.replace(w, contaminate=c) for w, c in zip(works, found, strict=True)]
 
     # -- relate ------------------------------------------------------------------------------------------
 
@@ -558,7 +611,7 @@ class _Pipeline:
         for commit in reads:
             add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
         merged = merge(partials)
-        facts = {
+        facts: dict[str, Any] = {
             "name": self.recipe.name,
             "reading": reading,
             "edits": self.edits,
@@ -578,6 +631,8 @@ class _Pipeline:
             "engine": self.engine.facts(),
             "warnings": self.warnings,
         }
+        if self.contamination:
+            facts["contamination"] = self.contamination
         metrics = finish(merged, facts)
         write_report(self.run, metrics)
         return metrics
@@ -606,7 +661,8 @@ class _Pipeline:
 def _split_units(works: list[SplitWork], *, verdicts: bool = True) -> list[Unit]:
     units = []
     for work in works:
-        commits = [work.read, work.edit, work.blocks, work.signals, work.score, work.morphemes]
+        commits = [work.read, work.edit, work.blocks, work.contaminate]
+        commits += [work.signals, work.score, work.morphemes]
         inputs = [commit.content() for commit in commits if commit is not None]
         if not verdicts:
             inputs = [{name: sha for name, sha in one.items() if name != "verdicts"} for one in inputs]

@@ -82,6 +82,7 @@ PiiKind = Literal[
     "itin",
 ]
 PiiAction = Literal["mask", "tag", "drop", "off"]
+ContaminationAction = Literal["drop", "mask", "report"]
 
 
 class Pii(Settings):
@@ -350,6 +351,76 @@ class Dedup(Settings):
     max_source_loss: Share = Field(0.9, description="warn when duplicates take more than this of a source")
 
 
+class Benchmark(Settings):
+    """A benchmark whose items must not be trained on: JSON Lines files, or a data set of Hugging Face."""
+
+    name: Name
+    path: str | None = Field(
+        None, description="JSON Lines files, plain or compressed: a path, glob, directory or fsspec URL"
+    )
+    huggingface: str | None = Field(
+        None, description="name of a data set (openai/gsm8k); needs the package datasets and the network"
+    )
+    config: str | None = Field(None, description="configuration of that data set")
+    splits: list[str] = Field(default=["test"], min_length=1, description="splits of that data set")
+    revision: str | None = Field(None, description="commit or tag of that data set; null: the newest")
+    id: str | None = Field("id", description="field with the item's name; null: its number")
+    text: list[str] = Field(
+        default=["text"],
+        description="fields that make an item, joined by line ends; a dot leads into an object or a list of them",
+    )
+    each: list[str] = Field(default=[], description="fields of which each text is an item of its own")
+    where: dict[str, list[str]] = Field(
+        default={}, description="only rows whose field has one of these values: {split: [test]}"
+    )
+    action: ContaminationAction | None = Field(None, description="for this benchmark; null: as for all")
+    min_share: Share | None = Field(None, description="for this benchmark; null: as for all")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.huggingface is None):
+            raise ValueError(f"benchmark {self.name}: give path or huggingface")
+        if not self.text and not self.each:
+            raise ValueError(f"benchmark {self.name}: give fields in text or each")
+        return self
+
+
+class AllowedTexts(Settings):
+    """Texts that benchmarks quote and anyone may: an n-gram that stands in them does not count."""
+
+    path: str = Field(description="JSON Lines files: a path, glob, directory or fsspec URL")
+    text: str = Field("text", description="field with the text")
+
+
+class Contamination(Settings):
+    """Overlap with benchmarks, and what is done about it (docs/decontamination.md)."""
+
+    benchmarks: list[Benchmark] = Field(min_length=1)
+    allow: list[AllowedTexts] = Field(
+        default=[], description="public sources that benchmarks quote, such as statutes"
+    )
+    ngrams: dict[Language, Shingles] = Field(
+        default={"ko": Shingles(unit="syllable", n=25), "en": Shingles(unit="word", n=13)},
+        description="units in a row that count; for items with Hangul and for all others",
+    )
+    min_share: Share = Field(0.4, description="share of an item in a document from which something is done")
+    action: ContaminationAction = Field(
+        "drop", description="drop the document, mask what it shares with the item, or report it"
+    )
+    replacement: str = Field("", description="what a masked stretch becomes")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [benchmark.name for benchmark in self.benchmarks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"contamination.benchmarks: each name may stand once; twice: {', '.join(twice)}")
+        missing = sorted(set(get_args(Language)) - set(self.ngrams))
+        if missing:
+            raise ValueError(f"contamination.ngrams: missing: {', '.join(missing)}")
+        return self
+
+
 class Tier(Settings):
     """One tier. Tiers are tried in order; the last one takes the rest and has no condition."""
 
@@ -408,6 +479,9 @@ class CurationRecipe(Settings):
     blocks: list[Block] = Field(default=[], description="datatrove filters and formatters, in this order")
     rules: Rules = Rules()
     dedup: Dedup = Dedup()
+    contamination: Contamination | None = Field(
+        None, description="decontamination against benchmarks; null: none"
+    )
     quality: dict[Language, str] = Field(
         default={},
         description="fastText quality classifier by language: path of a model made by "

@@ -74,7 +74,7 @@ class Edit:
     """One change to a document's text: characters ``[start, end)`` become ``replacement``.
 
     Offsets count Unicode code points of the text *before any edit*. ``step`` is the step that made it
-    ("lines", "pii"), ``reason`` says which rule ("pii.email").
+    ("lines", "pii", "contamination"), ``reason`` says which rule ("pii.email").
     """
 
     step: str
@@ -234,7 +234,7 @@ LEDGER = pa.schema(
         # UTF-8 bytes of the text after edits; 0 where no text was ever made.
         ("text_bytes", pa.int64()),
         # "kept", "dropped" or "failed", by which step ("read", "floor", "pii",
-        # "blocks", "rules", "duplicates", "tiers").
+        # "blocks", "contamination", "rules", "duplicates", "tiers").
         ("verdict", TEXT),
         ("step", TEXT),
         ("rule", TEXT),

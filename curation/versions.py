@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hanji.classifiers import language
 from hanji.curation import exchange
+from hanji.curation.contamination import index
 from hanji.curation.dedup import shingles
 from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals import text
@@ -15,6 +16,7 @@ from hanji.curation.sources import reading
 from hanji.curation.steps import (
     blocks,
     cluster,
+    contaminate,
     decide,
     edit,
     gather,
@@ -33,6 +35,7 @@ STEP_VERSIONS: dict[str, int] = {
     "read": read.VERSION + reading.VERSION + guess.VERSION + making.VERSION + language.VERSION,
     "edit": edit.VERSION + lines.VERSION + pii.VERSION,
     "blocks": blocks.VERSION,
+    "contaminate": contaminate.VERSION + index.VERSION,
     "measure": measure.VERSION + text.VERSION,
     "score": measure.VERSION,
     "morphemes": morphemes.VERSION + kiwi.VERSION,

@@ -72,7 +72,7 @@ def _story(
     document, unit = min(rows, key=lambda pair: (pair[0]["path"], pair[0]["offset"]))
     edits = [
         {name: value for name, value in row.items() if name != "id"}
-        for step in ("edit", "blocks" if recipe.blocks else "")
+        for step in ("edit", "blocks" if recipe.blocks else "", "contaminate" if recipe.contamination else "")
         if step
         for row in _rows(run, step, "edits", identity, unit)
     ]
@@ -108,7 +108,7 @@ def _filtered(
 def _asked(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:
     """The blocks that were asked about a document, in order: name, whether it passed, what was said."""
     asked: list[dict[str, Any]] = []
-    if facts["verdict_step"] not in (None, "blocks"):
+    if facts["verdict_step"] not in (None, "blocks", "contamination"):
         return asked  # what fell before is shown to no block
     broken = facts["verdict_rules"] or []
     for block, name in zip(recipe.blocks, block_names(recipe.blocks), strict=True):

@@ -20,8 +20,9 @@ EXCERPT = 300
 SCORE_BINS = 50
 JACCARD_BINS = 20
 NO_LANGUAGE, OTHER = "–", "other"
-STEPS = ("read", "floor", "pii", "blocks", "rules", "duplicates", "kept")
-"""Where a document may end, in order. At "pii" and "blocks" none does unless the recipe asks for them."""
+OPTIONAL_STEPS = ("pii", "blocks", "contamination")
+STEPS = ("read", "floor", *OPTIONAL_STEPS, "rules", "duplicates", "kept")
+"""Where a document may end, in order. At the optional ones none does unless the recipe asks for them."""
 Partial = dict[str, Any]
 
 

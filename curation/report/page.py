@@ -6,7 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from hanji.curation.report.metrics import JACCARD_BINS, NO_LANGUAGE, OTHER, STEPS, funnel_rows
+from hanji.curation.contamination.report import contamination_section
+from hanji.curation.report.metrics import (
+    JACCARD_BINS,
+    NO_LANGUAGE,
+    OPTIONAL_STEPS,
+    OTHER,
+    STEPS,
+    funnel_rows,
+)
 from hanji.curation.report.reading import reading_section
 from hanji.curation.report.signals import signals_section
 from hanji.page import (
@@ -33,6 +41,7 @@ PAST = {
     "floor": "above the floor",
     "pii": "without personal data to drop",
     "blocks": "passed the blocks",
+    "contamination": "without benchmarks to drop",
     "rules": "passed the rules",
     "duplicates": "kept",
 }
@@ -78,6 +87,7 @@ def render(metrics: dict[str, Any]) -> str:
         _scores(metrics),
         signals_section(metrics, LANGUAGE_NAMES),
         _reasons(metrics),
+        *contamination_section(metrics),
         _duplicates(metrics),
         _shards(metrics),
         _failures(metrics),
@@ -155,15 +165,17 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
             ("kept", "kept"),
             ("fell to rules", "rules"),
             ("fell to blocks", "blocks"),
+            ("dropped for benchmarks in them", "contamination"),
             ("dropped for personal data", "pii"),
             ("below the floor", "floor"),
             ("duplicates", "duplicates"),
             ("not readable", "read"),
         )
     ]
-    ends = [end for end in ends if end[1] or end[0] not in ("fell to blocks", "dropped for personal data")]
+    optional = ("fell to blocks", "dropped for benchmarks in them", "dropped for personal data")
+    ends = [end for end in ends if end[1] or end[0] not in optional]
     used = {key.rpartition("\t")[2] for key in metrics["funnel"]}
-    steps = [step for step in STEPS if step not in ("pii", "blocks") or step in used]
+    steps = [step for step in STEPS if step not in OPTIONAL_STEPS or step in used]
     head = ["source", "language", "entered", *(PAST[step] for step in steps[:-1]), "share"]
     tables = []
     for place, (what, show) in enumerate(

@@ -32,6 +32,7 @@ class SplitWork:
     signals: Commit | None = None
     score: Commit | None = None
     morphemes: Commit | None = None
+    contaminate: Commit | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def groups(run: Storage, work: SplitWork, columns: Sequence[str] = ()) -> Iterat
     names = [*_NEEDED, *(name for name in columns if name not in _NEEDED)]
     made = [
         (Rows(run, commit.files["edits"].path, EDITS), commit.info["groups"])
-        for commit in (work.edit, work.blocks)
+        for commit in (work.edit, work.blocks, work.contaminate)
         if commit is not None
     ]
     for place, documents in enumerate(run.table_groups(work.read.files["documents"].path, names)):
@@ -106,8 +107,9 @@ class Rows:
 
 
 def split_verdicts(run: Storage, work: SplitWork) -> dict[str, dict[str, Any]]:
-    """The verdicts of a split by document: of the edit step, else of the blocks."""
-    commits = [c for c in (work.edit, work.blocks) if c is not None and "verdicts" in c.files]
+    """The verdicts of a split by document: of the edit step, else of the blocks, else for benchmarks in it."""
+    made = (work.edit, work.blocks, work.contaminate)
+    commits = [c for c in made if c is not None and "verdicts" in c.files]
     return first_verdicts([run.read_table(c.files["verdicts"].path) for c in commits])
 
 
