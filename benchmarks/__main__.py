@@ -30,6 +30,7 @@ ALL = (
     "structure",
     "minhash",
     "compiling",
+    "decontamination",
     "whatif",
     "export",
 )

@@ -6,8 +6,8 @@ Which stretch of an item counts depends on the item's length L in units and the 
 ========================  ====================================================================================
 L >= 2n                   n units in a row
 n <= L < 2n               0.4 L in a row, and no fewer than 0.6 n words or 0.5 n syllables
-L < n                     the whole item; below that floor only where it stands by itself, between line ends,
-                          full stops, quotes and the like
+L < n                     the whole item; below that floor only where a sentence may begin (after a line end, a
+                          full stop, a quote or the like), and below n / 3 only where one ends with it, too
 a handful (``short``)     nothing: the item is not looked for, and the report says how many are not
 ========================  ====================================================================================
 
@@ -200,7 +200,7 @@ def _item_index(numbers: list[int], texts: list[str], shingles: Shingles) -> tup
         np.concatenate([one.points for one in cut]),
         np.concatenate([one.ends + start for one, start in zip(cut, characters, strict=False)]),
         needs,
-        (sizes < lengths.floor).astype(np.uint8),
+        (sizes < lengths.floor).astype(np.uint8) + (3 * sizes < lengths.n),
         np.zeros(len(units), np.uint8),
         np.where(sizes >= lengths.short, sizes, 0).astype(np.int32),
     )

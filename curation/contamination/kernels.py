@@ -170,7 +170,8 @@ def find(
     data, offsets: UTF-8 and int64[documents + 1]; ``first``: the document to begin with. ``hashes`` (sorted),
     ``seed_items`` and ``seed_places`` are the seeds, of ``seed`` units, and of ``short`` units for items that must
     stand alone. Item i has the units bounds[i]:bounds[i + 1] of ``item_units``, and the characters of unit u end
-    at item_ends[u] in ``item_points``. A stretch counts from needs[i] units on. points to prefixes: room for the
+    at item_ends[u] in ``item_points``. A stretch counts from needs[i] units on, and where alone[i] is 1 only if a
+    sentence may begin there, where it is 2 only if one ends there too. points to prefixes: room for the
     longest document; last_shift, last_end: int64[items], -1; out: int64[rows, ROW].
     """
     found = 0
@@ -218,7 +219,9 @@ def find(
                     last_end[item] = base + d
                     if c - a < needs[item]:
                         continue
-                    if alone[item] and not (fresh[b] and (d == count or fresh[d])):
+                    if alone[item] > 0 and not fresh[b]:
+                        continue
+                    if alone[item] > 1 and d < count and not fresh[d]:
                         continue
                     here = ends[b - 1] if b > 0 else 0
                     there = item_ends[a - 1] if a > 0 else 0

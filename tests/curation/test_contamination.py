@@ -120,6 +120,14 @@ def test_a_very_short_item_is_found_only_where_it_stands_by_itself() -> None:
     assert not found(index, planted("ko", f"생각보다 {item} 다음에도 여기서 살게요"))
 
 
+def test_a_short_item_is_found_only_where_a_sentence_may_begin() -> None:
+    item = "포장이 아주 꼼꼼하고 좋아요"
+    assert 10 <= len(units_of(item, SYLLABLE).units) < 13
+    index = index_of(item)
+    assert found(index, f"어제 왔다. {item} 다음에도 여기서 살게요")
+    assert not found(index, f"생각보다 {item}. 다음에도 여기서 살게요")
+
+
 def test_an_item_of_a_word_or_two_is_not_looked_for_and_counted_as_such() -> None:
     index = index_of("만족해요", "How many?", KO)
     assert index.unchecked == [0, 1]
