@@ -122,7 +122,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         sources=[{"name": s, "format": "jsonl", "paths": [str(base / s)]} for s in ("a", "b")],
         quality={"ko": str(base / "ko.bin")},
         tiers=[
-            {"name": "high", "top_share": 0.25},
+            {"name": "high", "top_share": 0.3},
             {"name": "middle", "min_score": 0.50025},
             {"name": "low"},
         ],
