@@ -187,6 +187,8 @@ def _verdict(
         lines.append(
             f"verdict    {ledger['verdict']} at {ledger['step']} by {ledger['rule']}{_numbers(ledger)}"
         )
+        if ledger["step"] == "contamination":
+            lines.append(f"  {ledger['detail']}")
         if ledger["duplicate_of"]:
             lines.append(f"  duplicate of {ledger['duplicate_of']}")
     if ledger["occurrences"] > 1:

@@ -24,6 +24,7 @@ from hanji.curation.contamination.matching import Overlap, overlaps
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import AllowedTexts, Benchmark, Contamination, Shingles
 from hanji.curation.records import Edit, apply_edits
+from hanji.curation.why import why
 from hanji.errors import InputError, RecipeError
 from hanji.recipe import parse_recipe
 
@@ -491,3 +492,18 @@ def test_the_benchmarks_of_the_development_data_find_themselves(data_dir: Path) 
         overlap.item for overlap in found(index, *(item.text for item in items)) if overlap.share >= 0.99
     }
     assert len(whole) == len(items)
+
+
+def test_why_tells_of_a_drop_and_of_a_mask(
+    tmp_path: Path, leaking: tuple[list[Path], dict[str, Any]]
+) -> None:
+    paths, contamination = leaking
+    both = [contamination["benchmarks"][0], contamination["benchmarks"][1] | {"action": "mask"}]
+    run = tmp_path / "run"
+    curate(make_recipe(run, paths, contamination={"benchmarks": both}))
+    ledger = _ledger(run)
+    dropped = why(str(run), ledger["leak-ko"]["id"])
+    assert "contamination.ko-sums" in dropped
+    assert "item k1" in dropped
+    masked = why(str(run), ledger["leak-en"]["id"])
+    assert "contamination.en-sums × 1" in masked
