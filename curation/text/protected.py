@@ -57,6 +57,7 @@ class _Guard:
         self._line_end = -1
         self._whole = False
         self._inline: list[tuple[int, int]] = []
+        self._next = 0
 
     def protects(self, place: int) -> bool:
         block = bisect_right(self._starts, place) - 1
@@ -66,9 +67,9 @@ class _Guard:
             self._look_at_line(place)
         if self._whole:
             return True
-        while self._inline and self._inline[0][1] <= place:
-            del self._inline[0]
-        return bool(self._inline) and self._inline[0][0] <= place
+        while self._next < len(self._inline) and self._inline[self._next][1] <= place:
+            self._next += 1
+        return self._next < len(self._inline) and self._inline[self._next][0] <= place
 
     def _look_at_line(self, place: int) -> None:
         text = self._text
@@ -77,6 +78,6 @@ class _Guard:
         self._line_end = len(text) if end < 0 else end
         line = text[start : self._line_end]
         self._whole = _WHOLE_LINE.fullmatch(line) is not None
-        self._inline = []
+        self._inline, self._next = [], 0
         if not self._whole and ("`" in line or "$" in line):
             self._inline = [(start + m.start(), start + m.end()) for m in _INLINE.finditer(line)]

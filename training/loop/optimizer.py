@@ -45,10 +45,12 @@ def build_optimizer(chunks: Sequence[Any], settings: OptimizerSettings, peak_lr:
     """Megatron's DistributedOptimizer over a model whose chunks are wrapped in its DistributedDataParallel.
 
     The state is shared out among the data- and context-parallel ranks, which all hold the same weights.
-    Transformer Engine's fused Adam where it is installed, torch's AdamW elsewhere.
+    Transformer Engine's fused Adam where it is installed, torch's AdamW elsewhere. Its checkpoints are those
+    of ``hanji.training.checkpoint``, not Megatron's.
     """
     from megatron.core import parallel_state
     from megatron.core.optimizer import USING_PYTORCH_OPTIMIZER, Adam
+    from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
     from megatron.core.optimizer.optimizer_config import OptimizerConfig
 
     config = OptimizerConfig(
@@ -70,7 +72,7 @@ def build_optimizer(chunks: Sequence[Any], settings: OptimizerSettings, peak_lr:
         adam = Adam(groups, fused=True, **common)
     else:
         adam = Adam(groups, adam_w_mode=True, **common)
-    optimizer = _distributed_optimizer_class()(
+    optimizer = DistributedOptimizer(
         adam,
         config,
         None,
@@ -120,36 +122,3 @@ def _zero_state(optimizer: Any, config: Any = None) -> None:
                     state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
                 state["exp_avg"] = torch.zeros_like(parameter.data)
                 state["exp_avg_sq"] = torch.zeros_like(parameter.data)
-
-
-def _distributed_optimizer_class() -> type[Any]:
-    from megatron.core.optimizer.distrib_optimizer import DistributedOptimizer
-
-    class TorchDistributedOptimizer(DistributedOptimizer):  # type: ignore[misc]
-        """DistributedOptimizer that can load the state of torch's AdamW.
-
-        Torch keeps the step as a tensor in each parameter's state. Megatron-Core 0.16.1 saves it in the
-        parameter group, restores it as one tensor that all parameters share (each would count it up), and
-        then asks the checkpoint for a "step" beside each parameter's moments (KeyError). It also asks an
-        optimizer that has not stepped yet for its step.
-        """
-
-        def sharded_state_dict(self, *args: Any, is_loading: bool = False, **options: Any) -> Any:
-            if is_loading:
-                _zero_state(self.optimizer)
-            return super().sharded_state_dict(*args, is_loading=is_loading, **options)
-
-        def load_state_dict(self, state_dict: Any) -> None:
-            super().load_state_dict(state_dict)
-            for state in self.optimizer.state.values():
-                if torch.is_tensor(state.get("step")):
-                    state["step"] = state["step"].clone()
-
-        def _set_main_param_and_optimizer_states(self, model_param: Any, tensors: Any) -> None:
-            group, order = self.model_param_group_index_map[model_param]
-            state = self.optimizer.state[self.optimizer.param_groups[group]["params"][order]]
-            if "step" in state and "step" not in tensors:
-                tensors = {**tensors, "step": state["step"].clone()}
-            super()._set_main_param_and_optimizer_states(model_param, tensors)
-
-    return TorchDistributedOptimizer
