@@ -24,7 +24,7 @@ def main(nodes: int) -> int:
                 return 0
             ray.shutdown()
         except ConnectionError:
-            pass
+            pass  # the head is not up yet: ask again until the time is over
         time.sleep(1.0)
     print(f"hanji: {seen} of {nodes} Ray nodes came up within {WAIT_SECONDS:g} s", file=sys.stderr)
     return 1

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from hanji.fingerprint import file_sha256
-from hanji.manifest import Component, FileFacts, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.manifest import Component, Manifest, TokenizerFacts, write_manifest
 from hanji.storage import Storage
+from hanji.training.gpu.made_shards import write_shard
 
 VOCABULARY = 300
 EOD = 299
@@ -42,7 +41,8 @@ def write_shards(root: Path, sizes: dict[str, tuple[int, int]] = SIZES, per_shar
             for number, start in enumerate(range(0, tokens, per_shard)):
                 size = min(per_shard, tokens - start)
                 prefix = f"{name}/{split}-{number:05d}"
-                shards.append(_write_shard(root, prefix, size, np.random.default_rng(seed + number)))
+                documents = _documents(size, np.random.default_rng(seed + number))
+                shards.append(write_shard(root, prefix, documents, "test"))
             components.append(
                 Component(
                     language=language,
@@ -72,13 +72,7 @@ def write_shards(root: Path, sizes: dict[str, tuple[int, int]] = SIZES, per_shar
     return root
 
 
-def _write_shard(root: Path, prefix: str, tokens: int, generator: np.random.Generator) -> Shard:
-    import torch
-    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
-
-    (root / prefix).parent.mkdir(parents=True, exist_ok=True)
-    builder = IndexedDatasetBuilder(str(root / f"{prefix}.bin"), dtype=np.uint16)
-    lengths = []
+def _documents(tokens: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
     left = tokens
     while left:
         length = min(left, int(generator.integers(20, 120)))
@@ -86,37 +80,8 @@ def _write_shard(root: Path, prefix: str, tokens: int, generator: np.random.Gene
         start = int(generator.integers(0, 40))
         document = (start + 3 * np.arange(length)) % 120 + 7 * generator.integers(0, 2, length)
         document[-1] = EOD
-        builder.add_item(torch.from_numpy(document.astype(np.int32)))
-        builder.end_document()
-        lengths.append(length)
+        yield document
         left -= length
-    builder.finalize(str(root / f"{prefix}.idx"))
-    counts = np.array(lengths)
-    table = pa.table(
-        {
-            "document_id": pa.array([f"{prefix}{i}" for i in range(len(lengths))], pa.large_string()),
-            "source": pa.array(["test"] * len(lengths), pa.large_string()),
-            "token_offset": pa.array(np.cumsum(counts) - counts, pa.int64()),
-            "tokens": pa.array(counts, pa.int32()),
-            "bytes": pa.array(3 * (counts - 1), pa.int64()),
-            "cluster_size": pa.array(np.ones(len(lengths)), pa.int32()),
-        }
-    )
-    pq.write_table(table, root / f"{prefix}.docs.parquet")
-
-    def facts(suffix: str) -> FileFacts:
-        path = root / f"{prefix}{suffix}"
-        return FileFacts(path=f"{prefix}{suffix}", bytes=path.stat().st_size, sha256=file_sha256(path))
-
-    return Shard(
-        prefix=prefix,
-        documents=len(lengths),
-        tokens=tokens,
-        bytes=int(3 * (counts - 1).sum()),
-        bin=facts(".bin"),
-        idx=facts(".idx"),
-        docs=facts(".docs.parquet"),
-    )
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -110,6 +111,7 @@ def write_shards(root: Path, tokens: int) -> Row:
     """Tiered shards as ``hanji curate`` writes them: documents that count up, so that they can be learned."""
     from hanji.manifest import Component, Manifest, TokenizerFacts, write_manifest
     from hanji.storage import Storage
+    from hanji.training.gpu.made_shards import write_shard
 
     root.mkdir(parents=True)
     tokenizer = root / "tokenizer.json"
@@ -118,7 +120,8 @@ def write_shards(root: Path, tokens: int) -> Row:
     for name in ("ko/web/high", "en/web/low"):
         language, domain, tier = name.split("/")
         for split, size in (("train", tokens), ("valid", tokens // 50)):
-            shard = _write_shard(root, f"{name}/{split}-00000", size)
+            prefix = f"{name}/{split}-00000"
+            shard = write_shard(root, prefix, _documents(prefix, size), "gpu-check")
             components.append(
                 Component(
                     language=language,
@@ -145,51 +148,14 @@ def write_shards(root: Path, tokens: int) -> Row:
     return {"tokens": tokens}
 
 
-def _write_shard(root: Path, prefix: str, tokens: int) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    import torch
-    from megatron.core.datasets.indexed_dataset import IndexedDatasetBuilder
-
-    from hanji.fingerprint import file_sha256
-    from hanji.manifest import FileFacts, Shard
-
-    (root / prefix).parent.mkdir(parents=True, exist_ok=True)
+def _documents(prefix: str, tokens: int) -> Iterator[np.ndarray]:
+    """Runs of every third id, of 50 to 1,500 tokens with EOD."""
     generator = np.random.default_rng(len(prefix) + tokens)
-    builder = IndexedDatasetBuilder(str(root / f"{prefix}.bin"), dtype=np.uint16)
-    lengths: list[int] = []
     left = tokens
     while left:
         length = min(left, int(generator.integers(50, 1500)))
         length = left if left - length < 2 else length
         document = (int(generator.integers(0, EOD)) + 3 * np.arange(length)) % EOD
         document[-1] = EOD
-        builder.add_item(torch.from_numpy(document.astype(np.int32)))
-        builder.end_document()
-        lengths.append(length)
+        yield document
         left -= length
-    builder.finalize(str(root / f"{prefix}.idx"))
-    counts = np.array(lengths)
-    columns = {
-        "document_id": pa.array([f"{prefix}{i}" for i in range(len(lengths))], pa.large_string()),
-        "source": pa.array(["gpu-check"] * len(lengths), pa.large_string()),
-        "token_offset": pa.array(np.cumsum(counts) - counts, pa.int64()),
-        "tokens": pa.array(counts, pa.int32()),
-        "bytes": pa.array(3 * (counts - 1), pa.int64()),
-        "cluster_size": pa.array(np.ones(len(lengths)), pa.int32()),
-    }
-    pq.write_table(pa.table(columns), root / f"{prefix}.docs.parquet")
-
-    def facts(suffix: str) -> FileFacts:
-        path = root / f"{prefix}{suffix}"
-        return FileFacts(path=f"{prefix}{suffix}", bytes=path.stat().st_size, sha256=file_sha256(path))
-
-    return Shard(
-        prefix=prefix,
-        documents=len(lengths),
-        tokens=tokens,
-        bytes=int(3 * (counts - 1).sum()),
-        bin=facts(".bin"),
-        idx=facts(".idx"),
-        docs=facts(".docs.parquet"),
-    )

@@ -93,7 +93,7 @@ def build_optimizer(chunks: Sequence[Any], settings: OptimizerSettings, peak_lr:
 def parameter_groups(chunks: Iterable[torch.nn.Module], weight_decay: float) -> list[dict[str, Any]]:
     """Two groups on every rank: matrices, decayed, and vectors (norms), not decayed.
 
-    ``wd_mult`` and ``lr_mult`` are what Megatron tells groups apart by when it loads a checkpoint.
+    ``wd_mult`` and ``lr_mult`` are what Megatron tells groups apart by.
     """
     decayed: dict[str, Any] = {"params": [], "weight_decay": weight_decay, "wd_mult": 1.0}
     kept: dict[str, Any] = {"params": [], "weight_decay": 0.0, "wd_mult": 0.0}
