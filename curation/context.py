@@ -1,0 +1,76 @@
+"""What a recipe stands for once it is loaded: rules, models, blocks, and where the run works.
+
+Everything that can be wrong with a recipe is found here, before the first task starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hanji import __version__
+from hanji.classifiers.language import LanguageIdentifier
+from hanji.classifiers.quality import QualityScorer
+from hanji.curation.blocks.resolve import resolve
+from hanji.curation.contamination import benchmarks
+from hanji.curation.contamination.index import Lengths
+from hanji.curation.decisions.rules import Rule, load_rules
+from hanji.curation.engines.base import Engine
+from hanji.curation.recipe import CurationRecipe, Language
+from hanji.curation.shards.tokenizer import tokenizer_facts
+from hanji.curation.sources.urls import UrlRules
+from hanji.curation.steps import morphemes
+from hanji.curation.work import Runner
+from hanji.errors import InputError, RecipeError
+from hanji.fingerprint import library_versions
+from hanji.progress import Progress
+from hanji.storage import Storage
+
+
+class Context:
+    """One run of a recipe: what it loads, and what its stages add up on the way (warnings, edits, leaks).
+
+    Raises RecipeError or InputError for whatever the recipe names that is not there or not what it should be.
+    """
+
+    def __init__(self, recipe: CurationRecipe, engine: Engine, progress: Progress, sample: float) -> None:
+        self.recipe = recipe
+        self.engine = engine
+        self.progress = progress
+        self.sample = sample
+        self.run = Storage(recipe.run)
+        self.runner = Runner(self.run, engine, progress, recipe.engine.task_memory_bytes)
+        self.warnings: list[str] = []
+        self.edits: dict[str, dict[str, int]] = {}
+        self.contamination: dict[str, dict[str, Any]] = {}
+        self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
+        self.morphemes = morphemes.are_needed(self.rules)
+        self.url_identity = UrlRules(recipe.urls).identity()
+        self.language_identity = LanguageIdentifier(recipe.language).identity()
+        self.blocks = resolve(recipe.blocks, recipe.floor.languages, recipe.language.model)
+        self.models = dict(recipe.quality)
+        self.model_identities = {
+            language: _model_identity(language, path) for language, path in sorted(self.models.items())
+        }
+        self.benchmarks: list[Any] = []
+        if recipe.contamination is not None:
+            for ngrams in recipe.contamination.ngrams.values():
+                Lengths.of(ngrams)
+            self.benchmarks = [benchmarks.identity(one) for one in recipe.contamination.benchmarks]
+            self.benchmarks += [benchmarks.identity(one) for one in recipe.contamination.allow]
+        if recipe.shards.tokenizer.file is not None:
+            tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)
+
+
+def _model_identity(language: str, path: str) -> Any:
+    try:
+        return QualityScorer(path).identity()
+    except InputError as error:
+        raise RecipeError(
+            f"quality.{language}: {error}; `hanji classifier train` makes one from labelled texts"
+        ) from None
+
+
+def versions() -> dict[str, str]:
+    """Versions of this project and of the libraries that a run stands on."""
+    names = ("pyarrow", "numpy", "numba", "isal", "resiliparse", "trafilatura", "fasttext", "tokenizers")
+    return {"hanji": __version__} | library_versions(*names, "gigatoken", "ray", "kiwipiepy")

@@ -1,0 +1,101 @@
+"""Tell: the report of a run, and run.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from hanji.curation.blocks.resolve import LIBRARIES
+from hanji.curation.context import Context, versions
+from hanji.curation.deciding import rule_facts
+from hanji.curation.decisions.tiers import SCALE, TierThresholds
+from hanji.curation.report.histograms import EDGES
+from hanji.curation.report.metrics import finish, merge
+from hanji.curation.report.page import write_report
+from hanji.curation.report.reading import Reading, add
+from hanji.curation.signals import ratios
+from hanji.curation.steps import summarise
+from hanji.curation.versions import STEP_VERSIONS
+from hanji.curation.work import Commit, Step, Unit, task_with
+from hanji.fingerprint import library_versions
+from hanji.manifest import Manifest
+
+
+def report(
+    context: Context,
+    reads: list[Commit],
+    gathered: list[Commit],
+    ledger: list[Commit],
+    counts: list[Commit],
+    tiers: dict[str, TierThresholds],
+    manifest: Manifest,
+) -> dict[str, Any]:
+    """Add up what the run did, write metrics.json and the page, and return the metrics."""
+    step = Step(
+        "summarise",
+        STEP_VERSIONS["report"],
+        task_with(summarise.summarise_partition, context.rules),
+        [rule_facts(context.rules), ratios.identity(), EDGES],
+    )
+    units = [
+        Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
+        for g, row, t in zip(gathered, ledger, counts, strict=True)
+    ]
+    partials = [commit.info["partial"] for commit in context.runner.map(step, units)]
+    skipped: dict[str, dict[str, int]] = {}
+    for commit in reads:
+        of_source = skipped.setdefault(commit.info["source"], {})
+        for reason, count in commit.info["skipped"].items():
+            of_source[reason] = of_source.get(reason, 0) + count
+    reading: dict[str, Reading] = {}
+    for commit in reads:
+        add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
+    merged = merge(partials)
+    facts: dict[str, Any] = {
+        "name": context.recipe.name,
+        "reading": reading,
+        "edits": context.edits,
+        "recipe": context.recipe.model_dump(mode="json"),
+        "steps": [dataclasses.asdict(report) for report in context.runner.reports],
+        "skipped_records": skipped,
+        "tier_thresholds": {
+            language: {n: m / SCALE for n, m in zip(cut.names, cut.minimum, strict=True)}
+            for language, cut in tiers.items()
+        },
+        "rules_applied": {
+            language: [dataclasses.asdict(rule) for rule in rules]
+            for language, rules in context.rules.items()
+        },
+        "manifest": manifest.model_dump(mode="json"),
+        "versions": versions(),
+        "engine": context.engine.facts(),
+        "warnings": context.warnings,
+    }
+    if context.contamination:
+        facts["contamination"] = context.contamination
+    metrics = finish(merged, facts)
+    write_report(context.run, metrics)
+    return metrics
+
+
+def write_run_json(
+    context: Context, *, finished: bool, manifest: Manifest | None = None, seconds: float | None = None
+) -> None:
+    """Write run.json: enough to repeat the run, and what its steps did."""
+    facts = {
+        "recipe": context.recipe.model_dump(mode="json"),
+        "sample": context.sample,
+        "finished": finished,
+        "seconds": None if seconds is None else round(seconds, 1),
+        "versions": versions(),
+        "step_versions": STEP_VERSIONS,
+        "models": {"language": context.language_identity, "quality": context.model_identities},
+        "blocks": [block.identity() for block in context.blocks],
+        "block_versions": library_versions(*LIBRARIES) if context.blocks else {},
+        "engine": context.engine.facts(),
+        "curation": manifest.curation if manifest else None,
+        "steps": [dataclasses.asdict(report) for report in context.runner.reports],
+    }
+    data = json.dumps(facts, indent=1, ensure_ascii=False).encode() + b"\n"
+    context.run.write_bytes("run.json", data)
