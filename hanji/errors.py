@@ -23,6 +23,17 @@ class InputError(HanjiError):
     exit_code = 1
 
 
+class UnreadableError(InputError):
+    """A file is gone, or its bytes are not those that were written. ``path`` is relative to its storage."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(path, message)
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
 class RunError(HanjiError):
     """A run failed; the ledger and the log say why."""
 

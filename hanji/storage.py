@@ -3,6 +3,10 @@
 A :class:`Storage` is a root plus relative paths. Local writes go to a temporary name in the same directory
 and are linked into place, so that no reader sees half a file; object stores make a put visible only when it
 is complete. ``create`` is the create-if-absent put on which commit records stand.
+
+Requests to a store are tried again while its trouble is passing (:mod:`hanji.trouble`); what remains is an
+OSError that names the file. Parquet is written with a checksum on each page and read with a look at it: bytes
+that are not those that were written are an UnreadableError, never a table.
 """
 
 from __future__ import annotations
@@ -11,21 +15,30 @@ import errno
 import fcntl
 import hashlib
 import io
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hanji.errors import InputError, RunError
+from hanji.errors import RunError, UnreadableError
+from hanji.lease import Lease, describe, whoami
+from hanji.trouble import as_machine_trouble, is_of_machine, patiently
+
+Answer = TypeVar("Answer")
+
+
+ROW_GROUP = 16_384
+"""Rows of a row group, where nobody says otherwise."""
 
 
 def is_url(path: str) -> bool:
@@ -46,6 +59,14 @@ class Written:
     bytes: int
     sha256: str
     rows: int | None = None
+
+    def is_intact(self, run: Storage) -> bool:
+        """Whether the file is there and its bytes are those that were written: reads all of it."""
+        try:
+            with run.open(self.path) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == self.sha256  # type: ignore[arg-type]
+        except UnreadableError:
+            return False
 
 
 class Storage:
@@ -69,18 +90,16 @@ class Storage:
     def exists(self, path: str = "") -> bool:
         if self.local is not None:
             return (self.local / path).exists()
-        filesystem, full = self._remote(path)
-        return bool(filesystem.exists(full))
+        return self._ask(path, lambda filesystem, full: bool(filesystem.exists(full)))
 
     def size(self, path: str) -> int:
-        """Size in bytes. Raises InputError if there is no such file."""
+        """Size in bytes. Raises UnreadableError if there is no such file."""
         try:
             if self.local is not None:
                 return (self.local / path).stat().st_size
-            filesystem, full = self._remote(path)
-            return int(filesystem.size(full))
+            return self._ask(path, lambda filesystem, full: int(filesystem.size(full)))
         except FileNotFoundError:
-            raise InputError(f"{self.describe(path)}: no such file") from None
+            raise self._absent(path) from None
 
     def names(self, directory: str = "", suffix: str = "") -> list[str]:
         """Names of the files directly in a directory, sorted; [] if it does not exist."""
@@ -93,9 +112,8 @@ class Storage:
             except FileNotFoundError:
                 return []
             return sorted(names)
-        filesystem, full = self._remote(directory)
         try:
-            found = filesystem.ls(full, detail=False)
+            found = self._ask(directory, lambda filesystem, full: filesystem.ls(full, detail=False))
         except FileNotFoundError:
             return []
         return sorted(name for name in (str(p).rsplit("/", 1)[-1] for p in found) if name.endswith(suffix))
@@ -105,27 +123,44 @@ class Storage:
         if self.local is not None:
             base = self.local / directory
             return sorted(str(p.relative_to(self.local)) for p in base.rglob("*") if p.is_file())
-        filesystem, full = self._remote(directory)
         _, root = self._remote("")
-        return sorted(str(p)[len(root) :].lstrip("/") for p in filesystem.find(full))
+        found = self._ask(directory, lambda filesystem, full: filesystem.find(full))
+        return sorted(str(p)[len(root) :].lstrip("/") for p in found)
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """Open for reading. Raises InputError if there is no such file."""
+        """Open for reading. Raises UnreadableError if there is no such file."""
         try:
             if self.local is not None:
                 file: Any = (self.local / path).open("rb")
             else:
-                filesystem, full = self._remote(path)
-                file = filesystem.open(full, "rb")
+                file = self._ask(path, lambda filesystem, full: filesystem.open(full, "rb"))
         except FileNotFoundError:
-            raise InputError(f"{self.describe(path)}: no such file") from None
-        with file:
-            yield file
+            raise self._absent(path) from None
+        try:
+            with file:
+                yield file
+        except Exception as error:
+            # A store may fail half way through a file.
+            trouble = as_machine_trouble(error, self.describe(path))
+            if trouble is error:
+                raise
+            raise trouble from error
 
     def read_bytes(self, path: str) -> bytes:
-        with self.open(path) as file:
-            return file.read()
+        if self.local is not None:
+            with self.open(path) as file:
+                return file.read()
+        return self._fetch(path)
+
+    def read_written(self, written: Written) -> bytes:
+        """A whole file of this storage. Raises UnreadableError if its bytes are not those that were written."""
+        data = self.read_bytes(written.path)
+        if hashlib.sha256(data).hexdigest() != written.sha256:
+            raise UnreadableError(
+                written.path, f"{self.describe(written.path)}: its bytes are not those that were written"
+            )
+        return data
 
     def read_range(self, path: str, offset: int, length: int) -> bytes:
         """Bytes ``offset`` … ``offset + length - 1``: one request, without the read-ahead of an open file."""
@@ -133,11 +168,13 @@ class Storage:
             with self.open(path) as file:
                 file.seek(offset)
                 return file.read(length)
-        filesystem, full = self._remote(path)
+        return self._fetch(path, start=offset, end=offset + length)
+
+    def _fetch(self, path: str, **bounds: int) -> bytes:
         try:
-            data: bytes = filesystem.cat_file(full, start=offset, end=offset + length)
+            data: bytes = self._ask(path, lambda filesystem, full: filesystem.cat_file(full, **bounds))
         except FileNotFoundError:
-            raise InputError(f"{self.describe(path)}: no such file") from None
+            raise self._absent(path) from None
         return data
 
     @contextmanager
@@ -148,20 +185,19 @@ class Storage:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.part"
             try:
-                with temporary.open("wb") as file:
+                with _NamedFile(temporary, self.describe(path)) as file:
                     yield file
-                    file.flush()
-                    os.fsync(file.fileno())
+                    file.sync()
                 temporary.replace(target)
             except BaseException:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
                 raise
         else:
-            filesystem, full = self._remote(path)
             buffer = io.BytesIO()
             yield buffer
-            filesystem.pipe_file(full, buffer.getvalue())
+            data = buffer.getvalue()
+            self._ask(path, lambda filesystem, full: filesystem.pipe_file(full, data))
 
     def write_bytes(self, path: str, data: bytes) -> Written:
         """Write a whole file, replacing an older one."""
@@ -175,80 +211,84 @@ class Storage:
             target = self.local / path
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.part"
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             try:
+                with _NamedFile(temporary, self.describe(path)) as file:
+                    file.write(data)
+                    file.sync()
                 os.link(temporary, target)
             except FileExistsError:
                 return False
             finally:
-                temporary.unlink(missing_ok=True)
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             return True
-        filesystem, full = self._remote(path)
-        try:
-            filesystem.pipe_file(full, data, mode="create")
-        except FileExistsError:
-            return False
-        except TypeError:  # filesystems whose pipe_file has no mode: a check, then a put
-            if filesystem.exists(full):
-                return False
-            filesystem.pipe_file(full, data)
-        except OSError:
-            # Not every store names the failed precondition as s3fs expects: the file itself tells.
-            if not filesystem.exists(full):
-                raise
-            return False
-        return True
+        return self._ask(path, lambda filesystem, full: _create(filesystem, full, data))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes that ask for it out of this directory; the system lets go when we die.
+    def locked(self) -> Iterator[Callable[[], None]]:
+        """Keep other processes that ask for it out of this directory. Raises RunError if one is at work there.
 
-        Raises RunError if one is at work there. Behind a URL there is no such lock, and nothing is done.
+        On a file system with locks the system lets go when we die; elsewhere, as behind a URL, a lease is
+        held (:mod:`hanji.lease`). What is yielded raises RunError when called after another process took over.
         """
-        if self.local is None:
-            yield
-            return
-        self.local.mkdir(parents=True, exist_ok=True)
-        with (self.local / ".lock").open("wb") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+        if self.local is not None:
+            self.local.mkdir(parents=True, exist_ok=True)
+            with (self.local / ".lock").open("a+b") as file:
+                if self._lock(file):
+                    yield lambda: None
+                    return
+        lease = Lease(self)
+        lease.acquire()
+        try:
+            yield lambda: lease.check(now=True)
+        finally:
+            lease.release()
+
+    def _lock(self, file: IO[bytes]) -> bool:
+        """Lock a file and write down who holds it; False where the file system has no locks."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            with suppress(ValueError):
+                holder = describe(json.loads(file.read()))
                 raise RunError(
-                    f"{self.describe()}: another process is at work there; wait for it, or name another run "
-                    "directory"
+                    f"{self.describe()}: another process is at work there ({holder}); wait for it, or name "
+                    "another run directory"
                 ) from None
-            except OSError as error:
-                # A file system without locks is used without one; any other trouble is told.
-                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                    raise
-            yield
+            raise RunError(
+                f"{self.describe()}: another process is at work there; wait for it, or name another run directory"
+            ) from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            return False
+        file.truncate(0)
+        file.write(json.dumps(whoami()).encode())
+        file.flush()
+        return True
 
     def remove(self, path: str) -> None:
         """Remove a file if it is there."""
         if self.local is not None:
             (self.local / path).unlink(missing_ok=True)
             return
-        filesystem, full = self._remote(path)
         with suppress(FileNotFoundError):
-            filesystem.rm_file(full)
+            self._ask(path, lambda filesystem, full: filesystem.rm_file(full))
 
     def remove_tree(self, path: str) -> None:
         """Remove a directory and all below it, if it is there."""
         if self.local is not None:
             shutil.rmtree(self.local / path, ignore_errors=True)
             return
-        filesystem, full = self._remote(path)
         with suppress(FileNotFoundError):
-            filesystem.rm(full, recursive=True)
+            self._ask(path, lambda filesystem, full: filesystem.rm(full, recursive=True))
 
-    def write_table(self, path: str, table: pa.Table, row_group_rows: int = 16_384) -> Written:
+    def write_table(self, path: str, table: pa.Table, row_group_rows: int = ROW_GROUP) -> Written:
         """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
-            pq.write_table(table, hashing, compression="zstd", row_group_size=row_group_rows)
+            pq.write_table(table, hashing, row_group_size=row_group_rows, **_AS_WRITTEN)
         return Written(path, hashing.bytes, hashing.sha256(), table.num_rows)
 
     @contextmanager
@@ -256,29 +296,50 @@ class Storage:
         """Write a Parquet file piece by piece, each piece a row group; it appears whole at the end."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
-            with pq.ParquetWriter(hashing, schema, compression="zstd") as writer:
+            with pq.ParquetWriter(hashing, schema, **_AS_WRITTEN) as writer:
                 target = TableWriter(writer, path)
                 yield target
             target.written = Written(path, hashing.bytes, hashing.sha256(), target.rows)
 
     def table_groups(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The row groups of a Parquet file one after another, with strings as ``large_string``."""
-        with self.open(path) as stream, pq.ParquetFile(stream) as file:
+        with self.table(path) as file:
             for group in range(file.num_row_groups):
-                yield _read(file, columns, [group])
+                with self._decoding(path):
+                    table = _read(file, columns, [group])
+                yield table
 
     def read_table(
         self, path: str, columns: list[str] | None = None, row_groups: list[int] | None = None
     ) -> pa.Table:
-        """Read a Parquet file or some of its row groups, with strings as ``large_string``."""
-        if self.local is not None:
-            source: Any = str(self.local / path)
-            if not (self.local / path).exists():
-                raise InputError(f"{self.describe(path)}: no such file")
-            with pq.ParquetFile(source) as file:
-                return _read(file, columns, row_groups)
-        with self.open(path) as stream, pq.ParquetFile(stream) as file:
+        """Read a Parquet file or some of its row groups, with strings as ``large_string``.
+
+        Raises UnreadableError if there is no such file, or if its bytes are not those that were written.
+        """
+        with self.table(path) as file, self._decoding(path):
             return _read(file, columns, row_groups)
+
+    @contextmanager
+    def table(self, path: str) -> Iterator[pq.ParquetFile]:
+        """A Parquet file, open. Raises UnreadableError as :meth:`read_table` does."""
+        if self.local is not None and not (self.local / path).exists():
+            raise self._absent(path)
+        with ExitStack() as stack:
+            source: Any = str(self.local / path) if self.local is not None else None
+            if source is None:
+                source = stack.enter_context(self.open(path))
+            with self._decoding(path):
+                file = stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
+            yield file
+
+    @contextmanager
+    def _decoding(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if is_of_machine(error):
+                raise
+            raise UnreadableError(path, f"{self.describe(path)}: is damaged: {error}") from error
 
     def find_rows(self, path: str, column: str, value: str) -> pa.Table:
         """The rows of a Parquet file whose text column equals a value; row groups that cannot hold it are skipped.
@@ -286,7 +347,7 @@ class Storage:
         Not ``pq.read_table(filters=…)``: its scanner leaves threads behind that abort the interpreter at exit
         (pyarrow 26, "terminate called without an active exception").
         """
-        with self.open(path) as stream, pq.ParquetFile(stream) as file:
+        with self.table(path) as file, self._decoding(path):
             place = file.schema_arrow.get_field_index(column)
             groups = []
             for group in range(file.num_row_groups):
@@ -297,13 +358,88 @@ class Storage:
         return table.filter(pc.equal(table[column], pa.scalar(value, table[column].type)))
 
     def _remote(self, path: str) -> tuple[Any, str]:
-        return fsspec.core.url_to_fs(f"{self.root}/{path}".rstrip("/"))  # type: ignore[no-any-return]
+        # Without the client's cache of listings: other processes write here too.
+        url = f"{self.root}/{path}".rstrip("/")
+        return fsspec.core.url_to_fs(url, use_listings_cache=False)  # type: ignore[no-any-return]
+
+    def _ask(self, path: str, request: Callable[[Any, str], Answer]) -> Answer:
+        """One request to the store behind a URL, patiently."""
+        filesystem, full = self._remote(path)
+        return patiently(lambda: request(filesystem, full), self.describe(path))
+
+    def _absent(self, path: str) -> UnreadableError:
+        return UnreadableError(path, f"{self.describe(path)}: no such file")
+
+
+# Checksums cost 2 GB/s when pages are read, and say of bytes that turned on a disk that they did.
+_AS_WRITTEN: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+
+
+def _create(filesystem: Any, full: str, data: bytes) -> bool:
+    try:
+        filesystem.pipe_file(full, data, mode="create")
+    except FileExistsError:
+        return False
+    except TypeError:  # filesystems whose pipe_file has no mode: a check, then a put
+        if filesystem.exists(full):
+            return False
+        filesystem.pipe_file(full, data)
+    except Exception as error:
+        # Not every store names the failed precondition as s3fs expects: the file itself tells.
+        if not is_of_machine(error) or not filesystem.exists(full):
+            raise
+        return False
+    return True
+
+
+class _NamedFile(io.BufferedWriter):
+    """A local file to write, whose errors name it: a full disk says which file did not fit."""
+
+    def __init__(self, path: Path, label: str) -> None:
+        try:
+            super().__init__(io.FileIO(path, "wb"), 1 << 18)
+        except OSError as error:
+            raise self._named(error, label) from error
+        self._label = label
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise self._named(error, self._label) from error
+
+    def sync(self) -> None:
+        """Flush, down to the disk."""
+        try:
+            self.flush()
+            os.fsync(self.fileno())
+        except OSError as error:
+            raise self._named(error, self._label) from error
+
+    @staticmethod
+    def _named(error: OSError, label: str) -> OSError:
+        return OSError(error.errno, error.strerror, label)
 
 
 def _read(file: pq.ParquetFile, columns: list[str] | None, row_groups: list[int] | None) -> pa.Table:
     if row_groups is None:
         return file.read(columns=columns)
     return file.read_row_groups(row_groups, columns=columns)
+
+
+def table_hash(table: pa.Table, row_group_rows: int = ROW_GROUP) -> str:
+    """The SHA-256 that :meth:`Storage.write_table` would give, without a file."""
+    hashing = HashingWriter(_Nowhere())
+    pq.write_table(table, hashing, compression="zstd", row_group_size=row_group_rows)
+    return hashing.sha256()
+
+
+class _Nowhere(io.RawIOBase):
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return memoryview(data).nbytes
 
 
 class TableWriter:
