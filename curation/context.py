@@ -19,6 +19,7 @@ from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import morphemes
+from hanji.curation.takedown.search import wanted
 from hanji.curation.work import Runner
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import library_versions
@@ -57,6 +58,7 @@ class Context:
                 Lengths.of(ngrams)
             self.benchmarks = [benchmarks.identity(one) for one in recipe.contamination.benchmarks]
             self.benchmarks += [benchmarks.identity(one) for one in recipe.contamination.allow]
+        self.takedown = wanted(recipe.takedown, self.run)
         if recipe.shards.tokenizer.file is not None:
             tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)
 

@@ -12,6 +12,8 @@ from hanji.curation.exchange import receiving_units
 from hanji.curation.recipe import Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
+from hanji.curation.steps.takedown import Taken
+from hanji.curation.takedown.search import search
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Step, Unit, task_with
 
@@ -92,12 +94,30 @@ def decide(
     ledger_step = Step(
         "ledger",
         version,
-        task_with(steps.write_ledger, tiers),
+        task_with(steps.write_ledger, tiers, recipe.dedup.minhash),
         {language: dataclasses.asdict(cut) for language, cut in tiers.items()},
         keeps_books=True,
     )
-    ledger = context.runner.map(ledger_step, [Unit(c.unit, c.content(), c) for c in settled])
+    ledger = context.runner.map(ledger_step, ledger_units(context, gathered, settled))
     return ledger, tiers
+
+
+def ledger_units(context: Context, gathered: list[Commit], settled: list[Commit]) -> list[Unit]:
+    """What the ledger is written from: of a range of ids that no takedown touches, what was settled alone."""
+    taken: list[Taken | None] = [None] * len(settled)
+    if len(context.takedown):
+        minhash = context.recipe.dedup.minhash
+        found = search(context.runner, context.takedown, minhash, gathered, settled)
+        taken = [found.of(number) for number in range(len(settled))]
+        context.warnings += found.warnings(context.run, context.takedown)
+    units = []
+    for commit, gone in zip(settled, taken, strict=True):
+        inputs: Any = commit.content()
+        if gone is not None:
+            minhash = context.recipe.dedup.minhash
+            inputs = [inputs, gone.content(), minhash.min_jaccard, minhash.min_containment]
+        units.append(Unit(commit.unit, inputs, (commit, gone)))
+    return units
 
 
 def rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ TABLES = (
     "contamination",
     "relations",
     "decisions",
+    "takedown/named",
+    "takedown/twins",
     "ledger",
     "tokens",
     "exchange",
@@ -115,7 +117,9 @@ def _run(context: Context) -> CurationSummary:
     edges, clusters = relate(context, gathered)
     ledger, tiers = decide(context, gathered, edges, clusters)
     _check_books(reads, gathered, ledger)
-    manifest, counts = ShardWriting(context.recipe, context.run, context.runner).write(gathered, ledger)
+    manifest, counts = ShardWriting(context.recipe, context.run, context.runner, context.takedown).write(
+        gathered, ledger
+    )
     metrics = reporting.report(context, reads, gathered, ledger, counts, tiers, manifest)
     context.runner.sweep(TABLES)
     seconds = time.perf_counter() - started

@@ -421,6 +421,21 @@ class Contamination(Settings):
         return self
 
 
+class Takedown(Settings):
+    """Documents that must go: lists of ids, addresses and hosts (docs/takedown.md)."""
+
+    lists: list[str] = Field(min_length=1, description="files with an entry a line: paths or fsspec URLs")
+    duplicates: bool = Field(True, description="kept documents that are truly like a listed one go too")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        """``takedown: legal.txt`` and a list of paths mean the lists."""
+        if isinstance(value, str):
+            return {"lists": [value]}
+        return {"lists": value} if isinstance(value, list) else value
+
+
 class Tier(Settings):
     """One tier. Tiers are tried in order; the last one takes the rest and has no condition."""
 
@@ -482,6 +497,7 @@ class CurationRecipe(Settings):
     contamination: Contamination | None = Field(
         None, description="decontamination against benchmarks; null: none"
     )
+    takedown: Takedown | None = Field(None, description="documents that must not be in the shards")
     quality: dict[Language, str] = Field(
         default={},
         description="fastText quality classifier by language: path of a model made by "

@@ -234,7 +234,7 @@ LEDGER = pa.schema(
         # UTF-8 bytes of the text after edits; 0 where no text was ever made.
         ("text_bytes", pa.int64()),
         # "kept", "dropped" or "failed", by which step ("read", "floor", "pii",
-        # "blocks", "contamination", "rules", "duplicates", "tiers").
+        # "blocks", "contamination", "takedown", "rules", "duplicates", "tiers").
         ("verdict", TEXT),
         ("step", TEXT),
         ("rule", TEXT),
@@ -248,11 +248,13 @@ LEDGER = pa.schema(
         ("tier", TEXT),
         ("cluster", TEXT),
         ("cluster_size", pa.int64()),
-        # For a duplicate: the kept document it fell to, and the verified likeness.
+        # For a duplicate: the kept document it fell to, and the verified likeness. For one that a takedown
+        # took because it is like a listed document: that document.
         ("duplicate_of", TEXT),
         ("jaccard", pa.float64()),
         ("containment", pa.float64()),
-        # "train" or "valid" for kept documents.
+        # "train" or "valid" for kept documents. One that a takedown took keeps its tier and split: where it
+        # would be.
         ("split", TEXT),
     ]
 )

@@ -26,6 +26,7 @@ from hanji.curation.steps import (
     relate,
     rewrite,
     summarise,
+    takedown,
     write,
 )
 from hanji.curation.text import guess, lines, making, pii
@@ -43,6 +44,7 @@ STEP_VERSIONS: dict[str, int] = {
     "relate": relate.VERSION + shingles.VERSION + exchange.VERSION,
     "cluster": cluster.VERSION,
     "decide": decide.VERSION + exchange.VERSION,
+    "takedown": takedown.VERSION + shingles.VERSION + exchange.VERSION,
     "write": write.VERSION + exchange.VERSION,
     "report": summarise.VERSION,
 }

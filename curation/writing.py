@@ -12,18 +12,25 @@ from hanji.curation.shards.indexed import dtype_for
 from hanji.curation.shards.layout import Layout, plan_layout
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.steps import write
+from hanji.curation.takedown.lists import TakedownList
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import fingerprint
-from hanji.manifest import Component, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.manifest import Component, Manifest, Shard, TakenDown, TokenizerFacts, write_manifest
 from hanji.storage import Storage, Written
 
 
 class ShardWriting:
     """The write stage of a run."""
 
-    def __init__(self, recipe: CurationRecipe, run: Storage, runner: Runner) -> None:
-        self.recipe, self.run, self.runner = recipe, run, runner
+    def __init__(
+        self,
+        recipe: CurationRecipe,
+        run: Storage,
+        runner: Runner,
+        takedown: TakedownList,
+    ) -> None:
+        self.recipe, self.run, self.runner, self.takedown = recipe, run, runner, takedown
 
     def write(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Manifest, list[Commit]]:
         """The manifest, and the commits that count the tokens of each document by partition."""
@@ -71,7 +78,7 @@ class ShardWriting:
         share = min(1.0, settings.train_bytes / kept_bytes) if kept_bytes else 1.0
         version = STEP_VERSIONS["write"]
         sample_step = Step("tokenizer-sample", version, task_with(write.sample_texts, share), share)
-        samples = self.runner.map(sample_step, paired_units(gathered, ledger))
+        samples = self.runner.map(sample_step, paired_units(gathered, ledger, undisturbed=True))
         train_step = Step(
             "tokenizer",
             version,
@@ -108,12 +115,15 @@ class ShardWriting:
                 shards=some,
             )
             for (language, domain, tier, split), some in sorted(by_component.items())
+            # A component of which a takedown left nothing is none.
+            if any(shard.documents for shard in some)
         ]
         manifest = Manifest(
             recipe=self.recipe.name,
             curation=fingerprint([commit.content() for commit in ledger]),
             tokenizer=facts,
             dtype=dtype,
+            takedown=self._taken_down(ledger),
             components=components,
         )
         storage = self.run.sub("shards")
@@ -121,6 +131,18 @@ class ShardWriting:
         write_manifest(storage, manifest)
         self._remove_unlisted(storage, manifest)
         return manifest
+
+    def _taken_down(self, ledger: list[Commit]) -> TakenDown | None:
+        taken = [cell for commit in ledger for cell in commit.info.get("taken", {}).values()]
+        if not any("undisturbed" in commit.info for commit in ledger):
+            return None
+        return TakenDown(
+            of=fingerprint([_undisturbed(commit) for commit in ledger]),
+            entries=len(self.takedown),
+            sha256=self.takedown.sha256,
+            documents=sum(documents for documents, _ in taken),
+            bytes=sum(size for _, size in taken),
+        )
 
     def _remove_unlisted(self, storage: Storage, manifest: Manifest) -> None:
         """Remove shards of earlier decisions, which the new manifest does not list."""
@@ -133,8 +155,19 @@ class ShardWriting:
                 storage.remove(path)
 
 
-def paired_units(gathered: list[Commit], ledger: list[Commit]) -> list[Unit]:
+def paired_units(gathered: list[Commit], ledger: list[Commit], *, undisturbed: bool = False) -> list[Unit]:
+    """Texts and ledger rows by range of ids; ``undisturbed``: keyed by the rows as they are without takedown."""
     return [
-        Unit(partition_name(number), [g.files["text"].sha256, row.content()], (g, row))
+        Unit(
+            partition_name(number),
+            [g.files["text"].sha256, _undisturbed(row) if undisturbed else row.content()],
+            (g, row),
+        )
         for number, (g, row) in enumerate(zip(gathered, ledger, strict=True))
     ]
+
+
+def _undisturbed(ledger: Commit) -> dict[str, str]:
+    """The content of the ledger's rows before a takedown."""
+    content: dict[str, str] = ledger.info.get("undisturbed") or ledger.content()
+    return content

@@ -77,6 +77,16 @@ class Component(Settings):
         return f"{self.language}/{self.domain}/{self.tier}"
 
 
+class TakenDown(Settings):
+    """What was taken out of shards by takedown lists, and of which they are a version."""
+
+    of: str = Field(description="fingerprint of the decisions without any takedown")
+    entries: int = Field(description="entries of the lists")
+    sha256: str = Field(description="of the entries, in their order, as JSON Lines")
+    documents: int = Field(description="documents that would be in the shards")
+    bytes: int = Field(description="UTF-8 bytes of their text")
+
+
 class Manifest(Settings):
     """What a curation run gives to a trainer."""
 
@@ -85,6 +95,7 @@ class Manifest(Settings):
     curation: str = Field(description="fingerprint of the decisions that these shards follow")
     tokenizer: TokenizerFacts
     dtype: Literal["uint16", "int32"]
+    takedown: TakenDown | None = None
     components: list[Component]
 
     def select(self, split: str) -> list[Component]:
@@ -114,4 +125,6 @@ def read_manifest(directory: str) -> tuple[Manifest, Storage]:
 
 def write_manifest(storage: Storage, manifest: Manifest) -> None:
     """Write the manifest; it is the last file of a run's shards to appear."""
-    storage.write_bytes(MANIFEST, (manifest.model_dump_json(indent=1) + "\n").encode())
+    # A manifest without takedowns is what it always was, byte for byte.
+    left_out = None if manifest.takedown is not None else {"takedown"}
+    storage.write_bytes(MANIFEST, (manifest.model_dump_json(indent=1, exclude=left_out) + "\n").encode())

@@ -37,10 +37,6 @@ from hanji.trouble import as_machine_trouble, is_of_machine, patiently
 Answer = TypeVar("Answer")
 
 
-ROW_GROUP = 16_384
-"""Rows of a row group, where nobody says otherwise."""
-
-
 def is_url(path: str) -> bool:
     """Whether a path names its own filesystem (s3://…, memory://…), not a local file."""
     return "://" in path and not path.startswith("file://")
@@ -284,7 +280,7 @@ class Storage:
         with suppress(FileNotFoundError):
             self._ask(path, lambda filesystem, full: filesystem.rm(full, recursive=True))
 
-    def write_table(self, path: str, table: pa.Table, row_group_rows: int = ROW_GROUP) -> Written:
+    def write_table(self, path: str, table: pa.Table, row_group_rows: int = 16_384) -> Written:
         """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
@@ -425,21 +421,6 @@ def _read(file: pq.ParquetFile, columns: list[str] | None, row_groups: list[int]
     if row_groups is None:
         return file.read(columns=columns)
     return file.read_row_groups(row_groups, columns=columns)
-
-
-def table_hash(table: pa.Table, row_group_rows: int = ROW_GROUP) -> str:
-    """The SHA-256 that :meth:`Storage.write_table` would give, without a file."""
-    hashing = HashingWriter(_Nowhere())
-    pq.write_table(table, hashing, compression="zstd", row_group_size=row_group_rows)
-    return hashing.sha256()
-
-
-class _Nowhere(io.RawIOBase):
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        return memoryview(data).nbytes
 
 
 class TableWriter:

@@ -20,7 +20,7 @@ EXCERPT = 300
 SCORE_BINS = 50
 JACCARD_BINS = 20
 NO_LANGUAGE, OTHER = "–", "other"
-OPTIONAL_STEPS = ("pii", "blocks", "contamination")
+OPTIONAL_STEPS = ("pii", "blocks", "contamination", "takedown")
 STEPS = ("read", "floor", *OPTIONAL_STEPS, "rules", "duplicates", "kept")
 """Where a document may end, in order. At the optional ones none does unless the recipe asks for them."""
 Partial = dict[str, Any]
@@ -117,7 +117,7 @@ def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
                 },
             ]
         )
-    if row["jaccard"] is not None:
+    if row["jaccard"] is not None and ends == "duplicates":
         partial["jaccard"][min(int(row["jaccard"] * JACCARD_BINS), JACCARD_BINS - 1)] += 1
     if ends in ("duplicates", "kept"):
         loss = partial["duplicate_loss"].setdefault(row["source"], [0, 0])

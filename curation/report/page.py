@@ -42,6 +42,7 @@ PAST = {
     "pii": "without personal data to drop",
     "blocks": "passed the blocks",
     "contamination": "without benchmarks to drop",
+    "takedown": "not taken down",
     "rules": "passed the rules",
     "duplicates": "kept",
 }
@@ -166,13 +167,16 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
             ("fell to rules", "rules"),
             ("fell to blocks", "blocks"),
             ("dropped for benchmarks in them", "contamination"),
+            ("taken down", "takedown"),
             ("dropped for personal data", "pii"),
             ("below the floor", "floor"),
             ("duplicates", "duplicates"),
             ("not readable", "read"),
         )
     ]
-    optional = ("fell to blocks", "dropped for benchmarks in them", "dropped for personal data")
+    optional = (
+        *("fell to blocks", "dropped for benchmarks in them", "dropped for personal data", "taken down"),
+    )
     ends = [end for end in ends if end[1] or end[0] not in optional]
     used = {key.rpartition("\t")[2] for key in metrics["funnel"]}
     steps = [step for step in STEPS if step not in OPTIONAL_STEPS or step in used]

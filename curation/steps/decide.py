@@ -26,6 +26,7 @@ from hanji.curation.decisions.tiers import TierThresholds, histogram
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.recipe import MinHash
 from hanji.curation.records import LEDGER, TEXT
+from hanji.curation.steps.takedown import Taken, table_hash, take_down
 from hanji.curation.verdicts import VERDICT_FACTS
 from hanji.curation.work import Attempt, Commit, Outcome
 
@@ -272,8 +273,18 @@ def split_of(cluster: str, valid_share: float) -> str:
     return "valid" if int.from_bytes(digest, "little") < valid_share * 2.0**64 else "train"
 
 
-def write_ledger(attempt: Attempt, settled: Commit, tiers: dict[str, TierThresholds]) -> Outcome:
-    """Write ledger/ with tiers; hand on documents and bytes by component (language, domain, tier, split)."""
+def write_ledger(
+    attempt: Attempt,
+    work: tuple[Commit, Taken | None],
+    tiers: dict[str, TierThresholds],
+    settings: MinHash,
+) -> Outcome:
+    """Write ledger/ with tiers; hand on documents and bytes by component (language, domain, tier, split).
+
+    The components are those before any takedown, so that no shard is cut anew for one; where there is one,
+    ``taken`` says what it took of them, and ``undisturbed`` what the ledger would hash to without.
+    """
+    settled, taken = work
     table = attempt.run.read_table(settled.files["settled"].path)
     kept = pc.equal(table["verdict"], "kept").to_numpy()
     tier = np.full(len(table), None, object)
@@ -284,15 +295,26 @@ def write_ledger(attempt: Attempt, settled: Commit, tiers: dict[str, TierThresho
         tier[rows] = cut.assign(scores[rows])
     position = table.schema.get_field_index("tier")
     table = table.set_column(position, "tier", pa.array(tier.tolist(), TEXT))
+    info: dict[str, Any] = {"components": _components(table, kept)}
+    if taken is not None:
+        info["undisturbed"] = {"ledger": table_hash(table)}
+        table = take_down(attempt.run, table, taken, settings)
+        gone = pc.equal(table["verdict"], "dropped").to_numpy() & kept
+        info["taken"] = _components(table, gone)
     attempt.write_table("ledger", "ledger", table)
+    counts = {"in": len(table), "kept": 0, "dropped": 0, "failed": 0}
+    for verdict in table["verdict"].to_pylist():
+        counts[verdict] += 1
+    return Outcome(counts, info)
+
+
+def _components(table: pa.Table, rows: np.ndarray) -> dict[str, list[int]]:
+    """[documents, bytes] of some rows by component."""
     components: dict[str, list[int]] = {}
     columns = ["language", "domain", "tier", "split", "text_bytes"]
-    for row in table.filter(pa.array(kept)).select(columns).to_pylist():
+    for row in table.filter(pa.array(rows)).select(columns).to_pylist():
         name = "/".join(row[column] for column in columns[:-1])
         total = components.setdefault(name, [0, 0])
         total[0] += 1
         total[1] += row["text_bytes"]
-    counts = {"in": len(table), "kept": 0, "dropped": 0, "failed": 0}
-    for verdict in table["verdict"].to_pylist():
-        counts[verdict] += 1
-    return Outcome(counts, {"components": components})
+    return components

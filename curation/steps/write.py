@@ -45,8 +45,11 @@ TOKENS = pa.schema(
 
 
 def sample_texts(attempt: Attempt, work: tuple[Commit, Commit], share: float) -> Outcome:
-    """Write the texts of a share of the kept training documents of one range of ids, sorted by id."""
-    table = _kept_with_text(attempt.run, *work)
+    """Write the texts of a share of the kept training documents of one range of ids, sorted by id.
+
+    Those that a takedown took are among them: a tokenizer trained anew would change every shard.
+    """
+    table = _kept_with_text(attempt.run, *work, taken_down=True)
     chosen = [
         identity
         for identity, split in zip(table["id"].to_pylist(), table["split"].to_pylist(), strict=True)
@@ -174,10 +177,12 @@ def fetch(run: Storage, written: Written) -> Path:
     return target
 
 
-def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit) -> pa.Table:
+def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit, taken_down: bool = False) -> pa.Table:
     columns = ["id", "source", "language", "domain", "tier", "split", "cluster_size", "verdict"]
     rows = run.read_table(ledger.files["ledger"].path, columns)
-    rows = rows.filter(pc.equal(rows["verdict"], "kept")).combine_chunks()
+    # What has a tier is kept, or would be were it not for a takedown.
+    chosen = pc.is_valid(rows["tier"]) if taken_down else pc.equal(rows["verdict"], "kept")
+    rows = rows.filter(chosen).combine_chunks()
     texts = run.read_table(gathered.files["text"].path).combine_chunks()
     ids: Any = rows["id"].combine_chunks()
     place = pc.index_in(ids, value_set=texts["id"].combine_chunks())
