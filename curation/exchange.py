@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit
+from hanji.errors import UnreadableError
 from hanji.fingerprint import fingerprint
 from hanji.storage import Storage
 
@@ -39,6 +40,23 @@ class Stretch:
     length: int
     rows: int
     digest: str
+
+    def read(self, run: Storage) -> bytes:
+        """Its bytes. Raises UnreadableError if they are not those that were sent."""
+        data = run.read_range(self.path, self.offset, self.length)
+        if hashlib.blake2b(data, digest_size=16).hexdigest() != self.digest:
+            raise UnreadableError(
+                self.path, f"{run.describe(self.path)}: its bytes are not those that were written"
+            )
+        return data
+
+    def is_intact(self, run: Storage) -> bool:
+        """Whether its bytes are there and those that were sent."""
+        try:
+            self.read(run)
+        except UnreadableError:
+            return False
+        return True
 
 
 def id_partition(ids: pa.Array | pa.ChunkedArray, partitions: int) -> np.ndarray:
@@ -109,8 +127,7 @@ def receive(run: Storage, parts: Sequence[Stretch], schema: pa.Schema) -> pa.Tab
     """All rows of one partition, in no particular order: sort by a total key before using them."""
     tables = []
     for part in parts:
-        data = run.read_range(part.path, part.offset, part.length)
-        tables.append(pa.ipc.open_stream(pa.py_buffer(data)).read_all())
+        tables.append(pa.ipc.open_stream(pa.py_buffer(part.read(run))).read_all())
     if not tables:
         return schema.empty_table()
     return pa.concat_tables(tables).combine_chunks()

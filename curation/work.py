@@ -5,30 +5,57 @@ everything that its output depends on: the step's version and parameters, the ve
 calls, and the content of its inputs. A unit exists when its commit record does: one small JSON, put
 create-if-absent after the unit's files, whose names are unique to the attempt. Readers follow commit
 records and never list data files. Same key: the work is skipped. Another key: it is done.
+
+A file that turns out to be gone or to hold other bytes than were written costs the unit that made it: its
+record is forgotten, and the run starts again from there (:class:`ForgottenError`). An error of a task is
+believed only after what the task read was compared with the hashes in the commit records.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from hanji.curation.engines.base import Engine, Resources
-from hanji.errors import ConservationError, InputError
+from hanji.errors import ConservationError, RunError, UnreadableError
 from hanji.fingerprint import fingerprint, library_versions
 from hanji.progress import Progress
 from hanji.storage import HashingWriter, Storage, TableWriter, Written
+from hanji.trouble import as_machine_trouble, is_of_machine
 
 COUNTS = ("kept", "dropped", "failed")
 REQUESTS_AT_ONCE = 16
+
+
+class ForgottenError(RunError):
+    """A unit's file cannot be used: its commit record was removed, and starting again makes it anew."""
+
+    def __init__(self, step: str, unit: str, why: str) -> None:
+        super().__init__(step, unit, why)
+        self.step, self.unit = step, unit
+
+    def __str__(self) -> str:
+        return f"{self.args[2]}; the step {self.step} makes it again when the run is started again"
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """Some bytes of a run that a later task reads, with what tells whether they are still the same."""
+
+    path: str
+
+    def is_intact(self, run: Storage) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -48,13 +75,35 @@ class Commit:
     seconds: float
 
     def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), sort_keys=True, ensure_ascii=False) + "\n").encode()
+        """The record: one JSON object on a line, whose last field is the hash of what stands before it."""
+        body = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode()
+        return body[:-1] + _check(body)
 
     @classmethod
     def from_json(cls, data: bytes) -> Commit:
-        fields = json.loads(data)
-        fields["files"] = {name: Written(**written) for name, written in fields["files"].items()}
-        return cls(**fields)
+        """The commit of a record. Raises ValueError if it is not one, or not as it was written."""
+        try:
+            fields = json.loads(data)
+            if fields.pop("check", None) is not None:  # records of earlier versions have none
+                tail = _check(b"")
+                if data[-len(tail) :] != _check(data[: -len(tail)] + b"}"):
+                    raise ValueError("its fields are not those that were written")
+            fields["files"] = {name: Written(**written) for name, written in fields["files"].items()}
+            return cls(**fields)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"not a commit record: {error}") from None
+
+    @classmethod
+    def read(cls, run: Storage, path: str) -> Commit:
+        """The commit of a record of a run. Raises UnreadableError if it is gone or damaged."""
+        try:
+            return cls.from_json(run.read_bytes(path))
+        except ValueError as error:
+            raise UnreadableError(
+                path,
+                f"{run.describe(path)}: this commit record is damaged ({error}); `hanji curate` with the run's "
+                "recipe makes it again",
+            ) from None
 
     def content(self) -> dict[str, str]:
         """What a later unit's key takes from this one: the hashes of its files."""
@@ -119,7 +168,8 @@ class Attempt:
         """Remove what this attempt wrote: another attempt committed first, or this one failed."""
         for logical, written in self.files.items():
             if logical not in self._shared:
-                self.run.remove(written.path)
+                with suppress(OSError):  # what cannot be removed now is swept out when the run has finished
+                    self.run.remove(written.path)
 
 
 Task = Callable[[Attempt, Any], Outcome]
@@ -168,7 +218,11 @@ class StepReport:
 
 
 class Runner:
-    """Runs steps of one run on an engine, skipping units whose commit record is there already."""
+    """Runs steps of one run on an engine, skipping units whose commit record is there already.
+
+    ``verify`` hashes the files of finished units before they are believed; ``still_ours`` raises when
+    another driver has taken the run directory over.
+    """
 
     def __init__(self, run: Storage, engine: Engine, progress: Progress, memory_bytes: int | None) -> None:
         self.run = run
@@ -176,39 +230,62 @@ class Runner:
         self.progress = progress
         self.resources = Resources(memory_bytes=memory_bytes)
         self.reports: list[StepReport] = []
-        self._used: set[str] = set()
+        self.verify = False
+        self.still_ours: Callable[[], None] = _nothing
+        # Every file of the run by its path, with the commit that it belongs to; records themselves among them.
+        self._owners: dict[str, tuple[str, str, str]] = {}
 
     def map(self, step: Step, units: Sequence[Unit]) -> list[Commit]:
         """Do what is not done yet and return the commits in the order of the units.
 
-        Raises ConservationError if the step keeps books and they do not balance.
+        Raises ConservationError if the step keeps books and they do not balance, ForgottenError if a file of
+        an earlier step turns out to be gone or damaged.
         """
+        self.still_ours()
         keys = [step.key(unit) for unit in units]
         commits: list[Commit | None] = self.committed(step.name, [u.name for u in units], keys)
         todo = [index for index, commit in enumerate(commits) if commit is None]
         skipped = len(units) - len(todo)
         self.progress.step(step.name, len(units), skipped)
         jobs = [(step, units[index], keys[index], self.run.root) for index in todo]
-        for position, commit in self.engine.run(_execute, jobs, self.resources):
-            commits[todo[position]] = commit
-            self.progress.advance()
+        results = self.engine.run(_execute, jobs, self.resources)
+        try:
+            for position, commit in results:
+                commits[todo[position]] = commit
+                self.progress.advance()
+        except UnreadableError as error:
+            raise self._forget(error) from error
+        finally:
+            # Now, not when the traceback is collected: no task of ours runs on behind the error.
+            getattr(results, "close", _nothing)()
         done = [commit for commit in commits if commit is not None]
         for unit, key, commit in zip(units, keys, done, strict=True):
-            self._used.add(f"commits/{step.name}/{_record_name(unit.name, key)}")
-            self._used.update(written.path for written in commit.files.values())
+            record = f"commits/{step.name}/{_record_name(unit.name, key)}"
+            owner = (record, step.name, unit.name)
+            self._owners[record] = owner
+            self._owners.update((written.path, owner) for written in commit.files.values())
         self._report(step, done, skipped)
         return done
+
+    def _forget(self, error: UnreadableError) -> Exception:
+        owner = self._owners.get(error.path)
+        if owner is None:
+            return error
+        record, step, unit = owner
+        self.run.remove(record)
+        return ForgottenError(step, unit, str(error))
 
     def sweep(self, directories: Sequence[str]) -> int:
         """Remove what earlier recipes or killed attempts left in these directories; returns how many files.
 
         A run's tables are then those of its last recipe, and ``ledger/*.parquet`` counts no document twice.
         """
+        self.still_ours()
         stale = [
             path
             for directory in ("commits", *directories)
             for path in self.run.walk(directory)
-            if path not in self._used
+            if path not in self._owners
         ]
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             list(pool.map(self.run.remove, stale))
@@ -223,21 +300,37 @@ class Runner:
 
         # A record costs a read and a look at each of its files: waiting, where the run is behind a URL.
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            return list(pool.map(load, names, keys))
+            commits = list(pool.map(load, names, keys))
+        return self._verified(step, keys, commits) if self.verify else commits
 
     def _load(self, step: str, name: str, key: str) -> Commit | None:
         path = f"commits/{step}/{_record_name(name, key)}"
-        commit = Commit.from_json(self.run.read_bytes(path))
-        for written in commit.files.values():
-            try:
-                whole = self.run.size(written.path) == written.bytes
-            except InputError:
-                whole = False
-            if not whole:
-                # The record promises a file that is gone or cut short: forget it, and do the unit again.
-                self.run.remove(path)
-                return None
-        return commit
+        try:
+            commit = Commit.read(self.run, path)
+            if all(self.run.size(written.path) == written.bytes for written in commit.files.values()):
+                return commit
+        except UnreadableError:
+            pass
+        # The record is damaged, or promises a file that is gone or cut short: forget it, and do the unit again.
+        self.run.remove(path)
+        return None
+
+    def _verified(
+        self, step: str, keys: Sequence[str], commits: Sequence[Commit | None]
+    ) -> list[Commit | None]:
+        """The commits whose files hold what was written, None for the others: all of their bytes are read."""
+        found = list(commits)
+        places = [place for place, commit in enumerate(commits) if commit is not None]
+        self.progress.step(f"{step}, verified", len(places), 0)
+        jobs = [(self.run.root, commit) for commit in commits if commit is not None]
+        for position, intact in self.engine.run(_are_intact, jobs):
+            self.progress.advance()
+            place = places[position]
+            commit = commits[place]
+            if not intact and commit is not None:
+                self.run.remove(f"commits/{step}/{_record_name(commit.unit, keys[place])}")
+                found[place] = None
+        return found
 
     def _report(self, step: Step, commits: list[Commit], skipped: int) -> None:
         totals = {name: sum(commit.counts.get(name, 0) for commit in commits) for name in ("in", *COUNTS)}
@@ -266,7 +359,7 @@ def newest_commits(run: Storage, step: str) -> Iterator[Commit]:
     newest: dict[str, tuple[float, Commit]] = {}
     for name in run.names(f"commits/{step}", ".json"):
         path = f"commits/{step}/{name}"
-        commit = Commit.from_json(run.read_bytes(path))
+        commit = Commit.read(run, path)
         stamp = (run.local / path).stat().st_mtime if run.local is not None else 0.0
         if commit.unit not in newest or newest[commit.unit][0] <= stamp:
             newest[commit.unit] = (stamp, commit)
@@ -287,6 +380,12 @@ def _execute(job: tuple[Step, Unit, str, str]) -> Commit:
     started = time.perf_counter()
     try:
         outcome = step.task(attempt, unit.work)
+    except Exception as error:
+        attempt.discard()
+        cause = _explained(run, step, unit, error)
+        if cause is error:
+            raise
+        raise cause from error
     except BaseException:
         attempt.discard()
         raise
@@ -299,13 +398,66 @@ def _execute(job: tuple[Step, Unit, str, str]) -> Commit:
         outcome.info,
         round(time.perf_counter() - started, 3),
     )
-    if run.create(path, commit.to_json()):
-        return commit
-    first = Commit.from_json(run.read_bytes(path))
+    first = _commit(run, path, commit)
     # An object store's client repeats a put whose answer was lost, and then finds our own record there.
-    if first.files != attempt.files:
+    if first is not commit and first.files != attempt.files:
         attempt.discard()
     return first
+
+
+def _commit(run: Storage, path: str, commit: Commit) -> Commit:
+    """Put the record if there is none; returns the commit that counts: this one, or an earlier attempt's."""
+    while not run.create(path, commit.to_json()):
+        try:
+            return Commit.read(run, path)
+        except UnreadableError:
+            run.remove(path)
+    return commit
+
+
+def _explained(run: Storage, step: Step, unit: Unit, error: Exception) -> Exception:
+    """What a task's error comes from: the machine, a file that it read, or (the error itself) the task."""
+    if is_of_machine(error):
+        return as_machine_trouble(error, f"{step.name} {unit.name}")
+    if isinstance(error, UnreadableError):
+        return error
+    for read in _read_by([unit.work, getattr(step.task, "args", None)], set()):
+        if not read.is_intact(run):
+            return UnreadableError(
+                read.path,
+                f"{run.describe(read.path)}: its bytes are not those that were written "
+                f"({step.name} {unit.name} failed over it: {type(error).__name__}: {error})",
+            )
+    return error
+
+
+def _read_by(work: Any, seen: set[Any]) -> Iterator[Checkable]:
+    """Every file, or stretch of one, that stands in a task's argument."""
+    if isinstance(work, Checkable):
+        if work not in seen:
+            seen.add(work)
+            yield work
+    elif isinstance(work, dict):
+        yield from _read_by(list(work.values()), seen)
+    elif isinstance(work, (list, tuple)):
+        for one in work:
+            yield from _read_by(one, seen)
+    elif dataclasses.is_dataclass(work) and not isinstance(work, type):
+        for each in dataclasses.fields(work):
+            yield from _read_by(getattr(work, each.name), seen)
+
+
+def _are_intact(job: tuple[str, Commit]) -> bool:
+    root, commit = job
+    return all(written.is_intact(Storage(root)) for written in commit.files.values())
+
+
+def _check(body: bytes) -> bytes:
+    digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return f', "check": "{digest}"}}\n'.encode()
+
+
+def _nothing() -> None: ...
 
 
 def task_with(function: Callable[..., Outcome], *arguments: Any) -> Task:
