@@ -125,9 +125,7 @@ def stretches(commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch
 
 def receive(run: Storage, parts: Sequence[Stretch], schema: pa.Schema) -> pa.Table:
     """All rows of one partition, in no particular order: sort by a total key before using them."""
-    tables = []
-    for part in parts:
-        tables.append(pa.ipc.open_stream(pa.py_buffer(part.read(run))).read_all())
+    tables = [pa.ipc.open_stream(pa.py_buffer(part.read(run))).read_all() for part in parts]
     if not tables:
         return schema.empty_table()
     return pa.concat_tables(tables).combine_chunks()

@@ -197,7 +197,7 @@ def _kept(run: Storage, work: _Work) -> pa.Table:
 
 
 def _text_groups(run: Storage, gathered: Commit) -> Iterator[pa.Table]:
-    with run.open(gathered.files["text"].path) as stream, pq.ParquetFile(stream) as file:
+    with run.table(gathered.files["text"].path) as file:
         for batch in file.iter_batches(batch_size=1024):
             yield pa.Table.from_batches([batch])
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hanji.curation.decisions.rules import Rule, preset_rules, presets
 from hanji.curation.work import Commit, newest_commits
@@ -91,7 +90,7 @@ class FinishedRun:
         found: dict[str, str] = {}
         for number, mine in sorted(wanted.items()):
             path = self.gathered[number].files["text"].path
-            with self.storage.open(path) as stream, pq.ParquetFile(stream) as file:
+            with self.storage.table(path) as file:
                 place = file.schema_arrow.get_field_index("id")
                 for group in range(file.num_row_groups):
                     known = file.metadata.row_group(group).column(place).statistics

@@ -127,7 +127,7 @@ class ShardWriting:
             components=components,
         )
         storage = self.run.sub("shards")
-        storage.write_bytes(facts.file, self.run.read_bytes(tokenizer.path))
+        storage.write_bytes(facts.file, self.run.read_written(tokenizer))
         write_manifest(storage, manifest)
         self._remove_unlisted(storage, manifest)
         return manifest

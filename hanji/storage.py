@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 import fsspec
 import pyarrow as pa
@@ -326,16 +326,23 @@ class Storage:
                 source = stack.enter_context(self.open(path))
             with self._decoding(path):
                 file = stack.enter_context(pq.ParquetFile(source, page_checksum_verification=True))
-            yield file
+            try:
+                yield file
+            except OSError as error:
+                self._blame(path, error)
 
     @contextmanager
     def _decoding(self, path: str) -> Iterator[None]:
         try:
             yield
         except (pa.ArrowException, OSError) as error:
-            if is_of_machine(error):
-                raise
-            raise UnreadableError(path, f"{self.describe(path)}: is damaged: {error}") from error
+            self._blame(path, error)
+
+    def _blame(self, path: str, error: Exception) -> NoReturn:
+        """Raise what Arrow raised over a file: the machine's trouble as it is, else an UnreadableError."""
+        if is_of_machine(error):
+            raise error
+        raise UnreadableError(path, f"{self.describe(path)}: is damaged: {error}") from error
 
     def find_rows(self, path: str, column: str, value: str) -> pa.Table:
         """The rows of a Parquet file whose text column equals a value; row groups that cannot hold it are skipped.

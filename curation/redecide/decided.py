@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from hanji.curation.columns import flat
 from hanji.curation.recipe import CurationRecipe
@@ -139,7 +138,7 @@ class Documents:
     def columns(self) -> frozenset[str]:
         """The columns of the run's facts."""
         path = self.partitions[0].gathered.files["facts"].path
-        with self.run.open(path) as stream, pq.ParquetFile(stream) as file:
+        with self.run.table(path) as file:
             return frozenset(file.schema_arrow.names)
 
     @cached_property
@@ -286,7 +285,7 @@ def _texts(
 ) -> Iterator[tuple[np.ndarray, list[str]]]:
     """The texts of rows of one partition, whose file is sorted by id as the rows are."""
     wanted = ids.take(pa.array(rows))
-    with run.open(path) as stream, pq.ParquetFile(stream) as file:
+    with run.table(path) as file:
         for group in range(file.num_row_groups):
             here = flat(file.read_row_group(group, columns=["id"])["id"])
             place = pc.index_in(wanted, value_set=here)

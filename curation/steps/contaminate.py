@@ -23,7 +23,7 @@ from hanji.curation.records import EDITS, TEXT, Edit, edits_table
 from hanji.curation.steps.texts import Group, SplitWork, groups, split_verdicts
 from hanji.curation.verdicts import Verdict, verdicts_table
 from hanji.curation.work import Attempt, Commit, Outcome
-from hanji.storage import Storage
+from hanji.storage import Storage, Written
 
 VERSION = 1
 STEP = "contamination"
@@ -55,7 +55,7 @@ def index_benchmarks(attempt: Attempt, _: None, settings: Contamination, normal:
 
 def contaminate_split(attempt: Attempt, work: SplitWork, settings: Contamination, indexed: Commit) -> Outcome:
     """Write relations/contamination, edits and verdicts of one split, with books of those without a verdict."""
-    index = _index(attempt.run.root, indexed.files["index"].path)
+    index = _index(attempt.run.root, indexed.files["index"])
     before = split_verdicts(attempt.run, work)
     deciding = _Deciding(settings, index)
     counts = {"in": 0, "kept": 0, "dropped": 0, "failed": 0}
@@ -168,6 +168,6 @@ class _Deciding:
 
 
 @lru_cache(maxsize=1)
-def _index(root: str, path: str) -> BenchmarkIndex:
+def _index(root: str, written: Written) -> BenchmarkIndex:
     """The index of a run, read once a process."""
-    return BenchmarkIndex.from_bytes(Storage(root).read_bytes(path))
+    return BenchmarkIndex.from_bytes(Storage(root).read_written(written))

@@ -169,11 +169,12 @@ def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], d
 
 def fetch(run: Storage, written: Written) -> Path:
     """A local path of a run's file: itself, or a copy in the scratch directory named by its hash."""
-    if run.local is not None:
-        return run.local / written.path
     target = Path(tempfile.gettempdir()) / f"hanji-{written.sha256}{Path(written.path).suffix}"
-    if not target.exists():
-        Storage(target.parent).write_bytes(target.name, run.read_bytes(written.path))
+    if run.local is not None:
+        run.read_written(written)
+        target = run.local / written.path
+    elif not target.exists():
+        Storage(target.parent).write_bytes(target.name, run.read_written(written))
     return target
 
 
