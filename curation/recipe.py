@@ -348,7 +348,19 @@ class MinHash(Settings):
 class Dedup(Settings):
     exact: bool = True
     minhash: MinHash = MinHash()
-    max_source_loss: Share = Field(0.9, description="warn when duplicates take more than this of a source")
+    max_source_loss: Share = Field(
+        0.9, description="share of a source's passing documents that duplicates may take without an alarm"
+    )
+    on_source_loss: Literal["warn", "fail"] = Field(
+        "warn", description="at that alarm: warn, or fail before any shard is written"
+    )
+    max_cluster: int | None = Field(
+        1000, ge=1, description="a cluster of more documents than this is told as oversized; null: none is"
+    )
+    max_cluster_action: Literal["warn", "keep"] = Field(
+        "warn",
+        description="of an oversized cluster: warn only, or keep its near-duplicates too (exact ones still fall)",
+    )
 
 
 class Benchmark(Settings):
