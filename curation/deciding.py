@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from hanji.curation.context import Context
 from hanji.curation.decisions.rules import Rule
 from hanji.curation.decisions.tiers import TierThresholds, merge_histograms, thresholds
 from hanji.curation.exchange import receiving_units
-from hanji.curation.recipe import Language
+from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
 from hanji.curation.steps.takedown import Taken
+from hanji.curation.takedown.lists import TakedownList
 from hanji.curation.takedown.search import search
 from hanji.curation.versions import STEP_VERSIONS
-from hanji.curation.work import Commit, Step, Unit, task_with
+from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 
 VALID_SALT = 1
 
@@ -77,6 +79,29 @@ def decide(
             works=list(zip(homes, judged, strict=True)),
         ),
     )
+    written = write_ledger(context.runner, recipe, context.takedown, gathered, settled)
+    context.warnings += written.warnings
+    return written.ledger, written.tiers
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What was decided in the end: commits by range of ids, thresholds by language, and what to tell."""
+
+    ledger: list[Commit]
+    tiers: dict[str, TierThresholds]
+    warnings: list[str]
+
+
+def write_ledger(
+    runner: Runner,
+    recipe: CurationRecipe,
+    takedown: TakedownList,
+    gathered: list[Commit],
+    settled: list[Commit],
+) -> Ledger:
+    """From what was settled to the ledger: tiers, and what must be taken down."""
+    minhash = recipe.dedup.minhash
     languages = sorted({language for commit in settled for language in commit.info["scores"]})
     tiers = {
         language: thresholds(
@@ -85,39 +110,32 @@ def decide(
         )
         for language in languages
     }
-    for language in languages:
-        if language not in context.models and len(recipe.tiers) > 1:
-            context.warnings.append(
-                f"no quality classifier for {language} (quality.{language}): "
-                f"all of it is in the tier {recipe.tiers[-1].name}"
-            )
-    ledger_step = Step(
+    warnings = [
+        f"no quality classifier for {language} (quality.{language}): "
+        f"all of it is in the tier {recipe.tiers[-1].name}"
+        for language in languages
+        if language not in recipe.quality and len(recipe.tiers) > 1
+    ]
+    taken: list[Taken | None] = [None] * len(settled)
+    if len(takedown):
+        found = search(runner, takedown, minhash, gathered, settled)
+        taken = [found.of(number) for number in range(len(settled))]
+        warnings += found.warnings(runner.run, takedown)
+    units = []
+    for commit, gone in zip(settled, taken, strict=True):
+        # A range of ids that no takedown touches is written from what was settled alone.
+        inputs: Any = commit.content()
+        if gone is not None:
+            inputs = [inputs, gone.content(), minhash.min_jaccard, minhash.min_containment]
+        units.append(Unit(commit.unit, inputs, (commit, gone)))
+    step = Step(
         "ledger",
-        version,
-        task_with(steps.write_ledger, tiers, recipe.dedup.minhash),
+        STEP_VERSIONS["decide"],
+        task_with(steps.write_ledger, tiers, minhash),
         {language: dataclasses.asdict(cut) for language, cut in tiers.items()},
         keeps_books=True,
     )
-    ledger = context.runner.map(ledger_step, ledger_units(context, gathered, settled))
-    return ledger, tiers
-
-
-def ledger_units(context: Context, gathered: list[Commit], settled: list[Commit]) -> list[Unit]:
-    """What the ledger is written from: of a range of ids that no takedown touches, what was settled alone."""
-    taken: list[Taken | None] = [None] * len(settled)
-    if len(context.takedown):
-        minhash = context.recipe.dedup.minhash
-        found = search(context.runner, context.takedown, minhash, gathered, settled)
-        taken = [found.of(number) for number in range(len(settled))]
-        context.warnings += found.warnings(context.run, context.takedown)
-    units = []
-    for commit, gone in zip(settled, taken, strict=True):
-        inputs: Any = commit.content()
-        if gone is not None:
-            minhash = context.recipe.dedup.minhash
-            inputs = [inputs, gone.content(), minhash.min_jaccard, minhash.min_containment]
-        units.append(Unit(commit.unit, inputs, (commit, gone)))
-    return units
+    return Ledger(runner.map(step, units), tiers, warnings)
 
 
 def rule_facts(rules: dict[Language, list[Rule]]) -> dict[str, Any]:

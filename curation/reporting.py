@@ -9,17 +9,40 @@ from typing import Any
 from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.context import Context, versions
 from hanji.curation.deciding import rule_facts
+from hanji.curation.decisions.rules import Rule
 from hanji.curation.decisions.tiers import SCALE, TierThresholds
+from hanji.curation.recipe import Language
 from hanji.curation.report.histograms import EDGES
-from hanji.curation.report.metrics import finish, merge
+from hanji.curation.report.metrics import Partial, finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.report.reading import Reading, add
 from hanji.curation.signals import ratios
 from hanji.curation.steps import summarise
 from hanji.curation.versions import STEP_VERSIONS
-from hanji.curation.work import Commit, Step, Unit, task_with
+from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import library_versions
 from hanji.manifest import Manifest
+
+
+def summary(
+    runner: Runner,
+    rules: dict[Language, list[Rule]],
+    gathered: list[Commit],
+    ledger: list[Commit],
+    counts: list[Commit],
+) -> Partial:
+    """What the documents add up to."""
+    step = Step(
+        "summarise",
+        STEP_VERSIONS["report"],
+        task_with(summarise.summarise_partition, rules),
+        [rule_facts(rules), ratios.identity(), EDGES],
+    )
+    units = [
+        Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
+        for g, row, t in zip(gathered, ledger, counts, strict=True)
+    ]
+    return merge(commit.info["partial"] for commit in runner.map(step, units))
 
 
 def report(
@@ -32,17 +55,6 @@ def report(
     manifest: Manifest,
 ) -> dict[str, Any]:
     """Add up what the run did, write metrics.json and the page, and return the metrics."""
-    step = Step(
-        "summarise",
-        STEP_VERSIONS["report"],
-        task_with(summarise.summarise_partition, context.rules),
-        [rule_facts(context.rules), ratios.identity(), EDGES],
-    )
-    units = [
-        Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
-        for g, row, t in zip(gathered, ledger, counts, strict=True)
-    ]
-    partials = [commit.info["partial"] for commit in context.runner.map(step, units)]
     skipped: dict[str, dict[str, int]] = {}
     for commit in reads:
         of_source = skipped.setdefault(commit.info["source"], {})
@@ -51,7 +63,7 @@ def report(
     reading: dict[str, Reading] = {}
     for commit in reads:
         add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
-    merged = merge(partials)
+    merged = summary(context.runner, context.rules, gathered, ledger, counts)
     facts: dict[str, Any] = {
         "name": context.recipe.name,
         "reading": reading,

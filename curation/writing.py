@@ -68,6 +68,7 @@ class ShardWriting:
             facts = tokenizer_facts(settings.file, settings.eod_token)
             data = Path(settings.file).read_bytes()
             written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
+            self.runner.keep(written.path)
             return written, facts.model_copy(update={"file": "tokenizer.json"})
         kept_bytes = sum(
             size
@@ -134,7 +135,7 @@ class ShardWriting:
 
     def _taken_down(self, ledger: list[Commit]) -> TakenDown | None:
         taken = [cell for commit in ledger for cell in commit.info.get("taken", {}).values()]
-        if not any("undisturbed" in commit.info for commit in ledger):
+        if not len(self.takedown):
             return None
         return TakenDown(
             of=fingerprint([_undisturbed(commit) for commit in ledger]),
