@@ -20,11 +20,13 @@ from hanji.curation.relating import relate
 from hanji.curation.sources.splits import plan_splits
 from hanji.curation.steps import rewrite
 from hanji.curation.summary import CurationSummary, Plan
-from hanji.curation.work import Commit, Runner, Step, Unit
+from hanji.curation.work import Commit, ForgottenError, Runner, Step, Unit
 from hanji.curation.writing import ShardWriting
-from hanji.errors import ConservationError
+from hanji.errors import ConservationError, RunError
 from hanji.progress import Progress, SilentProgress
 
+# How many damaged files one start makes again before it gives up.
+HEALINGS = 20
 # What a finished run is swept of: leftovers of earlier recipes in the same directory.
 TABLES = (
     "rewritten",
@@ -39,6 +41,7 @@ TABLES = (
     "takedown/named",
     "takedown/twins",
     "ledger",
+    "tokenizer",
     "tokens",
     "exchange",
 )
@@ -75,19 +78,38 @@ def curate(
     *,
     sample: float = 1.0,
     progress: Progress | None = None,
+    verify: bool = False,
 ) -> CurationSummary:
     """Run a recipe from raw inputs to tiered shards and a report.
 
+    What an earlier start finished is not done again; ``verify`` reads all of its files and compares them with
+    the hashes in the commit records first. A file of the run that turns out to be gone or damaged is made
+    again, up to HEALINGS times, and the summary's warnings say so.
+
     Raises RecipeError, InputError, ConservationError (books that do not balance) or RunError (too many
-    failed documents; a task given up).
+    failed documents; a task given up; trouble of the machine).
     """
     recipe = sampled(recipe, sample)
     owned = engine is None
     engine = engine or make_engine(recipe.engine)
     try:
         context = Context(recipe, engine, progress or SilentProgress(), sample)
-        with context.run.locked():
-            return _run(context)
+        with context.run.locked() as still_ours:
+            made_again: list[str] = []
+            while True:
+                context.runner.verify, context.runner.still_ours = verify, still_ours
+                context.warnings += made_again
+                try:
+                    return _run(context)
+                except ForgottenError as error:
+                    if len(made_again) == HEALINGS:
+                        raise
+                    made_again.append(f"{error.why}: made again by the step {error.step}")
+                    context = Context(recipe, engine, context.progress, sample)
+    except OSError as error:
+        raise RunError(
+            f"trouble of the machine: {error}; what was finished is kept, and the same command goes on from there"
+        ) from error
     finally:
         if owned:
             engine.close()

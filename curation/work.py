@@ -43,10 +43,10 @@ class ForgottenError(RunError):
 
     def __init__(self, step: str, unit: str, why: str) -> None:
         super().__init__(step, unit, why)
-        self.step, self.unit = step, unit
+        self.step, self.unit, self.why = step, unit, why
 
     def __str__(self) -> str:
-        return f"{self.args[2]}; the step {self.step} makes it again when the run is started again"
+        return f"{self.why}; the step {self.step} makes it again when the run is started again"
 
 
 @runtime_checkable
@@ -267,9 +267,13 @@ class Runner:
         self._report(step, done, skipped)
         return done
 
+    def keep(self, path: str) -> None:
+        """Leave a file that no unit made where it is when the run is swept."""
+        self._owners[path] = ("", "", "")
+
     def _forget(self, error: UnreadableError) -> Exception:
         owner = self._owners.get(error.path)
-        if owner is None:
+        if owner is None or not owner[0]:
             return error
         record, step, unit = owner
         self.run.remove(record)
@@ -287,6 +291,12 @@ class Runner:
             for path in self.run.walk(directory)
             if path not in self._owners
         ]
+        # Half-written files of killed processes, where finished files are not the runner's.
+        stale += [
+            path for path in self.run.walk("shards") + self.run.walk("report") if path.endswith(".part")
+        ]
+        if self.run.local is not None:
+            stale += [path.name for path in self.run.local.glob(".*.part")]
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             list(pool.map(self.run.remove, stale))
         return len(stale)

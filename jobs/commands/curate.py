@@ -50,6 +50,12 @@ def curate(
             help="Share of the documents to take, by hash of the id; the run gets its own directory."
         ),
     ] = 1.0,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Read what is done already and compare it with its hashes before going on."
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Curate raw data into tiered token shards and a report.
@@ -70,7 +76,7 @@ def curate(
         say(*pipeline.plan(read, sample).lines())
         return
     with progress(quiet) as shown:
-        summary = pipeline.curate(read, sample=sample, progress=shown)
+        summary = pipeline.curate(read, sample=sample, progress=shown, verify=verify)
     say(*outcome(read, summary))
 
 
