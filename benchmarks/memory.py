@@ -115,7 +115,7 @@ def _sampled(recipe: dict[str, object]) -> dict[str, int]:
 
     def sample() -> None:
         while child.poll() is None:
-            total = sum(_resident(pid) for pid in _family(child.pid))
+            total = sum(resident(pid) for pid in family(child.pid))
             peaks[current[0]] = max(peaks.get(current[0], 0), total)
             time.sleep(INTERVAL)
 
@@ -131,7 +131,7 @@ def _sampled(recipe: dict[str, object]) -> dict[str, int]:
     return peaks
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]
     for known in found:
@@ -144,7 +144,7 @@ def _family(pid: int) -> list[int]:
     return found
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
     """Bytes of resident memory that are the process's own (anonymous): shared library pages count for nobody."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
