@@ -120,7 +120,7 @@ def write_ledger(
     if len(takedown):
         found = search(runner, takedown, minhash, gathered, settled)
         taken = [found.of(number) for number in range(len(settled))]
-        warnings += found.warnings(runner.run, takedown)
+        warnings += found.warnings(takedown)
     units = []
     for commit, gone in zip(settled, taken, strict=True):
         # A range of ids that no takedown touches is written from what was settled alone.

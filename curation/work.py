@@ -301,6 +301,19 @@ class Runner:
             list(pool.map(self.run.remove, stale))
         return len(stale)
 
+    def sweep_steps(self) -> None:
+        """Remove what the steps that ran here left under other keys; files that are named by content stay."""
+        self.still_ours()
+        for step in sorted({report.name for report in self.reports}):
+            for name in self.run.names(f"commits/{step}", ".json"):
+                record = f"commits/{step}/{name}"
+                if record in self._owners:
+                    continue
+                for written in Commit.read(self.run, record).files.values():
+                    if written.path not in self._owners and not written.path.startswith("shards/"):
+                        self.run.remove(written.path)
+                self.run.remove(record)  # last: a record without its files is forgotten, files without one are not
+
     def committed(self, step: str, names: Sequence[str], keys: Sequence[str]) -> list[Commit | None]:
         """The commit of each (unit name, key), or None where there is none or a file of it is gone."""
         there = set(self.run.names(f"commits/{step}", ".json"))

@@ -13,6 +13,7 @@ from hanji.curation.shards.layout import Layout, plan_layout
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.steps import write
 from hanji.curation.takedown.lists import TakedownList
+from hanji.curation.takedown.search import LISTS, list_path
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import fingerprint
@@ -146,11 +147,15 @@ class ShardWriting:
         )
 
     def _remove_unlisted(self, storage: Storage, manifest: Manifest) -> None:
-        """Remove shards of earlier decisions, which the new manifest does not list."""
+        """Remove shards of earlier decisions, which the new manifest does not list, and other takedown lists."""
         listed = {"manifest.json", manifest.tokenizer.file}
         for component in manifest.components:
             for shard in component.shards:
                 listed |= {shard.bin.path, shard.idx.path, shard.docs.path}
+        stands = None if manifest.takedown is None else list_path(manifest.takedown.sha256)
+        for path in self.run.walk(LISTS):
+            if path != stands:
+                self.run.remove(path)
         for path in storage.walk():
             if path not in listed and path.endswith((".bin", ".idx", ".docs.parquet")):
                 storage.remove(path)

@@ -29,6 +29,7 @@ from hanji.jobs.commands import (
     jobs,
     model,
     submit,
+    takedown,
     tokenizer,
     tools,
     train,
@@ -54,6 +55,7 @@ app.command("report", rich_help_panel=CURATION)(curate.report)
 app.command("why", rich_help_panel=CURATION)(curate.why)
 app.command("whatif", rich_help_panel=CURATION)(whatif.whatif)
 app.command("compare", rich_help_panel=CURATION)(compare.compare)
+app.command("takedown", rich_help_panel=CURATION)(takedown.takedown)
 app.command("export", rich_help_panel=CURATION)(export.export)
 app.command("calibrate", rich_help_panel=CURATION)(calibrate.calibrate)
 app.add_typer(curate.shards, name="shards", rich_help_panel=CURATION)

@@ -64,7 +64,7 @@ def find(attempt: Attempt, settled: Commit, listed: Written, partitions: int) ->
     columns = ["id", "url", "cluster", "language", "step"]
     table = run.read_table(settled.files["settled"].path, columns)
     entries = the_list(run, listed)
-    match = entries.match(table["id"], table["url"])
+    match, hits = entries.match(table["id"], table["url"])
     rows = np.flatnonzero(match >= 0)
     places = match[rows].tolist()
     named = table.take(pa.array(rows))
@@ -82,7 +82,7 @@ def find(attempt: Attempt, settled: Commit, listed: Written, partitions: int) ->
     inside = named.filter(pc.and_(pc.and_(judged, pc.is_valid(named["cluster"])), with_twins))
     return Outcome(
         info={
-            "named": len(rows),
+            "entries": sorted(hits),
             "taken": int(pc.sum(judged).as_py() or 0),
             "clustered": len(inside),
             "clusters": _to_clusters(attempt, "clusters", inside, partitions),
@@ -90,15 +90,18 @@ def find(attempt: Attempt, settled: Commit, listed: Written, partitions: int) ->
     )
 
 
-def standing(attempt: Attempt, settled: Commit, partitions: int) -> Outcome:
-    """Send the kept documents that are in clusters to the cluster's partition."""
+def standing(attempt: Attempt, settled: Commit, partitions: int, everyone: bool) -> Outcome:
+    """Send the kept documents that are in clusters, or all, to the cluster's partition."""
     columns = ["id", "cluster", "language", "verdict"]
     table = attempt.run.read_table(settled.files["settled"].path, columns)
-    kept = table.filter(pc.and_(pc.equal(table["verdict"], "kept"), pc.is_valid(table["cluster"])))
-    return Outcome(info={"members": _to_clusters(attempt, "members", kept, partitions)})
+    chosen = pc.is_valid(table["cluster"])
+    if not everyone:
+        chosen = pc.and_(chosen, pc.equal(table["verdict"], "kept"))
+    members = table.filter(chosen)
+    return Outcome(info={"members": _to_clusters(attempt, "members", members, partitions)})
 
 
-def _to_clusters(attempt: Attempt, channel: str, rows: pa.Table, partitions: int) -> list[list[Any]]:
+def _to_clusters(attempt: Attempt, channel: str, rows: pa.Table, partitions: int) -> Index:
     rows = rows.select(MEMBERS.names).cast(MEMBERS)
     return send(attempt, channel, rows, id_partition(rows["cluster"], partitions))
 

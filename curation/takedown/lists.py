@@ -93,19 +93,25 @@ class TakedownList:
         """The same entries, which take no document along that is like one of theirs."""
         return TakedownList(tuple(replace(entry, duplicates=False) for entry in self.entries))
 
-    def match(self, ids: pa.ChunkedArray, urls: pa.ChunkedArray) -> np.ndarray:
-        """For each document the place of its entry, −1 without one; int64. Of several, the narrowest."""
+    def match(self, ids: pa.ChunkedArray, urls: pa.ChunkedArray) -> tuple[np.ndarray, set[int]]:
+        """For each document the place of its entry, −1 without one; int64. Of several, the narrowest.
+
+        And the places of all entries that name any of the documents.
+        """
         found = np.full(len(ids), -1, np.int64)
         if not len(ids):
-            return found
-        asked = self._candidates(urls)
-        found[list(asked)] = [self._by_address(url) for url in asked.values()]
+            return found, set()
+        entries: set[int] = set()
+        for row, url in self._candidates(urls).items():
+            named = self._by_address(url)
+            entries.update(named)
+            found[row] = named[0] if named else -1
         listed = [place for place, entry in enumerate(self.entries) if entry.kind == "id"]
         keys = pa.array([self.entries[place].key for place in listed], TEXT)
         hits = pc.index_in(flat(ids), value_set=keys).fill_null(-1).to_numpy(zero_copy_only=False)
         by_id = hits >= 0
         found[by_id] = np.array([*listed, -1], np.int64)[hits[by_id]]
-        return found
+        return found, entries | set(found[by_id].tolist())
 
     def _candidates(self, urls: pa.ChunkedArray) -> dict[int, str]:
         """Row → URL where the host is one that the list speaks of, or the URL is written unusually."""
@@ -123,15 +129,15 @@ class TakedownList:
         host = parse(f"//{authority}").bare
         return host in self._named_hosts or any(end in self._hosts for end in _ends(host))
 
-    def _by_address(self, url: str) -> int:
+    def _by_address(self, url: str) -> list[int]:
+        """The entries that name a URL, the narrowest first."""
         key = address_key(url)
-        if key in self._urls:
-            return self._urls[key]
         host = key.partition("/")[0]
-        for prefix, place in self._prefixes.get(host, ()):
-            if key.startswith(prefix):
-                return place
-        return next((self._hosts[end] for end in _ends(host) if end in self._hosts), -1)
+        return [
+            *([self._urls[key]] if key in self._urls else []),
+            *(place for prefix, place in self._prefixes.get(host, ()) if key.startswith(prefix)),
+            *(self._hosts[end] for end in _ends(host) if end in self._hosts),
+        ]
 
     @cached_property
     def _urls(self) -> dict[str, int]:
@@ -228,9 +234,14 @@ def standing_list(run: Storage) -> TakedownList:
     return parse_list(run.read_bytes(STANDING), run.describe(STANDING))
 
 
-@lru_cache(maxsize=2)
 def stored_list(run: Storage, path: str, sha256: str) -> TakedownList:
     """A list that a run holds, read once a process. ``sha256`` is there to tell versions apart."""
+    return _stored_list(run.root, path, sha256)
+
+
+@lru_cache(maxsize=2)
+def _stored_list(root: str, path: str, sha256: str) -> TakedownList:
+    run = Storage(root)
     return parse_list(run.read_bytes(path), run.describe(path))
 
 

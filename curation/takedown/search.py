@@ -23,11 +23,9 @@ class Search:
     taken: list[steps.Taken]
     left_out: int
 
-    def warnings(self, run: Storage, entries: TakedownList) -> list[str]:
+    def warnings(self, entries: TakedownList) -> list[str]:
         """What a person should know of the search."""
-        found: set[int] = set()
-        for taken in self.taken:
-            found.update(run.read_table(taken.named.files["named"].path, ["entry"])["entry"].to_pylist())
+        found = {place for taken in self.taken for place in taken.named.info["entries"]}
         said = []
         if len(found) < len(entries):
             said.append(
@@ -56,16 +54,26 @@ def wanted(settings: Takedown | None, run: Storage) -> TakedownList:
     return joined(lists)
 
 
+def list_path(sha256: str) -> str:
+    """Where a run holds the list with this hash."""
+    return f"{LISTS}/{sha256[:16]}.jsonl"
+
+
 def search(
     runner: Runner,
     entries: TakedownList,
     minhash: MinHash,
     gathered: list[Commit],
     settled: list[Commit],
+    *,
+    everyone: bool = False,
 ) -> Search:
-    """Find the documents that go. ``settled`` is what was decided without any takedown."""
+    """Find the documents that go. ``settled`` is what was decided without any takedown.
+
+    ``everyone``: twins among all documents of a cluster, not only those kept (for erasing their texts).
+    """
     partitions, version = len(settled), STEP_VERSIONS["takedown"]
-    listed = runner.run.write_bytes(f"{LISTS}/{entries.sha256[:16]}.jsonl", entries.to_bytes())
+    listed = runner.run.write_bytes(list_path(entries.sha256), entries.to_bytes())
     named = runner.map(
         Step(
             "takedown-find", version, task_with(steps.find, listed, partitions), [listed.sha256, partitions]
@@ -75,7 +83,12 @@ def search(
     if not any(commit.info["clustered"] for commit in named):
         return Search([steps.Taken(commit, None) for commit in named], 0)
     members = runner.map(
-        Step("takedown-standing", version, task_with(steps.standing, partitions), partitions),
+        Step(
+            "takedown-standing",
+            version,
+            task_with(steps.standing, partitions, everyone),
+            [partitions, everyone],
+        ),
         [Unit(commit.unit, commit.content(), commit) for commit in settled],
     )
     member_units = receiving_units(runner, "takedown-pair", members, "members", partitions)
