@@ -49,10 +49,26 @@ PRESETS: dict[str, ModelShape] = {
         for hidden, ffn, heads in TABLE_16
     },
     "ten-million": ModelShape(
-        layers=6, hidden=288, ffn=768, heads=6, kv_heads=2, head_dim=48, tied=True, seq_length=256
+        layers=6,
+        hidden=288,
+        ffn=768,
+        heads=6,
+        kv_heads=2,
+        head_dim=48,
+        tied=True,
+        seq_length=256,
+        init_std=0.037,
     ),
     "demo": ModelShape(
-        layers=4, hidden=192, ffn=512, heads=6, kv_heads=2, head_dim=32, tied=True, seq_length=256
+        layers=4,
+        hidden=192,
+        ffn=512,
+        heads=6,
+        kv_heads=2,
+        head_dim=32,
+        tied=True,
+        seq_length=256,
+        init_std=0.046,
     ),
     "tiny": ModelShape(
         layers=2, hidden=64, ffn=128, heads=4, kv_heads=2, head_dim=16, tied=True, seq_length=64
@@ -71,8 +87,9 @@ BASIS: dict[str, str] = {
         "FFN and query heads; 32 layers, 8 key-value heads and tying inferred: the stated size comes out"
         for (hidden, ffn, heads), stated in TABLE_16.items()
     },
-    "ten-million": "this project's: about 10M parameters with a vocabulary of 16,384",
-    "demo": "this project's: about 2M parameters beside the embedding",
+    "ten-million": "this project's: about 10M parameters with a vocabulary of 16,384; initial weights of std "
+    "sqrt(2 / (5·hidden)) (Nguyen and Salazar, arXiv 1910.05895): 0.02 is too small at this width",
+    "demo": "this project's: about 2M parameters beside the embedding; initial weights as of ten-million",
     "tiny": "this project's: for tests",
 }
 """Where each preset's numbers come from."""
