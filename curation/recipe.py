@@ -345,9 +345,60 @@ class MinHash(Settings):
         return value | {"bands": bands, "rows": rows}
 
 
+class UrlDuplicates(Settings):
+    """Versions of one page: documents whose URLs have one normal form (docs/dedup.md) and whose texts are alike."""
+
+    enabled: bool = True
+    min_jaccard: Share = Field(
+        0.5, description="verified likeness from which a version is a duplicate; 0: the same URL is enough"
+    )
+
+
+class LineThresholds(Settings):
+    """How often a line stands in the texts of a language: in how many documents, copies counted once."""
+
+    green: int = Field(ge=1, description="most documents that a line of ordinary text has")
+    red: int = Field(ge=1, description="a line of more documents than this is repeated for certain")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.red < self.green:
+            raise ValueError(f"red {self.red} is below green {self.green}")
+        return self
+
+
+class RepeatedLines(Settings):
+    """Lines that many documents repeat, removed by the pattern in which they stand (docs/repeated-lines.md)."""
+
+    enabled: bool = False
+    domains: list[Name] | None = Field(
+        ["web"], description="domains of sources whose lines are counted and removed; null: all"
+    )
+    thresholds: dict[Language, LineThresholds] = Field(
+        default={"ko": LineThresholds(green=3, red=50), "en": LineThresholds(green=1, red=1000)},
+        min_length=1,
+        description="by language; the lines of others are left alone",
+    )
+    bridge: int = Field(
+        3, ge=0, le=1000, description="most repeated lines in a row that stay between two stretches of text"
+    )
+    keep_single: bool = Field(
+        True, description="keep a line of ordinary text that stands alone; the method as published removes it"
+    )
+    keep_headings: bool = Field(True, description="keep a heading whose text stays")
+    min_letters: int = Field(
+        4, ge=0, description="a repeated line with fewer letters and digits goes only with its neighbours"
+    )
+    max_share: Share = Field(
+        0.5, description="a document that would lose more than this share of its letters is left as it is"
+    )
+
+
 class Dedup(Settings):
     exact: bool = True
+    url: UrlDuplicates = UrlDuplicates()
     minhash: MinHash = MinHash()
+    lines: RepeatedLines = RepeatedLines()
     max_source_loss: Share = Field(
         0.9, description="share of a source's passing documents that duplicates may take without an alarm"
     )

@@ -16,10 +16,10 @@ def mask_edits(
     span that reaches into what an earlier edit put there takes all of it along, so that positions within a
     replacement are never needed.
     """
-    pieces = _pieces(text, earlier)
+    pieces = made_of(text, earlier)
     found: list[Edit] = []
     for start, end, reason in _joined(spans):
-        begin, stop = _origin(pieces, start, end)
+        begin, stop = origin(pieces, start, end)
         if found and begin < found[-1].end:
             # Both reach into the same replacement.
             found[-1] = Edit(step, found[-1].start, max(stop, found[-1].end), replacement, found[-1].reason)
@@ -38,7 +38,7 @@ def _joined(spans: Sequence[tuple[int, int, str]]) -> list[tuple[int, int, str]]
     return joined
 
 
-def _pieces(text: str, earlier: Sequence[Edit]) -> list[tuple[int, int, int, int, bool]]:
+def made_of(text: str, earlier: Sequence[Edit]) -> list[tuple[int, int, int, int, bool]]:
     """What the text is made of: (start, end) in it, (start, end) before any edit, and whether it was put there."""
     pieces: list[tuple[int, int, int, int, bool]] = []
     here, there = 0, 0
@@ -58,7 +58,7 @@ def _pieces(text: str, earlier: Sequence[Edit]) -> list[tuple[int, int, int, int
     return pieces
 
 
-def _origin(pieces: Sequence[tuple[int, int, int, int, bool]], start: int, end: int) -> tuple[int, int]:
+def origin(pieces: Sequence[tuple[int, int, int, int, bool]], start: int, end: int) -> tuple[int, int]:
     """Where the stretch [start, end) of the text, not empty, lies before any edit."""
     first = next(piece for piece in pieces if piece[0] <= start < piece[1])
     last = next(piece for piece in pieces if piece[0] < end <= piece[1])
