@@ -9,6 +9,7 @@ from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.contamination import report as contamination_report
 from hanji.curation.context import Context
 from hanji.curation.exchange import receiving_units
+from hanji.curation.repeating import remove_repeated_lines
 from hanji.curation.report.reading import add
 from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals.text import SIGNALS
@@ -133,6 +134,8 @@ class Measuring:
         for commit, edited in zip(reads, edits, strict=True):
             add(self.context.edits, {commit.info["source"]: edited.info["edits"]})
         works = [dataclasses.replace(w, edit=e) for w, e in zip(works, edits, strict=True)]
+        if self.context.recipe.dedup.lines.enabled:
+            works = remove_repeated_lines(self.context, works, split_units(works))
         if self.context.blocks:
             works = self._ask_blocks(works)
         works = self._decontaminate(works)
@@ -261,7 +264,7 @@ def split_units(works: list[SplitWork], *, verdicts: bool = True) -> list[Unit]:
     """A unit for each split, keyed by what the steps before wrote of it, with or without their verdicts."""
     units = []
     for work in works:
-        commits = [work.read, work.edit, work.blocks, work.contaminate]
+        commits = [work.read, work.edit, work.repeated, work.blocks, work.contaminate]
         commits += [work.signals, work.score, work.morphemes]
         inputs = [commit.content() for commit in commits if commit is not None]
         if not verdicts:

@@ -74,7 +74,7 @@ class Edit:
     """One change to a document's text: characters ``[start, end)`` become ``replacement``.
 
     Offsets count Unicode code points of the text *before any edit*. ``step`` is the step that made it
-    ("lines", "pii", "contamination"), ``reason`` says which rule ("pii.email").
+    ("lines", "pii", "repeated", "contamination"), ``reason`` says which rule ("pii.email").
     """
 
     step: str
@@ -234,7 +234,7 @@ LEDGER = pa.schema(
         # UTF-8 bytes of the text after edits; 0 where no text was ever made.
         ("text_bytes", pa.int64()),
         # "kept", "dropped" or "failed", by which step ("read", "floor", "pii",
-        # "blocks", "contamination", "takedown", "rules", "duplicates", "tiers").
+        # "repeated", "blocks", "contamination", "takedown", "rules", "duplicates", "tiers").
         ("verdict", TEXT),
         ("step", TEXT),
         ("rule", TEXT),
@@ -246,8 +246,10 @@ LEDGER = pa.schema(
         # Quality score in [0, 1] of the language's classifier; null where there is none.
         ("score", pa.float64()),
         ("tier", TEXT),
+        # The cluster of likenesses that it is in, if any: how many documents it has, and how many records they are.
         ("cluster", TEXT),
         ("cluster_size", pa.int64()),
+        ("cluster_occurrences", pa.int64()),
         # For a duplicate: the kept document it fell to, and the verified likeness. For one that a takedown
         # took because it is like a listed document: that document.
         ("duplicate_of", TEXT),

@@ -10,6 +10,7 @@ from hanji.classifiers import language
 from hanji.curation import exchange
 from hanji.curation.contamination import index
 from hanji.curation.dedup import shingles
+from hanji.curation.repeated import scanning as repeated_lines
 from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals import text
 from hanji.curation.sources import reading
@@ -24,6 +25,7 @@ from hanji.curation.steps import (
     morphemes,
     read,
     relate,
+    repeated,
     rewrite,
     summarise,
     takedown,
@@ -35,6 +37,7 @@ STEP_VERSIONS: dict[str, int] = {
     "rewrite": rewrite.VERSION,
     "read": read.VERSION + reading.VERSION + guess.VERSION + making.VERSION + language.VERSION,
     "edit": edit.VERSION + lines.VERSION + pii.VERSION,
+    "repeated": repeated.VERSION + repeated_lines.VERSION + exchange.VERSION,
     "blocks": blocks.VERSION,
     "contaminate": contaminate.VERSION + index.VERSION,
     "measure": measure.VERSION + text.VERSION,

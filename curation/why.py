@@ -72,8 +72,13 @@ def _story(
     document, unit = min(rows, key=lambda pair: (pair[0]["path"], pair[0]["offset"]))
     edits = [
         {name: value for name, value in row.items() if name != "id"}
-        for step in ("edit", "blocks" if recipe.blocks else "", "contaminate" if recipe.contamination else "")
-        if step
+        for step, made in (
+            ("edit", True),
+            ("repeated", recipe.dedup.lines.enabled),
+            ("blocks", bool(recipe.blocks)),
+            ("contaminate", recipe.contamination is not None),
+        )
+        if made
         for row in _rows(run, step, "edits", identity, unit)
     ]
     edits = [json.loads(line) for line in dict.fromkeys(json.dumps(edit) for edit in edits)]

@@ -20,7 +20,7 @@ EXCERPT = 300
 SCORE_BINS = 50
 JACCARD_BINS = 20
 NO_LANGUAGE, OTHER = "–", "other"
-OPTIONAL_STEPS = ("pii", "blocks", "contamination", "takedown")
+OPTIONAL_STEPS = ("pii", "repeated", "blocks", "contamination", "takedown")
 STEPS = ("read", "floor", *OPTIONAL_STEPS, "rules", "duplicates", "kept")
 """Where a document may end, in order. At the optional ones none does unless the recipe asks for them."""
 Partial = dict[str, Any]
@@ -165,19 +165,8 @@ def merge(partials: Iterable[Partial]) -> Partial:
 
 
 def finish(merged: Partial, facts: dict[str, Any]) -> dict[str, Any]:
-    """The run's metrics: merged counts, and what the pipeline knows (steps, thresholds, manifest, warnings).
-
-    Adds warnings of its own: sources that lost more to duplicates than the recipe's max_source_loss.
-    """
-    recipe = facts.get("recipe", {})
-    limit = recipe.get("dedup", {}).get("max_source_loss", 1.0)
+    """The run's metrics: merged counts, and what the pipeline knows (steps, thresholds, manifest, warnings)."""
     warnings = list(facts.get("warnings", []))
-    for source, (lost, standing) in sorted(merged["duplicate_loss"].items()):
-        if standing and lost / standing > limit:
-            warnings.append(
-                f"source {source} lost {lost} of its {standing} passing documents to duplicates "
-                f"(more than max_source_loss {limit:g})"
-            )
     signals = {"edges": list(histograms.EDGES), **merged["signals"]}
     return {"kind": "curation", **merged, **facts, "signals": signals, "warnings": warnings}
 

@@ -40,6 +40,7 @@ PAST = {
     "read": "readable",
     "floor": "above the floor",
     "pii": "without personal data to drop",
+    "repeated": "with lines of their own",
     "blocks": "passed the blocks",
     "contamination": "without benchmarks to drop",
     "takedown": "not taken down",
@@ -168,6 +169,7 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
             ("fell to blocks", "blocks"),
             ("dropped for benchmarks in them", "contamination"),
             ("taken down", "takedown"),
+            ("nothing but repeated lines", "repeated"),
             ("dropped for personal data", "pii"),
             ("below the floor", "floor"),
             ("duplicates", "duplicates"),
@@ -176,6 +178,7 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
     ]
     optional = (
         *("fell to blocks", "dropped for benchmarks in them", "dropped for personal data", "taken down"),
+        "nothing but repeated lines",
     )
     ends = [end for end in ends if end[1] or end[0] not in optional]
     used = {key.rpartition("\t")[2] for key in metrics["funnel"]}

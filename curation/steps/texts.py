@@ -28,6 +28,7 @@ class SplitWork:
 
     read: Commit
     edit: Commit | None = None
+    repeated: Commit | None = None
     blocks: Commit | None = None
     signals: Commit | None = None
     score: Commit | None = None
@@ -57,7 +58,7 @@ def groups(run: Storage, work: SplitWork, columns: Sequence[str] = ()) -> Iterat
     names = [*_NEEDED, *(name for name in columns if name not in _NEEDED)]
     made = [
         (Rows(run, commit.files["edits"].path, EDITS), commit.info["groups"])
-        for commit in (work.edit, work.blocks, work.contaminate)
+        for commit in (work.edit, work.repeated, work.blocks, work.contaminate)
         if commit is not None
     ]
     for place, documents in enumerate(run.table_groups(work.read.files["documents"].path, names)):
@@ -107,8 +108,8 @@ class Rows:
 
 
 def split_verdicts(run: Storage, work: SplitWork) -> dict[str, dict[str, Any]]:
-    """The verdicts of a split by document: of the edit step, else of the blocks, else for benchmarks in it."""
-    made = (work.edit, work.blocks, work.contaminate)
+    """The verdicts of a split by document, each from the first step that has one: the order of the steps."""
+    made = (work.edit, work.repeated, work.blocks, work.contaminate)
     commits = [c for c in made if c is not None and "verdicts" in c.files]
     return first_verdicts([run.read_table(c.files["verdicts"].path) for c in commits])
 
