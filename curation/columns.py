@@ -33,3 +33,29 @@ def run_starts(table: pa.Table, keys: Sequence[str]) -> np.ndarray:
 def run_lengths(starts: np.ndarray, rows: int) -> np.ndarray:
     """Lengths of the runs that begin at ``starts`` in a table of ``rows`` rows; int64."""
     return np.diff(np.append(starts, rows)) if len(starts) else np.zeros(0, np.int64)
+
+
+def run_bounds(*columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(starts, lengths) of the runs of rows that are equal in all of several sorted columns; int64 each."""
+    rows = len(columns[0])
+    if not rows:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    new = np.zeros(rows, bool)
+    new[0] = True
+    for column in columns:
+        new[1:] |= column[1:] != column[:-1]
+    starts = np.flatnonzero(new)
+    return starts, run_lengths(starts, rows)
+
+
+def pieces(sizes: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Cuts of a sequence: (start, stop) of stretches whose sizes add up to at most ``most``, or of a single one."""
+    sums = np.cumsum(sizes)
+    cuts: list[tuple[int, int]] = []
+    start = 0
+    while start < len(sizes):
+        before = int(sums[start - 1]) if start else 0
+        stop = max(start + 1, int(np.searchsorted(sums, before + most, "right")))
+        cuts.append((start, stop))
+        start = stop
+    return cuts

@@ -1,37 +1,55 @@
 """Exchange through files: rows leave a task by partition, and each partition arrives sorted by a total key.
 
-A sending task writes one file: for every partition that has rows, one Arrow IPC stream (zstd), laid end to
-end, with an index of (partition, offset, length, rows, hash) in its commit record. A receiving task reads
-its partition's stretch of every file. That serves on every engine and can be resumed; the key of a
-receiving unit is made of the hashes of its own stretches alone, so it runs again only if its rows changed.
+A sending task writes one file. It holds a message (an Arrow record batch, zstd) for every partition that has rows,
+and at its end an index: the schema, and of every partition where its message is, how many rows and what they hash
+to. The commit record says only where the index is, so that neither records nor the driver grow with senders times
+partitions. A receiving task reads its partition's message of every file. That serves on every engine and can be
+resumed; the key of a receiving unit is made of the hashes of its own messages alone, so it runs again only if its
+rows changed.
 
-With many senders the stretches are first merged in rounds (:func:`coalesce`), so that no task opens more
-than FAN_IN files.
+With many senders or many partitions an exchange takes two passes or more (:func:`receiving_units`): tasks each take
+FAN_IN files and a range of neighbouring partitions, and write that again as one file. Beyond WIDE partitions a
+sender's messages hold neighbouring partitions together, so that they do not become crumbs; the next pass cuts them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit
+from hanji.curation.ids import heads
+from hanji.curation.work import REQUESTS_AT_ONCE, Attempt, Commit, Outcome, Runner, Step, Unit
 from hanji.errors import UnreadableError
-from hanji.fingerprint import fingerprint
 from hanji.storage import Storage
 
 FAN_IN = 256
-MERGE_BYTES = 256 << 20  # compressed
-VERSION = 1
+WIDE = 256
+MERGE_BYTES = 64 << 20  # compressed
+CHUNK_BYTES = 16 << 20  # compressed; what a merging task has decoded at a time, if one message is not more
+VERSION = 2
+
+_ENTRY = np.dtype(
+    [
+        ("partition", "<i8"),
+        ("rows", "<i8"),
+        ("first", "<i8"),  # row of the message at which the partition begins
+        ("offset", "<i8"),
+        ("length", "<i8"),
+        ("digest", "V16"),
+    ]
+)
+Index = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """The rows of one partition in one exchange file: where they are and what they hash to."""
 
@@ -40,14 +58,16 @@ class Stretch:
     length: int
     rows: int
     digest: str
+    schema: bytes
 
     def read(self, run: Storage) -> bytes:
         """Its bytes. Raises UnreadableError if they are not those that were sent."""
-        data = run.read_range(self.path, self.offset, self.length)
-        if hashlib.blake2b(data, digest_size=16).hexdigest() != self.digest:
-            raise UnreadableError(
-                self.path, f"{run.describe(self.path)}: its bytes are not those that were written"
-            )
+        return self.checked(run, run.read_range(self.path, self.offset, self.length))
+
+    def checked(self, run: Storage, data: bytes) -> bytes:
+        """``data`` if it is what was sent. Raises UnreadableError if it is not."""
+        if _digest(data, self.schema).hex() != self.digest:
+            raise _damaged(run, self.path)
         return data
 
     def is_intact(self, run: Storage) -> bool:
@@ -59,76 +79,198 @@ class Stretch:
         return True
 
 
+@dataclass(frozen=True)
+class Sent:
+    """An exchange file and where its index is: what a merging task is told of it.
+
+    ``width`` is the number of neighbouring partitions that a message may hold.
+    """
+
+    path: str
+    at: int
+    schema_bytes: int
+    entries: int
+    width: int
+    digest: str
+
+    @classmethod
+    def of(cls, commit: Commit, channel: str) -> Sent:
+        return cls(path=commit.files[channel].path, **commit.info[channel])
+
+    def read_index(self, run: Storage) -> tuple[bytes, np.ndarray]:
+        """(schema, entries). Raises UnreadableError if they are not those that were written."""
+        data = run.read_range(self.path, self.at, self.schema_bytes + self.entries * _ENTRY.itemsize)
+        if hashlib.blake2b(data, digest_size=16).hexdigest() != self.digest:
+            raise _damaged(run, self.path)
+        return data[: self.schema_bytes], np.frombuffer(data, _ENTRY, offset=self.schema_bytes)
+
+    def is_intact(self, run: Storage) -> bool:
+        """Whether its index and all its messages are there and those that were sent."""
+        try:
+            schema, entries = self.read_index(run)
+        except UnreadableError:
+            return False
+        return all(part.is_intact(run) for part in _parts(self.path, schema, entries))
+
+
+def _damaged(run: Storage, path: str) -> UnreadableError:
+    return UnreadableError(path, f"{run.describe(path)}: its bytes are not those that were written")
+
+
+def _digest(message: Any, schema: bytes) -> bytes:
+    digest = hashlib.blake2b(schema, digest_size=16)
+    digest.update(message)
+    return digest.digest()
+
+
+def _parts(path: str, schema: bytes, entries: np.ndarray) -> list[Stretch]:
+    """A stretch for each entry."""
+    digests = entries["digest"].tolist()
+    columns = (entries[name].tolist() for name in ("offset", "length", "rows"))
+    return [
+        Stretch(path, offset, length, rows, digest.hex(), schema)
+        for offset, length, rows, digest in zip(*columns, digests, strict=True)
+    ]
+
+
 def id_partition(ids: pa.Array | pa.ChunkedArray, partitions: int) -> np.ndarray:
-    """Partition of each document id: equal ranges of its first 32 bits. int64 array, same length."""
-    if len(ids) == 0:
-        return np.zeros(0, np.int64)
-    heads = np.array([int(value[:8], 16) for value in ids.to_pylist()], np.int64)
-    return heads * partitions >> 32
+    """Partition of each document id: equal ranges of its first 32 bits. int64 array, same length.
+
+    ``ids`` in either form (:mod:`hanji.curation.ids`).
+    """
+    return heads(ids) * partitions >> 32
 
 
 def hash_partition(hashes: np.ndarray, partitions: int) -> np.ndarray:
     """Partition of each 64-bit hash: equal ranges of its upper 32 bits. uint64 in, int64 out."""
-    heads = (hashes >> np.uint64(32)).astype(np.int64)
-    return heads * partitions >> 32
+    return (hashes >> np.uint64(32)).astype(np.int64) * partitions >> 32
 
 
-def send(attempt: Attempt, channel: str, table: pa.Table, partition: np.ndarray) -> list[list[Any]]:
+def send(
+    attempt: Attempt, channel: str, table: pa.Table, partition: np.ndarray, partitions: int = 1
+) -> Index:
     """Write rows to an exchange file and return the index that belongs into ``Outcome.info[channel]``.
 
-    The order of rows within a partition is kept. ``partition`` is an int64 array, one number a row.
+    The order of rows within a partition is kept. ``partition`` is an int64 array, one number a row;
+    ``partitions`` is how many there are, which decides from WIDE on how they lie in the file.
     """
-    with sending(attempt, channel) as sender:
+    with sending(attempt, channel, partitions) as sender:
         sender.add(table, partition)
     return sender.index
 
 
 class Sender:
-    """An exchange file that is written piece by piece; a partition has a stretch of each piece it has rows in."""
+    """An exchange file that is written piece by piece; a partition has a message of each piece it has rows in."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], partitions: int = 1) -> None:
         self._file = file
         self._written = 0
-        self.index: list[list[Any]] = []
+        self._width = -(-partitions // WIDE)
+        self._schema = b""
+        self._entries: list[np.ndarray] = []
+        self.index: Index = {}
 
     def add(self, table: pa.Table, partition: np.ndarray) -> None:
-        """Append rows; as in :func:`send`."""
-        order = np.argsort(partition, kind="stable")
-        sorted_partition = partition[order]
-        table = table.take(pa.array(order)).combine_chunks() if table.num_rows else table
-        present, starts = np.unique(sorted_partition, return_index=True)
-        ends = np.append(starts[1:], len(sorted_partition))[: len(starts)]
-        for number, start, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            data = _encode(table.slice(start, end - start))
-            digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-            self.index.append([number, self._written, len(data), end - start, digest])
-            self._file.write(data)
-            self._written += len(data)
+        """Append rows; as in :func:`send`. All pieces of a file have one schema."""
+        schema = table.schema.remove_metadata().serialize().to_pybytes()
+        if self._schema not in (b"", schema):
+            raise ValueError("the pieces of an exchange file have different schemas")
+        self._schema = schema
+        if not len(table):
+            return
+        if (partition[1:] < partition[:-1]).any():
+            order = np.argsort(partition, kind="stable")
+            partition = partition[order]
+            table = table.take(pa.array(order))
+        (batch,) = table.combine_chunks().to_batches()
+        starts = np.flatnonzero(np.append(True, partition[1:] != partition[:-1]))
+        entries = np.zeros(len(starts), _ENTRY)
+        entries["partition"] = partition[starts]
+        entries["rows"] = np.diff(np.append(starts, len(partition)))
+        group = entries["partition"] // self._width
+        groups = np.append(np.flatnonzero(np.append(True, group[1:] != group[:-1])), len(starts))
+        bounds = np.append(starts, len(partition))
+        cuts = [(int(bounds[low]), int(bounds[high])) for low, high in pairwise(groups.tolist())]
+        messages = _encoded(batch, cuts)
+        for (low, high), (start, _), message in zip(pairwise(groups.tolist()), cuts, messages, strict=True):
+            here = entries[low:high]
+            here["first"] = starts[low:high] - start
+            here["offset"] = self._written
+            here["length"] = len(message)
+            here["digest"] = np.frombuffer(_digest(message, schema), "V16")
+            self._file.write(message)
+            self._written += len(message)
+        self._entries.append(entries)
+
+    def finish(self) -> None:
+        """Write the index, after which nothing can be added."""
+        entries = np.concatenate([np.zeros(0, _ENTRY), *self._entries])
+        data = self._schema + entries.tobytes()
+        self._file.write(data)
+        self.index = {
+            "at": self._written,
+            "schema_bytes": len(self._schema),
+            "entries": len(entries),
+            "width": self._width,
+            "digest": hashlib.blake2b(data, digest_size=16).hexdigest(),
+        }
 
 
 @contextmanager
-def sending(attempt: Attempt, channel: str) -> Iterator[Sender]:
+def sending(attempt: Attempt, channel: str, partitions: int = 1) -> Iterator[Sender]:
     """A sender whose index belongs into ``Outcome.info[channel]`` when the block has ended."""
     with attempt.file_writer(channel, f"exchange/{attempt.step}.{channel}", ".arrows") as file:
-        yield Sender(file)
-
-
-def stretches(commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch]]:
-    """For every partition, its stretches in all the files of a channel."""
-    found: dict[int, list[Stretch]] = {}
-    for commit in commits:
-        path = commit.files[channel].path
-        for number, offset, length, rows, digest in commit.info[channel]:
-            found.setdefault(number, []).append(Stretch(path, offset, length, rows, digest))
-    return found
+        sender = Sender(file, partitions)
+        yield sender
+        sender.finish()
 
 
 def receive(run: Storage, parts: Sequence[Stretch], schema: pa.Schema) -> pa.Table:
     """All rows of one partition, in no particular order: sort by a total key before using them."""
-    tables = [pa.ipc.open_stream(pa.py_buffer(part.read(run))).read_all() for part in parts]
-    if not tables:
-        return schema.empty_table()
-    return pa.concat_tables(tables).combine_chunks()
+    batches = list(receive_each(run, parts))
+    return pa.concat_tables(batches).combine_chunks() if batches else schema.empty_table()
+
+
+def receive_each(run: Storage, parts: Sequence[Stretch]) -> Iterator[pa.Table]:
+    """The rows of each stretch, one after another, in the order of ``parts``."""
+    for part, data in zip(parts, _fetched(run, parts), strict=True):
+        yield _decode(data, part.schema)
+
+
+def _fetched(run: Storage, parts: Sequence[Stretch]) -> Iterator[bytes]:
+    """The bytes of stretches, checked. Behind a URL a few requests are under way at a time."""
+    if run.local is not None or len(parts) < 2:
+        for path, some in groupby(parts, key=lambda part: part.path):
+            with run.open(path) as file:
+                for part in some:
+                    file.seek(part.offset)
+                    yield part.checked(run, file.read(part.length))
+        return
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        for start in range(0, len(parts), 2 * REQUESTS_AT_ONCE):
+            yield from pool.map(lambda part: part.read(run), parts[start : start + 2 * REQUESTS_AT_ONCE])
+
+
+def _encoded(batch: pa.RecordBatch, cuts: Sequence[tuple[int, int]]) -> list[memoryview]:
+    """Each (start, stop) of rows as a message, without the schema that a stream begins with."""
+    sink = pa.BufferOutputStream()
+    ends = []
+    with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:
+        writer.write_batch(batch.slice(0, 0))
+        for start, stop in cuts:
+            ends.append(sink.tell())
+            writer.write_batch(batch.slice(start, stop - start))
+        ends.append(sink.tell())
+    data = memoryview(sink.getvalue())
+    return [data[start:stop] for start, stop in pairwise(ends)]
+
+
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+
+
+def _decode(message: bytes, schema: bytes) -> pa.Table:
+    known = pa.ipc.read_schema(pa.py_buffer(schema))
+    return pa.Table.from_batches([pa.ipc.read_record_batch(pa.py_buffer(message), known)])
 
 
 def receiving_units(
@@ -144,10 +286,19 @@ def receiving_units(
 
     ``extra[number]`` enters the unit's key: what else it reads, as hashes.
     """
-    by_partition = coalesce(runner, name, commits, channel)
+    groups = [[Sent.of(commit, channel)] for commit in commits]
+    level = 0
+    while len(groups) > FAN_IN or any(sent.width > 1 for group in groups for sent in group):
+        groups = _merged(runner, name, groups, channel, level, partitions)
+        level += 1
+    by_partition: list[list[Stretch]] = [[] for _ in range(partitions)]
+    for sent, schema, entries in _indexes(runner, [sent for group in groups for sent in group]):
+        for number, part in zip(
+            entries["partition"].tolist(), _parts(sent.path, schema, entries), strict=True
+        ):
+            by_partition[number].append(part)
     units = []
-    for number in range(partitions):
-        parts = by_partition.get(number, [])
+    for number, parts in enumerate(by_partition):
         # Sorted hashes, not paths: the key follows the rows, whichever task sent them.
         inputs = [sorted(part.digest for part in parts), extra[number] if extra else None]
         work = (number, parts, works[number] if works else None)
@@ -155,74 +306,104 @@ def receiving_units(
     return units
 
 
+def _indexes(runner: Runner, files: Sequence[Sent]) -> Iterator[tuple[Sent, bytes, np.ndarray]]:
+    """(file, schema, entries) of each file that holds rows."""
+    files = [sent for sent in files if sent.entries]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        try:
+            indexes = list(pool.map(lambda sent: sent.read_index(runner.run), files))
+        except UnreadableError as error:
+            raise runner.forget(error) from error
+    schemas: dict[bytes, bytes] = {}
+    for sent, (schema, entries) in zip(files, indexes, strict=True):
+        # The same object for all: it stands in every stretch.
+        yield sent, schemas.setdefault(schema, schema), entries
+
+
 def partition_name(number: int) -> str:
     return f"p{number:05d}"
 
 
-def coalesce(runner: Runner, name: str, commits: Sequence[Commit], channel: str) -> dict[int, list[Stretch]]:
-    """For every partition its stretches, merged FAN_IN senders at a time until at most FAN_IN are left.
+def release(runner: Runner, commits: Sequence[Commit], *channels: str) -> None:
+    """Remove exchange files whose receivers have all committed, where the recipe does not keep them.
 
-    A merging task takes neighbouring partitions of its senders, as many as make MERGE_BYTES (or a single
-    one), so its memory does not grow with the run.
+    A run that is started again afterwards, and does not find them, sends them again.
     """
-    groups = [stretches([commit], channel) for commit in commits]
-    level = 0
-    while len(groups) > FAN_IN:
-        step = Step(f"{name}-merge", VERSION, _merge, params=[channel, level])
-        joined = [_joined(groups[start : start + FAN_IN]) for start in range(0, len(groups), FAN_IN)]
-        units, places = [], []
-        for place, by_partition in enumerate(joined):
-            for run in _runs(by_partition):
-                part = {number: by_partition[number] for number in run}
-                digests = {number: [piece.digest for piece in pieces] for number, pieces in part.items()}
-                unit = f"{channel}-{level}-{place:05d}-{run[0]:05d}"
-                units.append(Unit(unit, fingerprint(sorted(digests.items())), (channel, part)))
-                places.append(place)
-        groups = [{} for _ in joined]
-        for place, commit in zip(places, runner.map(step, units), strict=True):
-            groups[place] |= stretches([commit], channel)
-        level += 1
-    return _joined(groups)
+    if runner.keep_exchange:
+        return
+    paths = [commit.files[channel].path for commit in commits for channel in channels]
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        list(pool.map(runner.run.remove, paths))
 
 
-def _joined(groups: Sequence[dict[int, list[Stretch]]]) -> dict[int, list[Stretch]]:
-    joined: dict[int, list[Stretch]] = {}
-    for group in groups:
-        for number, pieces in group.items():
-            joined.setdefault(number, []).extend(pieces)
+def _merged(
+    runner: Runner, name: str, groups: list[list[Sent]], channel: str, level: int, partitions: int
+) -> list[list[Sent]]:
+    """Each FAN_IN groups of files as one, cut into ranges of partitions of about MERGE_BYTES."""
+    step = Step(f"{name}-merge", VERSION, _merge, params=[channel, level])
+    units, places = [], []
+    for place, start in enumerate(range(0, len(groups), FAN_IN)):
+        files = [sent for group in groups[start : start + FAN_IN] for sent in group if sent.entries]
+        width = max((sent.width for sent in files), default=1)
+        cuts = max(1, -(-sum(sent.at for sent in files) // MERGE_BYTES))
+        # Whole messages: a range of partitions begins where one begins.
+        bounds = sorted({partitions * cut // cuts // width * width for cut in range(cuts)} | {0})
+        for low, high in zip(bounds, [*bounds[1:], partitions], strict=True):
+            inputs = [[sent.digest for sent in files], low, high]
+            unit = f"{channel}-{level}-{place:05d}-{low:05d}"
+            units.append(Unit(unit, inputs, (channel, files, low, high)))
+            places.append(place)
+    joined: list[list[Sent]] = [[] for _ in range(-(-len(groups) // FAN_IN))]
+    for place, commit in zip(places, runner.map(step, units), strict=True):
+        joined[place].append(Sent.of(commit, channel))
     return joined
 
 
-def _runs(by_partition: dict[int, list[Stretch]]) -> list[list[int]]:
-    """Partitions in order, cut where the bytes before the cut reach MERGE_BYTES."""
-    runs: list[list[int]] = []
+def _merge(attempt: Attempt, work: tuple[str, list[Sent], int, int]) -> Outcome:
+    """Write a range of partitions of several files as one file with a message for each partition."""
+    channel, files, low, high = work
+    found = []
+    for place, sent in enumerate(files):
+        schema, entries = sent.read_index(attempt.run)
+        inside = entries[(entries["partition"] >= low) & (entries["partition"] < high)]
+        if len(inside):
+            found.append((place, sent, schema, inside))
+    with sending(attempt, channel) as sender:
+        for tables, partition in _chunks(attempt.run, found):
+            sender.add(pa.concat_tables(tables), partition)
+    return Outcome(info={channel: sender.index})
+
+
+def _chunks(
+    run: Storage, found: Sequence[tuple[int, Sent, bytes, np.ndarray]]
+) -> Iterator[tuple[list[pa.Table], np.ndarray]]:
+    """(rows, the partition of each) of the messages of several files, a range of partitions after another.
+
+    Rows of one partition are never in two of them, and stand in the order of the files.
+    """
+    if not found:
+        return
+    width = max(sent.width for _, sent, _, _ in found)
+    entries = np.concatenate([inside for *_, inside in found])
+    place = np.repeat(np.arange(len(found)), [len(inside) for *_, inside in found])
+    # One row for each message, in the order of the ranges of partitions that messages hold.
+    first = np.flatnonzero(
+        np.append(True, (entries["offset"][1:] != entries["offset"][:-1]) | (place[1:] != place[:-1]))
+    )
+    held = np.diff(np.append(first, len(entries)))
+    order = np.argsort(entries["partition"][first] // width, kind="stable")
+    group = (entries["partition"][first] // width)[order]
     filled = 0
-    for number in sorted(by_partition):
-        size = sum(piece.length for piece in by_partition[number])
-        if not runs or filled + size > MERGE_BYTES:
-            runs.append([])
-            filled = 0
-        runs[-1].append(number)
-        filled += size
-    return runs
-
-
-def _merge(attempt: Attempt, work: tuple[str, dict[int, list[Stretch]]]) -> Outcome:
-    channel, by_partition = work
-    index: list[list[Any]] = []
-    buffer = io.BytesIO()
-    for number in sorted(by_partition):
-        parts = by_partition[number]
-        data = _encode(receive(attempt.run, parts, pa.schema([])))
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        index.append([number, buffer.tell(), len(data), sum(part.rows for part in parts), digest])
-        buffer.write(data)
-    attempt.write_bytes(channel, f"exchange/{attempt.step}.{channel}", ".arrows", buffer.getvalue())
-    return Outcome(info={channel: index})
-
-
-def _encode(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+    tables: list[pa.Table] = []
+    partition: list[np.ndarray] = []
+    for here, message in enumerate(order.tolist()):
+        if tables and group[here] != group[here - 1] and filled > CHUNK_BYTES:
+            yield tables, np.concatenate(partition)
+            tables, partition, filled = [], [], 0
+        inside = entries[first[message] : first[message] + held[message]]
+        _, sent, schema, _ = found[int(place[first[message]])]
+        (part,) = _parts(sent.path, schema, inside[:1])
+        tables.append(_decode(part.read(run), schema))
+        partition.append(np.repeat(inside["partition"], inside["rows"]))
+        filled += part.length
+    yield tables, np.concatenate(partition)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hanji.curation.context import Context
-from hanji.curation.exchange import receiving_units
+from hanji.curation.exchange import receiving_units, release
 from hanji.curation.steps import cluster
 from hanji.curation.steps import relate as steps
 from hanji.curation.versions import STEP_VERSIONS
@@ -25,11 +25,12 @@ def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list
     paired = context.runner.map(
         pair_step, receiving_units(context.runner, "pair", signed, "buckets", partitions)
     )
+    release(context.runner, signed, "buckets")
     attach_step = Step("attach", version, task_with(steps.attach, partitions), partitions)
     attached = context.runner.map(
         attach_step,
         receiving_units(
-            context.runner, "attach", paired, "pairs", partitions, extra=texts_only, works=gathered
+            context.runner, "attach", paired, "wanted", partitions, extra=texts_only, works=gathered
         ),
     )
     text_units = receiving_units(context.runner, "verify", attached, "texts", partitions)
@@ -39,11 +40,13 @@ def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list
         receiving_units(
             context.runner,
             "verify",
-            attached,
+            paired,
             "pairs",
             partitions,
             extra=[[unit.inputs, sha] for unit, sha in zip(text_units, texts_only, strict=True)],
             works=[(u.work[1], home) for u, home in zip(text_units, gathered, strict=True)],
         ),
     )
+    release(context.runner, paired, "pairs", "wanted")
+    release(context.runner, attached, "texts")
     return edges, cluster.components(context.runner, edges, partitions)

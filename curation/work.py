@@ -231,6 +231,7 @@ class Runner:
         self.resources = Resources(memory_bytes=memory_bytes)
         self.reports: list[StepReport] = []
         self.verify = False
+        self.keep_exchange = True
         self.still_ours: Callable[[], None] = _nothing
         # Every file of the run by its path, with the commit that it belongs to; records themselves among them.
         self._owners: dict[str, tuple[str, str, str]] = {}
@@ -254,7 +255,7 @@ class Runner:
                 commits[todo[position]] = commit
                 self.progress.advance()
         except UnreadableError as error:
-            raise self._forget(error) from error
+            raise self.forget(error) from error
         finally:
             # Now, not when the traceback is collected: no task of ours runs on behind the error.
             getattr(results, "close", _nothing)()
@@ -271,7 +272,8 @@ class Runner:
         """Leave a file that no unit made where it is when the run is swept."""
         self._owners[path] = ("", "", "")
 
-    def _forget(self, error: UnreadableError) -> Exception:
+    def forget(self, error: UnreadableError) -> Exception:
+        """Remove the record that promises an unreadable file; returns what to raise."""
         owner = self._owners.get(error.path)
         if owner is None or not owner[0]:
             return error

@@ -177,6 +177,12 @@ def exact_hash(text: str) -> bytes:
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
+def exact_hashes(texts: pa.Array) -> np.ndarray:
+    """``exact_hash`` of each text; uint64[texts, 2]."""
+    digests = b"".join(exact_hash(text) for text in texts.to_pylist())
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)
+
+
 @cache
 def _permutations(count: int) -> tuple[np.ndarray, np.ndarray]:
     """Odd factors and terms (uint32) of ``count`` permutations, from a fixed splitmix64 stream."""

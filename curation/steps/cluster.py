@@ -1,136 +1,114 @@
 """Cluster: connected components of the verified edges, partition-parallel and bounded by disk.
 
-Large-star and small-star rounds (Kiveris et al., "Connected Components in MapReduce and Beyond", 2014):
-each round every node tells its larger (then its smaller) neighbours of its smallest one, until no edge
-changes; then every node of a component hangs on its smallest id, which is the cluster's label. Each round is
-one exchange by node; no task sees more than its range of ids.
+Every edge lies at the homes of both its ends. In each round a partition joins all edges that lie there (union-find
+in memory) and hangs every node of a component on its smallest one; these new edges are sent to the homes of their
+ends. That is hash-to-min (Rastogi et al., "Finding Connected Components in Map-Reduce in Logarithmic Rounds", 2013)
+with each partition contracted first, as Kiveris et al. (2014) hang neighbours on the smallest. A round never takes
+a component apart, for the new edges of a partition connect what its old ones did, and the smallest neighbour of a
+node never grows.
+
+All is settled when every node has either one smaller neighbour and no larger one, or larger ones only: then each
+component is a star around its smallest node. Each partition sees that of its own nodes, and when all do, the edges
+that came to that round are the clusters. No task sees more than the edges at its range of ids: as many as the
+largest component has members, for the home of its smallest.
 """
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from hanji.curation.columns import flat
-from hanji.curation.exchange import (
-    Stretch,
-    id_partition,
-    receive,
-    receiving_units,
-    send,
-    stretches,
-)
+from hanji.curation.dedup.unions import smallest_of_component
+from hanji.curation.exchange import Index, Stretch, id_partition, receive, receiving_units, release, send
+from hanji.curation.ids import PACKED, codes, packed, unpacked
 from hanji.curation.records import TEXT
 from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, task_with
 from hanji.errors import RunError
 
-VERSION = 1
-ARCS = pa.schema([("node", TEXT), ("neighbour", TEXT)])
+VERSION = 2
+ARCS = pa.schema([("node", PACKED), ("neighbour", PACKED)])
+CLUSTERS = pa.schema([("id", TEXT), ("cluster", TEXT)])
 MAX_ROUNDS = 64
 
 
 def components(runner: Runner, edges: list[Commit], partitions: int) -> list[Commit]:
-    """Run rounds until nothing changes; returns commits of relations/clusters (id, cluster) by id range.
+    """Run rounds until all is settled; returns commits of relations/clusters (id, cluster) by id range.
 
     Raises RunError if it has not settled after MAX_ROUNDS rounds (log² of the longest path suffices).
     """
     start = Step("cluster-start", VERSION, task_with(_start, partitions), params=partitions)
-    arcs = runner.map(start, [_unit(commit) for commit in edges])
-    previous: list[str] | None = None
+    arcs = runner.map(start, [Unit(commit.unit, commit.content(), commit) for commit in edges])
     for number in range(MAX_ROUNDS):
-        for kind in ("large", "small"):
-            step = Step(
-                f"cluster-{kind}",
-                VERSION,
-                task_with(_star, kind == "large", partitions),
-                params=[partitions, number],
-            )
-            arcs = runner.map(step, receiving_units(runner, step.name, arcs, "arcs", partitions))
-        state = [commit.info["state"] for commit in arcs]
-        if state == previous or not stretches(arcs, "arcs"):
+        step = Step("cluster-round", VERSION, task_with(_round, partitions), params=[partitions, number])
+        units = receiving_units(runner, step.name, arcs, "arcs", partitions)
+        joined = runner.map(step, units)
+        if all(commit.info["settled"] for commit in joined):
             break
-        previous = state
+        release(runner, arcs, "arcs")
+        arcs = joined
     else:
         raise RunError(f"clusters did not settle in {MAX_ROUNDS} rounds")
-    finish = Step("cluster", VERSION, _finish, params=partitions)
-    return runner.map(finish, receiving_units(runner, finish.name, arcs, "arcs", partitions))
-
-
-def _unit(commit: Commit) -> Unit:
-    return Unit(commit.unit, commit.content(), commit)
+    clusters = runner.map(Step("cluster", VERSION, _finish, params=partitions), units)
+    release(runner, [*arcs, *joined], "arcs")
+    return clusters
 
 
 def _start(attempt: Attempt, edges: Commit, partitions: int) -> Outcome:
     table = attempt.run.read_table(edges.files["edges"].path, ["a", "b"])
-    return _send_both_ways(attempt, table["a"], table["b"], partitions)
+    return Outcome(info={"arcs": _hung(attempt, packed(table["a"]), packed(table["b"]), partitions)})
 
 
-def _send_both_ways(attempt: Attempt, left: Any, right: Any, partitions: int) -> Outcome:
-    """Send every edge to both of its ends; the state is a hash of the edges, independent of their order."""
-    left, right = flat(left), flat(right)
-    arcs = pa.table(
-        {"node": pa.concat_arrays([left, right]), "neighbour": pa.concat_arrays([right, left])}
-    ).cast(ARCS)
-    index = send(attempt, "arcs", arcs, id_partition(arcs["node"], partitions))
-    return Outcome(info={"arcs": index, "state": _state(left, right)})
-
-
-def _star(attempt: Attempt, work: tuple[int, list[Stretch], Any], large: bool, partitions: int) -> Outcome:
-    """One large-star or small-star over the nodes of this partition."""
+def _round(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int) -> Outcome:
+    """Hang all that lies in this partition on the smallest node that it is connected with."""
     _, parts, _ = work
-    names, node, neighbour = _codes(receive(attempt.run, parts, ARCS))
-    if not len(names):
-        return _send_both_ways(attempt, pa.array([], TEXT), pa.array([], TEXT), partitions)
-    smallest = np.arange(len(names))
-    np.minimum.at(smallest, node, neighbour)
-    target = smallest[node]
-    if large:
-        chosen = neighbour > node
-        ends, heads = neighbour[chosen], target[chosen]
-    else:
-        chosen = neighbour < node
-        ends, heads = neighbour[chosen], target[chosen]
-        # A node with smaller neighbours also hangs itself on the smallest.
-        ends = np.concatenate([ends, node[chosen]])
-        heads = np.concatenate([heads, target[chosen]])
-    keep = ends != heads
-    pairs = np.unique(np.stack([ends[keep], heads[keep]]), axis=1) if keep.any() else np.zeros((2, 0), int)
-    return _send_both_ways(
-        attempt, names.take(pa.array(pairs[0])), names.take(pa.array(pairs[1])), partitions
+    arcs = receive(attempt.run, parts, ARCS)
+    _, (node, neighbour) = codes(arcs["node"], arcs["neighbour"])
+    settled = _are_settled(node, neighbour)
+    index = _hung(attempt, arcs["node"], arcs["neighbour"], partitions)
+    return Outcome(info={"arcs": index, "settled": settled})
+
+
+def _are_settled(node: np.ndarray, neighbour: np.ndarray) -> bool:
+    """Whether each node has one smaller neighbour and no larger one, or larger ones only."""
+    if not len(node):
+        return True
+    nodes = int(max(node.max(), neighbour.max())) + 1
+    smaller = neighbour < node
+    least, most = np.full(nodes, nodes), np.full(nodes, -1)
+    np.minimum.at(least, node[smaller], neighbour[smaller])
+    np.maximum.at(most, node[smaller], neighbour[smaller])
+    has_smaller = most >= 0
+    return bool((least[has_smaller] == most[has_smaller]).all() and not has_smaller[node[~smaller]].any())
+
+
+def _hung(attempt: Attempt, left: Any, right: Any, partitions: int) -> Index:
+    """Send a star around the smallest node of each component of these edges, each edge to both of its ends."""
+    names, (one, other) = codes(left, right)
+    smallest = smallest_of_component(len(names), one, other)
+    leaves = np.flatnonzero(smallest != np.arange(len(names)))
+    centres = smallest[leaves]
+    arcs = pa.table(
+        [
+            names.take(pa.array(np.concatenate([leaves, centres]))),
+            names.take(pa.array(np.concatenate([centres, leaves]))),
+        ],
+        schema=ARCS,
     )
+    return send(attempt, "arcs", arcs, id_partition(arcs["node"], partitions), partitions)
 
 
 def _finish(attempt: Attempt, work: tuple[int, list[Stretch], Any]) -> Outcome:
     """Write (id, cluster) of the nodes of this partition, sorted by id; the label is the smallest id."""
     _, parts, _ = work
-    names, node, neighbour = _codes(receive(attempt.run, parts, ARCS))
+    arcs = receive(attempt.run, parts, ARCS)
+    names, (node, neighbour) = codes(arcs["node"], arcs["neighbour"])
     smallest = np.arange(len(names))
     np.minimum.at(smallest, node, neighbour)
     members = np.unique(node)
     table = pa.table(
-        {"id": names.take(pa.array(members)), "cluster": names.take(pa.array(smallest[members]))}
+        [unpacked(names.take(pa.array(some))) for some in (members, smallest[members])], schema=CLUSTERS
     )
     attempt.write_table("clusters", "relations/clusters", table)
     return Outcome(info={"members": len(members)})
-
-
-def _codes(arcs: pa.Table) -> tuple[pa.Array, np.ndarray, np.ndarray]:
-    """(names sorted, node codes, neighbour codes): integers in the order of the ids."""
-    node, neighbour = flat(arcs["node"]), flat(arcs["neighbour"])
-    both = pa.concat_arrays([node, neighbour])
-    names = pc.unique(both)
-    names = names.take(pc.sort_indices(names))
-    codes = pc.index_in(both, value_set=names).to_numpy(zero_copy_only=False).astype(np.int64)
-    return names, codes[: len(node)], codes[len(node) :]
-
-
-def _state(left: pa.Array, right: pa.Array) -> str:
-    """Order-independent fingerprint of a set of edges."""
-    lines = sorted(
-        f"{min(a, b)}{max(a, b)}" for a, b in zip(left.to_pylist(), right.to_pylist(), strict=True)
-    )
-    return hashlib.blake2b("".join(lines).encode(), digest_size=16).hexdigest()

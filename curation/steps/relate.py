@@ -1,143 +1,199 @@
 """Relate: which documents are alike, with evidence. Names no survivor and deletes nothing.
 
 1. *sign*, by id: band hashes and the hash of the normalised text, sent by hash.
-2. *pair*, by hash: a bucket becomes a star of candidate pairs around its smallest id, sent by that id.
-3. *attach*, by the pair's first id: its text goes along, once a partition, to the home of the second.
+2. *pair*, by hash: a bucket becomes a star of candidate pairs around its smallest id. Each pair is sent to the
+   home of its second id, and once for each such home, what text is wanted there to the home of the first.
+3. *attach*, by the first id: the wanted texts go to the homes that want them.
 4. *verify*, by the second id: the exact Jaccard and containment of the two shingle sets. Pairs that reach
    the recipe's likeness are *verified edges* and are written to relations/edges.
+
+A pair is kept where its second id is at home, so that the copies of one text, a million of them perhaps, lie
+spread over all partitions: of the text that they all are paired with, each partition gets one copy. Texts are read
+in pieces of a bounded number of bytes by all steps. Between tasks an id is 16 bytes and a language a number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hanji.curation.columns import flat, run_lengths, run_starts
-from hanji.curation.dedup.shingles import alike, exact_hash, likeness, shingle_sets, signatures
-from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send
+from hanji.curation.columns import flat, pieces, run_bounds
+from hanji.curation.dedup.shingles import alike, exact_hashes, likeness, shingle_sets, signatures
+from hanji.curation.exchange import (
+    Stretch,
+    hash_partition,
+    id_partition,
+    receive,
+    receive_each,
+    send,
+    sending,
+)
+from hanji.curation.ids import PACKED, flat_packed, halves, packed, unpacked
 from hanji.curation.recipe import Dedup, MinHash
 from hanji.curation.records import TEXT
 from hanji.curation.work import Attempt, Commit, Outcome
+from hanji.errors import RunError
+from hanji.storage import Storage
 
-VERSION = 1
+VERSION = 2
+PIECE_BYTES = 16 << 20
+"""Text that a step takes at a time, if one document is not more."""
 
-BUCKETS = pa.schema(
-    [("band", pa.int32()), ("hash", pa.uint64()), ("check", pa.uint64()), ("id", TEXT), ("language", TEXT)]
-)
-PAIRS = pa.schema([("a", TEXT), ("b", TEXT), ("language", TEXT), ("kind", TEXT)])
-ATTACHED = pa.schema([("id", TEXT), ("text", TEXT)])
+# "check" is the other half of the hash of a whole text, 0 for bands. "language" is a number of `languages`, or
+# EXACT where documents of all languages may meet.
+BUCKETS = pa.schema([("hash", pa.uint64()), ("check", pa.uint64()), ("language", pa.uint8()), ("id", PACKED)])
+PAIRS = pa.schema([("a", PACKED), ("b", PACKED), ("language", pa.uint8())])
+WANTED = pa.schema([("id", PACKED), ("home", pa.int32())])
+ATTACHED = pa.schema([("id", PACKED), ("text", TEXT)])
 EDGES = pa.schema(
     [("a", TEXT), ("b", TEXT), ("kind", TEXT), ("jaccard", pa.float64()), ("containment", pa.float64())]
 )
-EXACT_BAND = -1
+# Sorts before the languages: of a pair that is found by both, "exact" is what is kept.
+EXACT = 0
 
 
-def texts_of(attempt: Attempt, gathered: Commit) -> tuple[pa.Table, pa.Array]:
-    """(id, text) of a range of ids, sorted by id, and the language of each."""
-    texts = attempt.run.read_table(gathered.files["text"].path)
-    facts = attempt.run.read_table(gathered.files["facts"].path, ["id", "language", "status"])
-    facts = facts.filter(pc.equal(facts["status"], "read"))
-    return texts.combine_chunks(), facts["language"].combine_chunks()
+def languages(settings: MinHash) -> dict[int, str]:
+    """The languages whose documents are signed, by the number that stands for them between tasks."""
+    return dict(enumerate(sorted(settings.shingles), start=EXACT + 1))
+
+
+def text_pieces(run: Storage, gathered: Commit) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """(packed ids, texts) of a range of ids in order, about PIECE_BYTES of text at a time."""
+    for group in run.table_groups(gathered.files["text"].path):
+        texts = flat(group["text"])
+        ids = packed(group["id"])
+        for start, stop in pieces(_bytes(texts), PIECE_BYTES):
+            yield ids.slice(start, stop - start), texts.slice(start, stop - start)
 
 
 def sign(attempt: Attempt, gathered: Commit, settings: Dedup, partitions: int) -> Outcome:
-    """Send (band, hash) of every text to the home of its hash."""
-    table, languages = texts_of(attempt, gathered)
-    ids = table["id"].combine_chunks()
-    parts = []
-    if settings.exact and len(ids):
-        digests = np.array([np.frombuffer(exact_hash(text), np.uint64) for text in table["text"].to_pylist()])
-        parts.append(_bucket_rows(EXACT_BAND, digests[:, 0], digests[:, 1], ids, languages))
-    if settings.minhash.enabled:
-        for language, shingles in sorted(settings.minhash.shingles.items()):
-            rows = np.flatnonzero(pc.equal(languages, language).to_numpy(zero_copy_only=False))
+    """Send the hashes of every text, of its bands and of the whole, to the homes of the hashes."""
+    facts = attempt.run.read_table(gathered.files["facts"].path, ["language", "status"])
+    spoken = flat(facts.filter(pc.equal(facts["status"], "read"))["language"])
+    found: list[pa.Table] = []
+    done = 0
+    for ids, texts in text_pieces(attempt.run, gathered):
+        here = spoken.slice(done, len(ids))
+        done += len(ids)
+        if settings.exact:
+            found.append(_bucket_rows(exact_hashes(texts), EXACT, ids))
+        if not settings.minhash.enabled:
+            continue
+        for number, language in languages(settings.minhash).items():
+            rows = np.flatnonzero(pc.fill_null(pc.equal(here, language), False))
             if not len(rows):
                 continue
-            signed = signatures(table["text"].take(pa.array(rows)), shingles, settings.minhash)
+            chosen = texts if len(rows) == len(texts) else texts.take(pa.array(rows))
+            signed = signatures(chosen, settings.minhash.shingles[language], settings.minhash)  # type: ignore[index]
             # A text without a single shingle is like nothing; exact comparison is all it gets.
-            full = signed.shingles > 0
-            hashes = signed.bands[full]
-            here = pa.array(rows[full])
-            for band in range(settings.minhash.bands):
-                column = np.ascontiguousarray(hashes[:, band])
-                zeros = np.zeros(len(column), np.uint64)
-                parts.append(_bucket_rows(band, column, zeros, ids.take(here), languages.take(here)))
-    buckets = pa.concat_tables(parts).combine_chunks() if parts else BUCKETS.empty_table()
+            full = np.flatnonzero(signed.shingles > 0)
+            hashes = np.ascontiguousarray(signed.bands[full].T).reshape(-1)
+            repeated = np.tile(rows[full], settings.minhash.bands)
+            found.append(
+                _bucket_rows(
+                    np.stack([hashes, np.zeros_like(hashes)], 1), number, ids.take(pa.array(repeated))
+                )
+            )
+    buckets = pa.concat_tables(found).combine_chunks() if found else BUCKETS.empty_table()
     partition = hash_partition(buckets["hash"].to_numpy(), partitions)
-    return Outcome(info={"buckets": send(attempt, "buckets", buckets, partition), "signed": len(ids)})
+    return Outcome(info={"buckets": send(attempt, "buckets", buckets, partition, partitions), "signed": done})
 
 
-def _bucket_rows(
-    band: int, hashes: np.ndarray, check: np.ndarray, ids: pa.Array, languages: pa.Array
-) -> pa.Table:
+def _bucket_rows(hashes: np.ndarray, language: int, ids: pa.Array) -> pa.Table:
+    """Rows of BUCKETS. ``hashes``: uint64[rows, 2], hash and check."""
+    columns = [np.ascontiguousarray(hashes[:, 0]), np.ascontiguousarray(hashes[:, 1])]
     return pa.table(
-        {
-            "band": pa.array(np.full(len(ids), band), pa.int32()),
-            "hash": pa.array(hashes, pa.uint64()),
-            "check": pa.array(check, pa.uint64()),
-            "id": ids,
-            "language": languages,
-        }
-    ).cast(BUCKETS)
+        [*map(pa.array, columns), pa.array(np.full(len(ids), language, np.uint8)), ids], schema=BUCKETS
+    )
 
 
 def pair(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int) -> Outcome:
     """Star pairs (smallest id, other id) of every bucket with two or more documents of one language."""
     _, parts, _ = work
     rows = receive(attempt.run, parts, BUCKETS)
-    keys = ["band", "hash", "check", "language", "id"]
-    rows = rows.sort_by([(key, "ascending") for key in keys]).combine_chunks()
-    starts = run_starts(rows, keys[:-1])
-    sizes = run_lengths(starts, len(rows))
-    centre = np.repeat(starts, sizes)
-    others = np.flatnonzero(np.arange(len(rows)) != centre)
-    exact = pc.equal(rows["band"].take(pa.array(others)), EXACT_BAND)
+    centre, others, sizes = _stars(rows)
+    ids = rows["id"].combine_chunks() if len(rows) else pa.array([], PACKED)
     pairs = pa.table(
-        {
-            "a": rows["id"].take(pa.array(centre[others])),
-            "b": rows["id"].take(pa.array(others)),
-            "language": rows["language"].take(pa.array(others)),
-            "kind": pc.if_else(exact, "exact", "near").cast(TEXT),
-        }
+        [ids.take(pa.array(centre)), ids.take(pa.array(others)), rows["language"].take(pa.array(others))],
+        schema=PAIRS,
     )
-    pairs = _distinct_pairs(pairs.cast(PAIRS))
+    pairs = distinct_pairs(pairs)
+    homes = id_partition(pairs["b"], partitions)
+    near = pc.greater(pairs["language"], EXACT).to_numpy()
+    wanted = _wanted(pairs["a"].filter(pa.array(near)), homes[near])
     return Outcome(
         info={
-            "pairs": send(attempt, "pairs", pairs, id_partition(pairs["a"], partitions)),
+            "pairs": send(attempt, "pairs", pairs, homes, partitions),
+            "wanted": send(attempt, "wanted", wanted, id_partition(wanted["id"], partitions), partitions),
             "candidates": len(pairs),
             "largest_bucket": int(sizes.max(initial=0)),
         }
     )
 
 
-def _distinct_pairs(pairs: pa.Table) -> pa.Table:
-    """Each (a, b) once, sorted; "exact" comes before "near" and wins."""
-    pairs = pairs.sort_by([("a", "ascending"), ("b", "ascending"), ("kind", "ascending")]).combine_chunks()
-    return pairs.take(pa.array(run_starts(pairs, ["a", "b"])))
+def _stars(rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(row of the smallest id of the bucket, row) of each other member of a bucket; and the sizes of buckets.
+
+    int64 each. Most buckets hold one document and are left before anything is sorted by more than its hash.
+    """
+    if not len(rows):
+        return (np.zeros(0, np.int64),) * 3
+    hashes = rows["hash"].to_numpy()
+    order = np.argsort(hashes)
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    order = order[np.append(same, False) | np.append(False, same)]
+    columns = [rows[name].to_numpy()[order] for name in ("hash", "check", "language")]
+    high, low = halves(flat_packed(rows["id"]).take(pa.array(order)))
+    sorted_rows = np.lexsort((low, high, *columns[::-1]))
+    order = order[sorted_rows]
+    starts, sizes = run_bounds(*(column[sorted_rows] for column in columns))
+    centre = np.repeat(starts, sizes)
+    # The same document twice in a bucket is no pair.
+    other = (high[sorted_rows] != high[sorted_rows][centre]) | (low[sorted_rows] != low[sorted_rows][centre])
+    return order[centre[other]], order[other], sizes
+
+
+def distinct_pairs(pairs: pa.Table) -> pa.Table:
+    """Each (a, b) once, sorted by b and a; what is exact comes before all languages and wins."""
+    a, b = halves(pairs["a"]), halves(pairs["b"])
+    order = np.lexsort((pairs["language"].to_numpy(), a[1], a[0], b[1], b[0]))
+    first, _ = run_bounds(*(half[order] for half in (*b, *a)))
+    return pairs.take(pa.array(order[first]))
+
+
+def _wanted(ids: pa.ChunkedArray, homes: np.ndarray) -> pa.Table:
+    """Each (id, home) once, sorted."""
+    high, low = halves(ids)
+    order = np.lexsort((homes, low, high))
+    first, _ = run_bounds(high[order], low[order], homes[order])
+    rows = order[first]
+    return pa.table([flat_packed(ids).take(pa.array(rows)), pa.array(homes[rows], pa.int32())], schema=WANTED)
 
 
 def attach(attempt: Attempt, work: tuple[int, list[Stretch], Commit], partitions: int) -> Outcome:
-    """Send each pair, and the text of its first document, to the home of the second."""
+    """Send each wanted text to the homes that want it, a bounded number of bytes at a time."""
     _, parts, gathered = work
-    pairs = _distinct_pairs(receive(attempt.run, parts, PAIRS))
-    homes = id_partition(pairs["b"], partitions)
-    near = pc.equal(pairs["kind"], "near").to_numpy(zero_copy_only=False)
-    wanted = sorted(
-        set(zip(pairs["a"].filter(pa.array(near)).to_pylist(), homes[near].tolist(), strict=True))
-    )
-    texts = attempt.run.read_table(gathered.files["text"].path)
-    place = pc.index_in(pa.array([i for i, _ in wanted], TEXT), value_set=texts["id"].combine_chunks())
-    attached = pa.table({"id": pa.array([i for i, _ in wanted], TEXT), "text": texts["text"].take(place)})
-    targets = np.array([home for _, home in wanted], np.int64)
-    return Outcome(
-        info={
-            "pairs": send(attempt, "pairs", pairs, homes),
-            "texts": send(attempt, "texts", attached, targets),
-        }
-    )
+    wanted = receive(attempt.run, parts, WANTED)
+    wanted = _wanted(wanted["id"], wanted["home"].to_numpy().astype(np.int64))
+    homes = wanted["home"].to_numpy().astype(np.int64)
+    sent = 0
+    with sending(attempt, "texts", partitions) as sender:
+        for ids, texts in text_pieces(attempt.run, gathered) if len(wanted) else ():
+            place = pc.index_in(wanted["id"], value_set=ids)
+            rows = np.flatnonzero(place.is_valid())
+            texts = texts.take(place.drop_null().combine_chunks())
+            for start, stop in pieces(_bytes(texts), PIECE_BYTES):
+                chosen = rows[start:stop]
+                some = pa.table(
+                    [wanted["id"].take(pa.array(chosen)), texts.slice(start, stop - start)], schema=ATTACHED
+                )
+                sender.add(some, homes[chosen])
+                sent += len(some)
+    return Outcome(info={"texts": sender.index, "sent": sent})
 
 
 def verify(
@@ -147,51 +203,73 @@ def verify(
 ) -> Outcome:
     """Exact likeness of every candidate pair; writes the verified edges, sorted by (b, a)."""
     _, pair_parts, (text_parts, gathered) = work
-    pairs = receive(attempt.run, pair_parts, PAIRS)
-    pairs = pairs.sort_by([("language", "ascending"), ("b", "ascending"), ("a", "ascending")])
-    exact = pairs.filter(pc.equal(pairs["kind"], "exact"))
-    ones = pa.array(np.ones(len(exact)))
-    edges = [
-        pa.table(
-            {"a": exact["a"], "b": exact["b"], "kind": exact["kind"], "jaccard": ones, "containment": ones}
-        )
-    ]
-    near = pairs.filter(pc.equal(pairs["kind"], "near"))
-    home = attempt.run.read_table(gathered.files["text"].path)
-    away = receive(attempt.run, text_parts, ATTACHED)
-    for language, shingles in sorted(settings.shingles.items()):
-        some = near.filter(pc.equal(near["language"], language))
-        if not len(some):
-            continue
-        left_ids = pc.unique(some["a"])
-        right_ids = pc.unique(some["b"])
-        texts = pa.concat_arrays(
-            [
-                _lookup(away, left_ids),
-                _lookup(home, right_ids),
-            ]
-        )
-        sets = shingle_sets(texts, shingles)
-        left = pc.index_in(some["a"].combine_chunks(), value_set=left_ids).to_numpy()
-        right = pc.index_in(some["b"].combine_chunks(), value_set=right_ids).to_numpy() + len(left_ids)
-        jaccard, containment = likeness(sets, left.astype(np.int64), right.astype(np.int64))
-        edges.append(
-            pa.table(
-                {
-                    "a": some["a"],
-                    "b": some["b"],
-                    "kind": some["kind"],
-                    "jaccard": pa.array(jaccard),
-                    "containment": pa.array(containment),
-                }
-            ).filter(pa.array(alike(jaccard, containment, settings)))
-        )
-    verified = pa.concat_tables([edge.cast(EDGES) for edge in edges])
-    verified = verified.sort_by([("b", "ascending"), ("a", "ascending")])
+    pairs = distinct_pairs(receive(attempt.run, pair_parts, PAIRS))
+    exact = pc.equal(pairs["language"], EXACT).to_numpy()
+    jaccard, containment = exact.astype(np.float64), exact.astype(np.float64)
+    near = np.flatnonzero(~exact)
+    if len(near):
+        rows = pairs.take(pa.array(near))
+        jaccard[near], containment[near] = _compared(attempt.run, rows, text_parts, gathered, settings)
+    kept = np.flatnonzero(exact | alike(jaccard, containment, settings))
+    found = pairs.take(pa.array(kept))
+    verified = pa.table(
+        [
+            unpacked(found["a"]),
+            unpacked(found["b"]),
+            pc.if_else(pa.array(exact[kept]), "exact", "near").cast(TEXT),
+            pa.array(jaccard[kept]),
+            pa.array(containment[kept]),
+        ],
+        schema=EDGES,
+    )
     attempt.write_table("edges", "relations/edges", verified)
     return Outcome(info={"candidates": len(pairs), "verified": len(verified)})
 
 
-def _lookup(table: pa.Table, ids: pa.Array) -> pa.Array:
-    """Texts of the given ids from an (id, text) table."""
-    return flat(table["text"].take(pc.index_in(ids, value_set=flat(table["id"]))))
+def _compared(
+    run: Storage, pairs: pa.Table, text_parts: list[Stretch], gathered: Commit, settings: MinHash
+) -> tuple[np.ndarray, np.ndarray]:
+    """(Jaccard, containment) of each pair, float64. Raises RunError if the text of a document did not come."""
+    names = languages(settings)
+    language = pairs["language"].to_numpy()
+    home, texts_here = _texts_of(run, gathered, pairs["b"])
+    right = pc.index_in(flat_packed(pairs["b"]), value_set=home).to_numpy(zero_copy_only=False)
+    jaccard, containment = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
+    for away in receive_each(run, text_parts):
+        texts_away = flat(away["text"])
+        place = pc.index_in(flat_packed(pairs["a"]), value_set=flat_packed(away["id"]))
+        rows = np.flatnonzero(place.is_valid())
+        left = place.drop_null().to_numpy().astype(np.int64)
+        order = np.lexsort((left, language[rows]))
+        rows, left = rows[order], left[order]
+        size = _bytes(texts_here)[right[rows].astype(np.int64)]
+        # What is new in a pair: its second text, and the first where it is not that of the pair before.
+        new, _ = run_bounds(language[rows], left)
+        size[new] += _bytes(texts_away)[left[new]]
+        for start, stop in pieces(size, PIECE_BYTES):
+            for number in np.unique(language[rows[start:stop]]).tolist():
+                some = np.flatnonzero(language[rows[start:stop]] == number) + start
+                one, first = np.unique(left[some], return_inverse=True)
+                other, second = np.unique(right[rows[some]].astype(np.int64), return_inverse=True)
+                texts = pa.concat_arrays([texts_away.take(pa.array(one)), texts_here.take(pa.array(other))])
+                sets = shingle_sets(texts, settings.shingles[names[number]])  # type: ignore[index]
+                jaccard[rows[some]], containment[rows[some]] = likeness(sets, first, second + len(one))
+    if np.isnan(jaccard).any():
+        raise RunError(f"{int(np.isnan(jaccard).sum())} of {len(pairs)} pairs came without a text to compare")
+    return jaccard, containment
+
+
+def _texts_of(run: Storage, gathered: Commit, ids: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """(ids, texts) of those documents of a range of ids that are among ``ids``."""
+    some_ids, some_texts = [], []
+    wanted = pc.unique(ids)
+    for here, texts in text_pieces(run, gathered):
+        inside = pc.is_in(here, value_set=wanted)
+        some_ids.append(here.filter(inside))
+        some_texts.append(texts.filter(inside))
+    return pa.concat_arrays(some_ids), pa.concat_arrays(some_texts)
+
+
+def _bytes(texts: pa.Array) -> np.ndarray:
+    lengths: np.ndarray = pc.binary_length(texts).to_numpy(zero_copy_only=False)
+    return lengths.astype(np.int64)

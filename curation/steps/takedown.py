@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
 from hanji.curation.dedup.shingles import alike, exact_hash, likeness, shingle_sets
-from hanji.curation.exchange import Stretch, id_partition, receive, send
+from hanji.curation.exchange import Index, Stretch, id_partition, receive, send
 from hanji.curation.recipe import MinHash
 from hanji.curation.records import LEDGER, TEXT
 from hanji.curation.takedown.lists import TakedownList, stored_list
