@@ -8,7 +8,7 @@ from hanji.curation.signals.compiled import pure_kernel
 
 
 def smallest_of_component(nodes: int, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """For each of ``nodes`` nodes the smallest one of its component; int64. ``left``, ``right``: int64, the edges."""
+    """For each of ``nodes`` nodes the smallest one of its component; int64. ``left``, ``right``: int64, edges."""
     parents = np.arange(nodes, dtype=np.int64)
     _join(np.ascontiguousarray(left, np.int64), np.ascontiguousarray(right, np.int64), parents)
     return parents
