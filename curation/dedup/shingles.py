@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +19,6 @@ from hanji.curation.signals.characters import mix
 VERSION = 3
 _SEED = 0x48414E4A49  # "HANJI": fixed, so that signatures of different runs can be compared
 _BASE = 0xD1342543DE82EF95  # odd, of the polynomial in the hashes of units
-_SPACES = re.compile(r"\s+")
 _Table = np.ndarray
 _Room = np.ndarray
 _Scan = tuple[_Table, _Table, _Table, np.uint32, int, int, np.uint64, np.uint64, _Room, _Room, _Room]
@@ -173,7 +171,8 @@ def alike(jaccard: np.ndarray, containment: np.ndarray, settings: MinHash) -> np
 
 def exact_hash(text: str) -> bytes:
     """128-bit blake2b of the text in NFKC, case-folded, without white space: equal texts but for layout."""
-    normal = _SPACES.sub("", unicodedata.normalize("NFKC", text).casefold())
+    # What str.split takes for white space is what \s matches, and it takes a fifth of the time.
+    normal = "".join(unicodedata.normalize("NFKC", text).casefold().split())
     return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
