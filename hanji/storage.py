@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 
 from hanji.errors import RunError, UnreadableError
 from hanji.lease import Lease, describe, whoami
-from hanji.trouble import as_machine_trouble, is_of_machine, patiently
+from hanji.trouble import as_machine_trouble, is_of_machine, is_passing, patiently
 
 Answer = TypeVar("Answer")
 
@@ -392,7 +392,7 @@ def _create(filesystem: Any, full: str, data: bytes) -> bool:
         filesystem.pipe_file(full, data)
     except Exception as error:
         # Not every store names the failed precondition as s3fs expects: the file itself tells.
-        if not is_of_machine(error) or not filesystem.exists(full):
+        if is_passing(error) or not is_of_machine(error) or not filesystem.exists(full):
             raise
         return False
     return True
