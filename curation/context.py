@@ -28,7 +28,7 @@ from hanji.storage import Storage
 
 
 class Context:
-    """One run of a recipe: what it loads, and what its stages add up on the way (warnings, edits, leaks).
+    """One run of a recipe: what it loads, and what its stages add up on the way (warnings, edits, leaks, losses).
 
     Raises RecipeError or InputError for whatever the recipe names that is not there or not what it should be.
     """
@@ -43,6 +43,7 @@ class Context:
         self.warnings: list[str] = []
         self.edits: dict[str, dict[str, int]] = {}
         self.contamination: dict[str, dict[str, Any]] = {}
+        self.duplicates: dict[str, Any] = {}
         self.rules: dict[Language, list[Rule]] = load_rules(recipe.rules)
         self.morphemes = morphemes.are_needed(self.rules)
         self.url_identity = UrlRules(recipe.urls).identity()

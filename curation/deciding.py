@@ -6,18 +6,21 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from hanji.curation import duplicates
 from hanji.curation.context import Context
 from hanji.curation.decisions.rules import Rule
 from hanji.curation.decisions.tiers import TierThresholds, merge_histograms, thresholds
-from hanji.curation.exchange import receiving_units
+from hanji.curation.exchange import receiving_units, release
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
+from hanji.curation.steps import survive as survival
 from hanji.curation.steps.takedown import Taken
 from hanji.curation.takedown.lists import TakedownList
 from hanji.curation.takedown.search import search
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
+from hanji.errors import RunError
 
 VALID_SALT = 1
 
@@ -35,36 +38,13 @@ def decide(
         [rule_facts(context.rules), partitions, ratios.identity()],
     )
     judged = context.runner.map(judge_step, [Unit(h.gathered.unit, h.content(), h) for h in homes])
-    edge_units = receiving_units(context.runner, "survive", judged, "edges", partitions)
-    survive_step = Step(
-        "survive",
-        version,
-        task_with(steps.survive, recipe.dedup.minhash, partitions),
-        [recipe.dedup.minhash, partitions],
-    )
-    fates = context.runner.map(
-        survive_step,
-        [
-            Unit(unit.name, unit.inputs, (unit.work[0], unit.work[1], edges_here.work[1]))
-            for unit, edges_here in zip(
-                receiving_units(
-                    context.runner,
-                    "survive",
-                    judged,
-                    "members",
-                    partitions,
-                    extra=[unit.inputs for unit in edge_units],
-                ),
-                edge_units,
-                strict=True,
-            )
-        ],
-    )
+    fates = _survive(context, gathered, judged)
+    dedup = recipe.dedup
     settle_step = Step(
         "settle",
         version,
-        task_with(steps.settle, recipe.dedup.minhash, recipe.shards.valid_share),
-        [recipe.dedup.minhash, recipe.shards.valid_share, VALID_SALT],
+        task_with(steps.settle, dedup, recipe.shards.valid_share),
+        [dedup.minhash, dedup.url, recipe.shards.valid_share, VALID_SALT],
         keeps_books=True,
     )
     settled = context.runner.map(
@@ -79,9 +59,56 @@ def decide(
             works=list(zip(homes, judged, strict=True)),
         ),
     )
+    release(context.runner, fates, "fates")
     written = write_ledger(context.runner, recipe, context.takedown, gathered, settled)
     context.warnings += written.warnings
+    context.duplicates = duplicates.facts(fates, settled)
+    alarms = duplicates.losses(context.duplicates, dedup)
+    if alarms and dedup.on_source_loss == "fail":
+        # The ledger is there to look at, the shards are not.
+        raise RunError(
+            "; ".join(alarms)
+            + f"; no shard was written, what fell to what is in {context.run.describe('ledger')}. "
+            "Where that is right, dedup.on_source_loss=warn or a larger dedup.max_source_loss goes on from here"
+        )
+    context.warnings += [*alarms, *duplicates.oversized(context.duplicates, dedup)]
     return written.ledger, written.tiers
+
+
+def _survive(context: Context, gathered: list[Commit], judged: list[Commit]) -> list[Commit]:
+    """The commits that say what becomes of the members of clusters."""
+    runner, partitions, version = context.runner, context.recipe.partitions, STEP_VERSIONS["decide"]
+    dedup = context.recipe.dedup
+    params = [dedup.minhash, dedup.max_cluster, dedup.max_cluster_action, partitions]
+    edges = receiving_units(runner, "ask", judged, "edges", partitions)
+    members = receiving_units(runner, "ask", judged, "members", partitions)
+    ask_step = Step("ask", version, task_with(survival.ask, dedup, partitions), params)
+    asked = runner.map(
+        ask_step,
+        [
+            Unit(m.name, [m.inputs, e.inputs], (*m.work[:2], e.work[1]))
+            for m, e in zip(members, edges, strict=True)
+        ],
+    )
+    answer_step = Step("answer", version, task_with(survival.answer, partitions), partitions)
+    texts = [commit.files["text"].sha256 for commit in gathered]
+    questions = receiving_units(runner, "answer", asked, "asked", partitions, extra=texts, works=gathered)
+    answered = runner.map(answer_step, [unit for unit in questions if unit.work[1]])
+    answers = receiving_units(runner, "survive", answered, "answers", partitions)
+    survive_step = Step(
+        "survive", version, task_with(survival.survive, dedup, partitions), [*params, dedup.url]
+    )
+    fates = runner.map(
+        survive_step,
+        [
+            Unit(m.name, [m.inputs, e.inputs, a.inputs], (*m.work[:2], e.work[1], a.work[1]))
+            for m, e, a in zip(members, edges, answers, strict=True)
+        ],
+    )
+    release(runner, judged, "members", "edges")
+    release(runner, asked, "asked")
+    release(runner, answered, "answers")
+    return fates
 
 
 @dataclass(frozen=True)

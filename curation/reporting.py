@@ -82,6 +82,7 @@ def report(
         "manifest": manifest.model_dump(mode="json"),
         "versions": versions(),
         "engine": context.engine.facts(),
+        "duplicates": context.duplicates,
         "warnings": context.warnings,
     }
     if context.contamination:

@@ -42,12 +42,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """For each row: index of the first rule it breaks (−1: none), its value and threshold, all it breaks."""
+    """For each row: place of the first rule it breaks (−1: none), its value and threshold (NaN), and all it breaks.
+
+    ``first`` int64[rows], ``value`` and ``threshold`` float64[rows], ``broken`` bool[rows, rules].
+    """
 
     first: np.ndarray
     value: np.ndarray
     threshold: np.ndarray
-    failed: list[list[str]]
+    broken: np.ndarray
 
 
 def presets() -> list[str]:
@@ -128,18 +131,37 @@ def load_rules(settings: recipe.Rules) -> dict[Language, list[Rule]]:
     return loaded
 
 
+def columns_of(signal: str) -> set[str]:
+    """The columns that the number of this name is formed of. Raises KeyError for an unknown name."""
+    seen = _Recorder()
+    ratios.value(signal, seen)
+    return seen.names
+
+
+class _Recorder:
+    """Stands where a table would, has no rows, and notes which columns are asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> pa.ChunkedArray:
+        self.names.add(name)
+        return pa.chunked_array([pa.array([], pa.float64())])
+
+    def __len__(self) -> int:
+        return 0
+
+
 def judge(rules: list[Rule], table: pa.Table) -> Verdicts:
     """Apply rules to the rows of a table of signals and document columns, all at once."""
     rows = len(table)
     first = np.full(rows, -1, np.int64)
     value, threshold = np.full(rows, np.nan), np.full(rows, np.nan)
-    failed: list[list[str]] = [[] for _ in range(rows)]
+    broken = np.zeros((rows, len(rules)), bool)
     columns = ratios.Floats(table)
     for place, rule in enumerate(rules):
         values = ratios.value(rule.signal, columns)
-        broken = np.flatnonzero(~rule.keep(values))
-        for row in broken.tolist():
-            failed[row].append(rule.name)
-        new = broken[first[broken] < 0]
+        broken[:, place] = ~rule.keep(values)
+        new = np.flatnonzero(broken[:, place] & (first < 0))
         first[new], value[new], threshold[new] = place, values[new], rule.threshold
-    return Verdicts(first, value, threshold, failed)
+    return Verdicts(first, value, threshold, broken)

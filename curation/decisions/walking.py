@@ -127,9 +127,10 @@ def walk(
     the place in ``earlier`` of the edge that says so, −1 where a comparison did; shared: int64[members], the
     shingles that a comparison found in both; bounded: bool[members], whether i was not compared with all.
 
-    Up to ``most`` kept members of its language, a member is compared with each, in order. Above that, with the
-    ``most`` of them that share most sampled shingles with it, where a shingle names only the first ``most`` kept
-    members that have it: samples, int64, codes of shingles, those of the i-th member of the first cluster at
+    Up to ``most`` kept members of its language, a member is compared with each, in order. Above that, with at most
+    as many: those with which it shares most sampled shingles that fewer than ``most`` kept members have; then, if
+    none is like it and there is room, most of the other sampled shingles, of which each names only the first
+    ``most`` that have it: samples, int64, codes of shingles, those of the i-th member of the first cluster at
     sample_bounds[i]:sample_bounds[i + 1] (empty: no index); listed, int32, members, those that shingle c names
     at listed_from[c]:listed_from[c] + filled[c] (int64, zeros), with room for as many as it may name.
 
@@ -166,18 +167,34 @@ def walk(
                 return cluster
             else:
                 bounded[i] = True
-                base = starts[0]
-                named = _named(
-                    i, base, language, sample_bounds, samples, listed_from, listed, filled, counts, touched
-                )
-                for place in range(_likest(named, most, counts, touched, tally)):
-                    other = touched[place]
-                    if target[i] >= 0 and other > target[i]:
-                        continue
-                    found = _shared_if_alike(hashes, begin, end, i, other, min_jaccard, min_containment)
-                    if found >= 0:
-                        target[i] = other
-                        shared[i] = found
+                base, room = starts[0], most
+                for common in range(2):
+                    named = _named(
+                        i,
+                        base,
+                        most,
+                        common,
+                        language,
+                        sample_bounds,
+                        samples,
+                        listed_from,
+                        listed,
+                        filled,
+                        counts,
+                        touched,
+                    )
+                    named = _likest(named, room, counts, touched, tally)
+                    room -= named
+                    for place in range(named):
+                        other = touched[place]
+                        if target[i] >= 0 and other > target[i]:
+                            continue
+                        found = _shared_if_alike(hashes, begin, end, i, other, min_jaccard, min_containment)
+                        if found >= 0:
+                            target[i] = other
+                            shared[i] = found
+                    if target[i] >= 0:
+                        break
             if target[i] < 0:
                 following[i] = -1
                 if chains[spoken, 0] < 0:
@@ -214,6 +231,8 @@ def _list(
 def _named(
     i: int,
     base: int,
+    most: int,
+    common: int,
     language: np.ndarray,
     sample_bounds: np.ndarray,
     samples: np.ndarray,
@@ -223,10 +242,15 @@ def _named(
     counts: np.ndarray,
     touched: np.ndarray,
 ) -> int:
-    """How many kept members i's sampled shingles name: touched, in the order of the shingles; counts, how often."""
+    """How many kept members i's sampled shingles name: touched, in the order of the shingles; counts, how often.
+
+    With ``common`` 0 by shingles that name fewer than ``most``, with 1 by those that name as many.
+    """
     named = 0
     for s in range(sample_bounds[i - base], sample_bounds[i - base + 1]):
         code = samples[s]
+        if (filled[code] == most) != (common == 1):
+            continue
         for place in range(listed_from[code], listed_from[code] + filled[code]):
             other = listed[place]
             if language[other] != language[i]:

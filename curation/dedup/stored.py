@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import TracebackType
 from typing import IO
 
@@ -48,15 +48,15 @@ class StoredSets:
         places: np.ndarray,
         languages: np.ndarray,
         texts: pa.Array | pa.ChunkedArray,
-        shingles: Mapping[int, Shingles],
+        shingles: Sequence[Shingles],
     ) -> None:
         """Make and keep the sets of texts.
 
-        places: int64, the document of each text; languages: int64, code of its language, by which ``shingles``
-        says what its set is made of; texts: large_string without nulls.
+        places: int64, the document of each text; languages: int64, code of its language, which is its place in
+        ``shingles``, what the sets are made of; texts: large_string without nulls.
         """
         texts = flat(texts)
-        for code, settings in shingles.items():
+        for code, settings in enumerate(shingles):
             rows = np.flatnonzero(languages == code)
             for some in _slices(rows, texts):
                 sets = shingle_sets(texts.take(pa.array(some)), settings)

@@ -3,12 +3,12 @@
 The same functions decide as in a run (:mod:`hanji.curation.steps.decide` says in which order); only what can
 come out differently is decided. Rules judge the signals that the run measured. A cluster is walked again if a
 member passes the rules now that did not before, or the other way round; its verified edges are the run's, and
-texts are read only for pairs that no run ever compared.
+texts are read only where those do not decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
-from hanji.curation.decisions.rules import Rule, judge
-from hanji.curation.decisions.survivors import Fall, Likeness, Member, Texts, pair_key, walk
+from hanji.curation.decisions.rules import Rule, columns_of, judge
+from hanji.curation.decisions.survivors import (
+    NO_LANGUAGE,
+    Edges,
+    Falls,
+    Members,
+    compared_languages,
+    grounds,
+    rank_order,
+    spared,
+    undecided,
+    walk,
+    without_near,
+)
 from hanji.curation.decisions.tiers import TierThresholds, histogram, merge_histograms, thresholds
-from hanji.curation.recipe import CurationRecipe, Tier
+from hanji.curation.dedup.stored import StoredSets
+from hanji.curation.recipe import CurationRecipe, Dedup, Tier
 from hanji.curation.redecide.changes import Loaded
 from hanji.curation.redecide.decided import Decisions, Documents, Partition, by_partition
 from hanji.curation.signals import ratios
 from hanji.errors import InputError, RecipeError
-
-TEXT_BYTES = 256_000_000
-"""Texts of clusters that are held at a time."""
-Edges = dict[tuple[str, str], Likeness]
 
 
 def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) -> Decisions:
@@ -76,7 +85,7 @@ def _columns(documents: Documents, rules: Loaded) -> list[str]:
     needed: set[str] = set()
     for language_rules in rules.values():
         for rule in language_rules:
-            columns = signal_columns(rule.signal)
+            columns = columns_of(rule.signal)
             if not columns <= documents.columns:
                 raise _not_measured(documents, rule, sorted(columns - documents.columns))
             needed |= columns
@@ -89,27 +98,6 @@ def _not_measured(documents: Documents, rule: Rule, absent: Sequence[str]) -> Re
         f"{rule.name}: {rule.signal}{of} was not measured by {documents.run.describe()}, "
         "which did not ask for it or is of an earlier version; `hanji curate` with this rule measures it"
     )
-
-
-def signal_columns(name: str) -> set[str]:
-    """The columns that the number of this name is formed of. Raises KeyError for an unknown name."""
-    seen = _Recorder()
-    ratios.value(name, seen)
-    return seen.names
-
-
-class _Recorder:
-    """Stands where a table would, has no rows, and notes which columns are asked for."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def __getitem__(self, name: str) -> pa.ChunkedArray:
-        self.names.add(name)
-        return pa.chunked_array([pa.array([], pa.float64())])
-
-    def __len__(self) -> int:
-        return 0
 
 
 def _judged(
@@ -137,20 +125,12 @@ def _check_measured(documents: Documents, rules: list[Rule], table: pa.Table) ->
     signals = set(table.column_names) - set(ratios.DOCUMENT_COLUMNS)
     empty = {name for name in signals if table[name].null_count == len(table)}
     for rule in rules if empty else ():
-        absent = sorted(signal_columns(rule.signal) & empty)
+        absent = sorted(columns_of(rule.signal) & empty)
         if absent:
             raise _not_measured(documents, rule, absent)
 
 
 # -- clusters ----------------------------------------------------------------------------------------------
-
-
-class _TextsNeeded(Exception):
-    """A walk compares a pair: it is repeated when the texts are there."""
-
-
-def _ask_later(identities: Sequence[str]) -> Sequence[str]:
-    raise _TextsNeeded
 
 
 def _walk_clusters(
@@ -159,108 +139,86 @@ def _walk_clusters(
     """Walk the clusters again that have other members standing; enter who is kept and who falls to whom."""
     if not len(moved):
         return
+    settings = recipe.dedup
+    inside = documents.cluster >= 0
+    sizes = np.bincount(documents.cluster[inside], minlength=int(documents.cluster.max()) + 1)
     rows = np.flatnonzero(passes & np.isin(documents.cluster, moved))
-    rows = rows[np.argsort(documents.cluster[rows], kind="stable")]
-    starts = np.flatnonzero(np.diff(documents.cluster[rows], prepend=-1))
-    clusters = [some for some in np.split(rows, starts) if len(some)]
-    edges = _edges(documents, rows)
-    settings = recipe.dedup.minhash
-    later = []
-    for some in clusters:
-        try:
-            falls = walk(
-                _members(documents, some), edges.get(_label(documents, some), {}), settings, _ask_later
-            )
-        except _TextsNeeded:
-            later.append(some)
-            continue
-        _enter(documents, recipe, after, some, falls)
-    for batch in _batches(documents, later):
-        ask = _texts_of(documents, np.sort(np.concatenate(batch)))
-        for some in batch:
-            falls = walk(_members(documents, some), edges.get(_label(documents, some), {}), settings, ask)
-            _enter(documents, recipe, after, some, falls)
+    rows = rows[_order(documents, rows)]
+    cluster = documents.cluster[rows]
+    starts = np.append(np.flatnonzero(np.diff(cluster, prepend=-1)), len(rows))
+    members = Members(starts, _language_codes(documents, settings)[documents.language[rows]])
+    spare = spared(settings, sizes[cluster])
+    members, edges = without_near(members, _edges(documents, rows), spare)
+    with StoredSets(len(rows)) as sets:
+        _store(documents, rows, members.language, undecided(members, edges), settings, sets)
+        falls = walk(members, edges, sets, settings.minhash)
+    _keep(after, rows)
+    _enter(documents, settings, after, rows, falls)
 
 
-def _texts_of(documents: Documents, rows: np.ndarray) -> Texts:
-    texts = {
-        documents.identity(row): text
-        for found, some in documents.texts(rows)
-        for row, text in zip(found.tolist(), some, strict=True)
-    }
-    return lambda identities: [texts[identity] for identity in identities]
+def _order(documents: Documents, rows: np.ndarray) -> np.ndarray:
+    places, score = pa.array(rows), documents.score[rows]
+    return rank_order(
+        pa.array(documents.cluster[rows]),
+        pa.array(score, mask=np.isnan(score)),
+        pa.array(documents.bytes[rows]),
+        documents.dates.take(places),
+        documents.ids.take(places),
+    )
 
 
-def _label(documents: Documents, rows: np.ndarray) -> int:
-    return int(documents.cluster[rows[0]])
+def _language_codes(documents: Documents, settings: Dedup) -> np.ndarray:
+    """For each of the documents' languages the code by which it is compared; and at last, for none, NO_LANGUAGE."""
+    codes: dict[str, int] = {language: code for code, language in enumerate(compared_languages(settings))}
+    return np.array([codes.get(name, NO_LANGUAGE) for name in documents.languages.names] + [NO_LANGUAGE])
 
 
-def _members(documents: Documents, rows: np.ndarray) -> list[Member]:
-    places = pa.array(rows)
-    scores = documents.score[rows]
-    return [
-        Member(identity, language, None if np.isnan(score) else score, size, date)
-        for identity, language, score, size, date in zip(
-            documents.ids.take(places).to_pylist(),
-            [documents.languages.names[code] for code in documents.language[rows].tolist()],
-            scores.tolist(),
-            documents.bytes[rows].tolist(),
-            documents.dates.take(places).to_pylist(),
-            strict=True,
-        )
-    ]
-
-
-def _edges(documents: Documents, rows: np.ndarray) -> dict[int, Edges]:
-    """The run's verified edges between these documents, by cluster."""
+def _edges(documents: Documents, rows: np.ndarray) -> Edges:
+    """The run's verified edges between these documents, told by their places in ``rows``."""
     ids = documents.ids.take(pa.array(rows))
 
     def work(part: Partition) -> pa.Table:
         table = documents.run.read_table(part.edges.files["edges"].path)
-        table = table.append_column("row", pc.index_in(flat(table["b"]), value_set=ids))
-        return table.filter(pc.is_valid(table["row"]))
+        for end in ("a", "b"):
+            table = table.append_column(f"{end}_place", pc.index_in(flat(table[end]), value_set=ids))
+        return table.filter(pc.and_(pc.is_valid(table["a_place"]), pc.is_valid(table["b_place"])))
 
-    found: dict[int, Edges] = {}
-    for table in by_partition(documents, work):
-        for edge in table.to_pylist():
-            cluster = int(documents.cluster[rows[edge["row"]]])
-            likeness = Likeness(edge["kind"], edge["jaccard"], edge["containment"])
-            found.setdefault(cluster, {})[pair_key(edge["a"], edge["b"])] = likeness
-    return found
-
-
-def _batches(documents: Documents, clusters: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
-    """Clusters in lists whose texts can be held at a time; a larger one stands alone."""
-    batch: list[np.ndarray] = []
-    size = 0
-    for some in clusters:
-        mine = int(documents.bytes[some].sum())
-        if batch and size + mine > TEXT_BYTES:
-            yield batch
-            batch, size = [], 0
-        batch.append(some)
-        size += mine
-    if batch:
-        yield batch
+    table = pa.concat_tables(by_partition(documents, work))
+    left, right = (table[f"{end}_place"].to_numpy().astype(np.int64) for end in ("a", "b"))
+    return Edges(
+        left, right, flat(table["kind"]), table["jaccard"].to_numpy(), table["containment"].to_numpy()
+    )
 
 
-def _enter(
-    documents: Documents, recipe: CurationRecipe, after: Decisions, rows: np.ndarray, falls: Iterable[Fall]
+def _store(
+    documents: Documents,
+    rows: np.ndarray,
+    languages: np.ndarray,
+    wanted: np.ndarray,
+    settings: Dedup,
+    sets: StoredSets,
 ) -> None:
-    """Write the outcome of a walk: these rows are kept, but for those that fall."""
-    _keep(after, rows)
-    place = dict(zip(_ids(documents, rows), rows.tolist(), strict=True))
-    for fall in falls:
-        row = place[fall.id]
-        rule, after.value[row], after.threshold[row] = fall.likeness.grounds(recipe.dedup.minhash)
-        after.reason[row] = documents.reasons.code(rule)
-        after.original[row] = place[fall.kept]
-        after.jaccard[row], after.containment[row] = fall.likeness.jaccard, fall.likeness.containment
+    """Read the texts of the wanted ones (places in ``rows``) and keep their shingle sets."""
+    shingles = compared_languages(settings)
+    by_row = wanted[np.argsort(rows[wanted])]
+    done = 0
+    for found, texts in documents.texts(rows[by_row]):
+        places = by_row[done : done + len(found)]
+        done += len(found)
+        sets.add(places, languages[places], pa.array(texts, pa.large_string()), list(shingles.values()))
 
 
-def _ids(documents: Documents, rows: np.ndarray) -> list[str]:
-    ids: list[str] = documents.ids.take(pa.array(rows)).to_pylist()
-    return ids
+def _enter(documents: Documents, settings: Dedup, after: Decisions, rows: np.ndarray, falls: Falls) -> None:
+    """Write the outcome of a walk over rows that all are kept so far."""
+    fell = rows[falls.member]
+    rule, after.value[fell], after.threshold[fell] = grounds(
+        falls.kind, falls.jaccard, falls.containment, settings
+    )
+    encoded = rule.dictionary_encode()
+    codes = np.array([documents.reasons.code(name) for name in encoded.dictionary.to_pylist()], np.int64)
+    after.reason[fell] = codes[encoded.indices.to_numpy()] if len(codes) else 0
+    after.original[fell] = rows[falls.kept]
+    after.jaccard[fell], after.containment[fell] = falls.jaccard, falls.containment
 
 
 # -- tiers -------------------------------------------------------------------------------------------------

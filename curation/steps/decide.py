@@ -2,11 +2,12 @@
 
 1. *judge*, by id: the verdict of an earlier step, else the rules of the language over the signals; members of
    clusters are sent to their cluster.
-2. *survive*, by cluster: who falls to whom (:mod:`hanji.curation.decisions.survivors`), sent back by id.
+2. *ask*, *answer*, *survive*: who falls to whom, sent back by id (:mod:`hanji.curation.steps.survive`).
 3. *settle*, by id: the verdict of each document, and the histogram of the scores of those kept.
 4. *ledger*, by id: with the run's tier thresholds, the finished rows.
 
-All of it reads signals and relations only, so it can be run again alone with other thresholds.
+All of it reads signals and relations, and texts only of members of clusters that no run compared, so it can be
+run again alone with other thresholds.
 """
 
 from __future__ import annotations
@@ -19,56 +20,23 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hanji.curation.columns import flat, run_lengths, run_starts
-from hanji.curation.decisions.rules import Rule, judge
-from hanji.curation.decisions.survivors import Likeness, Member, pair_key, walk
+from hanji.curation.columns import flat
+from hanji.curation.decisions.rules import Rule, columns_of, judge
+from hanji.curation.decisions.survivors import grounds
 from hanji.curation.decisions.tiers import TierThresholds, histogram
 from hanji.curation.exchange import Stretch, id_partition, receive, send
-from hanji.curation.recipe import MinHash
+from hanji.curation.ids import packed, unpacked
+from hanji.curation.recipe import Dedup, MinHash
 from hanji.curation.records import LEDGER, TEXT
+from hanji.curation.steps.survive import CLUSTER_EDGES, FATES, MEMBERS
 from hanji.curation.steps.takedown import Taken, table_hash, take_down
 from hanji.curation.verdicts import VERDICT_FACTS
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 2
-
-MEMBERS = pa.schema(
-    [
-        ("cluster", TEXT),
-        ("id", TEXT),
-        ("source", TEXT),
-        ("passes", pa.bool_()),
-        ("language", TEXT),
-        ("score", pa.float64()),
-        ("bytes", pa.int64()),
-        ("date", TEXT),
-        ("text", TEXT),
-    ]
-)
-CLUSTER_EDGES = pa.schema(
-    [
-        ("cluster", TEXT),
-        ("a", TEXT),
-        ("b", TEXT),
-        ("kind", TEXT),
-        ("jaccard", pa.float64()),
-        ("containment", pa.float64()),
-    ]
-)
-FATES = pa.schema(
-    [
-        ("id", TEXT),
-        ("cluster", TEXT),
-        ("cluster_size", pa.int64()),
-        ("duplicate_of", TEXT),
-        ("kind", TEXT),
-        ("jaccard", pa.float64()),
-        ("containment", pa.float64()),
-    ]
-)
-
+VERSION = 3
 
 _JUDGED = ("status", "step", "rule", "value", "threshold", "detail")
+_OF_MEMBERS = ("source", "language", "score", "edited_bytes", "date", "occurrences")
 
 
 @dataclass(frozen=True)
@@ -86,121 +54,94 @@ class Home:
 def judge_partition(attempt: Attempt, home: Home, rules: dict[str, list[Rule]], partitions: int) -> Outcome:
     """Write judged/ (id, status, step, rule, …, failed_rules) and send cluster members and edges."""
     run = attempt.run
-    facts = run.read_table(home.gathered.files["facts"].path)
-    # The verdict of a measuring step comes first: a rule takes only what still stands.
-    columns = {name: facts[f"verdict_{name}"].to_pylist() for name in _JUDGED}
-    failed: list[list[str]] = [list(names or ()) for names in facts["verdict_rules"].to_pylist()]
-    read = pc.equal(facts["status"], "read")
-    for language, language_rules in sorted(rules.items()):
-        rows = np.flatnonzero(pc.and_(read, pc.fill_null(pc.equal(facts["language"], language), False)))
-        if not len(rows):
-            continue
-        verdicts = judge(language_rules, facts.take(pa.array(rows)))
-        for place, row in enumerate(rows.tolist()):
-            first = int(verdicts.first[place])
-            if first < 0:
-                continue
-            failed[row] += verdicts.failed[place]
-            if columns["status"][row] is None:
-                columns["status"][row], columns["step"][row] = "dropped", "rules"
-                columns["rule"][row] = language_rules[first].name
-                columns["value"][row] = float(verdicts.value[place])
-                columns["threshold"][row] = float(verdicts.threshold[place])
-    judged = pa.table(
-        {
-            "id": facts["id"],
-            **{n: pa.array(columns[n], VERDICT_FACTS.field(f"verdict_{n}").type) for n in _JUDGED},
-            "failed_rules": pa.array(failed, pa.list_(TEXT)),
-        }
-    )
+    needed = {"id", "status", *_OF_MEMBERS, *VERDICT_FACTS.names}
+    needed |= {column for some in rules.values() for rule in some for column in columns_of(rule.signal)}
+    facts = run.read_table(home.gathered.files["facts"].path, sorted(needed)).combine_chunks()
+    judged = _judged(facts, rules)
     attempt.write_table("judged", "decisions/judged", judged)
-    members = _members(attempt, home, facts, np.array([s is None for s in columns["status"]], bool))
     clusters = run.read_table(home.clusters.files["clusters"].path)
+    members = _members(clusters, facts, pc.is_null(judged["status"]))
     edges = run.read_table(home.edges.files["edges"].path)
     place = pc.index_in(flat(edges["b"]), value_set=flat(clusters["id"]))
-    edges = edges.append_column("cluster", clusters["cluster"].take(place)).select(CLUSTER_EDGES.names)
+    of = {"cluster": packed(clusters["cluster"].take(place))}
+    edges = pa.table(of | {n: packed(edges[n]) if n in "ab" else edges[n] for n in CLUSTER_EDGES.names[1:]})
+    sent = {"members": members.cast(MEMBERS), "edges": edges.cast(CLUSTER_EDGES)}
     return Outcome(
         info={
-            "members": send(attempt, "members", members, id_partition(members["cluster"], partitions)),
-            "edges": send(attempt, "edges", edges, id_partition(edges["cluster"], partitions)),
+            channel: send(attempt, channel, rows, id_partition(rows["cluster"], partitions), partitions)
+            for channel, rows in sent.items()
         }
     )
 
 
-def _members(attempt: Attempt, home: Home, facts: pa.Table, passes: np.ndarray) -> pa.Table:
-    clusters = attempt.run.read_table(home.clusters.files["clusters"].path)
-    ids = flat(clusters["id"])
-    rows = pc.index_in(ids, value_set=flat(facts["id"]))
-    mine = facts.take(rows)
-    passing = pa.array(passes).take(rows)
-    texts = attempt.run.read_table(home.gathered.files["text"].path)
-    text = texts["text"].take(pc.index_in(ids, value_set=flat(texts["id"])))
+def _judged(facts: pa.Table, rules: dict[str, list[Rule]]) -> pa.Table:
+    """The verdict on each document, null for those that stand, and all the rules that each one breaks."""
+    read = pc.equal(facts["status"], "read")
+    count = len(facts)
+    # The rules of all languages by number; -1: none is broken.
+    first = np.full(count, -1, np.int64)
+    value, threshold = np.full(count, np.nan), np.full(count, np.nan)
+    names: list[str] = []
+    earlier = facts["verdict_rules"].combine_chunks()
+    broken_rows = [pc.list_parent_indices(earlier).to_numpy(zero_copy_only=False).astype(np.int64)]
+    broken_names = [flat(pc.list_flatten(earlier))]
+    for language, language_rules in sorted(rules.items()):
+        mine = pc.and_(read, pc.fill_null(pc.equal(facts["language"], language), False))
+        rows = np.flatnonzero(np.asarray(mine, bool))
+        if not len(rows) or not language_rules:
+            continue
+        verdicts = judge(language_rules, facts.take(pa.array(rows)))
+        first[rows] = np.where(verdicts.first < 0, -1, verdicts.first + len(names))
+        value[rows], threshold[rows] = verdicts.value, verdicts.threshold
+        row, number = np.nonzero(verdicts.broken)
+        broken_rows.append(rows[row])
+        broken_names.append(pa.array([rule.name for rule in language_rules], TEXT).take(pa.array(number)))
+        names += [rule.name for rule in language_rules]
+    # The verdict of a measuring step comes first: a rule takes only what still stands.
+    falls = pa.array(first >= 0)
+    falls = pc.and_(falls, pc.is_null(facts["verdict_status"].combine_chunks()))
+    of_rules: dict[str, Any] = {
+        "status": pa.scalar("dropped", TEXT),
+        "step": pa.scalar("rules", TEXT),
+        "rule": pa.array(names, TEXT).take(pa.array(first, mask=first < 0)),
+        "value": pa.array(value),
+        "threshold": pa.array(threshold),
+    }
+    columns = {name: facts[f"verdict_{name}"].combine_chunks() for name in _JUDGED}
+    for name, column in of_rules.items():
+        columns[name] = pc.if_else(falls, column, columns[name])
+    failed = _lists(np.concatenate(broken_rows), pa.concat_arrays(broken_names), count)
+    types = {name: VERDICT_FACTS.field(f"verdict_{name}").type for name in _JUDGED}
     return pa.table(
         {
-            "cluster": clusters["cluster"],
-            "id": ids,
+            "id": facts["id"],
+            **{name: columns[name].cast(types[name]) for name in _JUDGED},
+            "failed_rules": failed,
+        }
+    )
+
+
+def _lists(rows: np.ndarray, values: pa.Array, count: int) -> pa.Array:
+    """A list for each of ``count`` rows, of the values that name it, in their order."""
+    order = np.argsort(rows, kind="stable")
+    offsets = np.append(0, np.cumsum(np.bincount(rows, minlength=count)))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.take(pa.array(order)))
+
+
+def _members(clusters: pa.Table, facts: pa.Table, passes: pa.ChunkedArray) -> pa.Table:
+    rows = pc.index_in(flat(clusters["id"]), value_set=flat(facts["id"]))
+    mine = facts.select(_OF_MEMBERS).take(rows)
+    return pa.table(
+        {
+            "cluster": packed(clusters["cluster"]),
+            "id": packed(clusters["id"]),
             "source": mine["source"],
-            "passes": passing,
+            "passes": passes.take(rows),
             "language": mine["language"],
             "score": mine["score"],
             "bytes": mine["edited_bytes"],
             "date": mine["date"],
-            # Only documents that still stand are ever compared.
-            "text": pc.if_else(passing, text, pa.scalar(None, TEXT)),
-        }
-    ).cast(MEMBERS)
-
-
-def survive(
-    attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]], settings: MinHash, partitions: int
-) -> Outcome:
-    """Walk every cluster of this partition and send each member's fate to its home."""
-    _, member_parts, edge_parts = work
-    members = receive(attempt.run, member_parts, MEMBERS).sort_by(
-        [("cluster", "ascending"), ("id", "ascending")]
-    )
-    edges: dict[str, dict[tuple[str, str], Likeness]] = {}
-    for edge in receive(attempt.run, edge_parts, CLUSTER_EDGES).to_pylist():
-        likeness = Likeness(edge["kind"], edge["jaccard"], edge["containment"])
-        edges.setdefault(edge["cluster"], {})[pair_key(edge["a"], edge["b"])] = likeness
-    fates: list[dict[str, Any]] = []
-    sizes: dict[str, int] = {}
-    labels = members["cluster"].to_pylist()
-    starts = run_starts(members, ["cluster"])
-    for start, length in zip(starts.tolist(), run_lengths(starts, len(members)).tolist(), strict=True):
-        rows = members.slice(start, length).to_pylist()
-        cluster = labels[start]
-        standing = [
-            Member(r["id"], r["language"], r["score"], r["bytes"], r["date"], r["text"])
-            for r in rows
-            if r["passes"]
-        ]
-        falls = {fall.id: fall for fall in walk(standing, edges.get(cluster, {}), settings)}
-        sizes[str(len(rows))] = sizes.get(str(len(rows)), 0) + 1
-        for row in rows:
-            fate: dict[str, Any] = {
-                "id": row["id"],
-                "cluster": cluster,
-                "cluster_size": len(rows),
-                "duplicate_of": None,
-                "kind": None,
-                "jaccard": None,
-                "containment": None,
-            }
-            fall = falls.get(row["id"])
-            if fall is not None:
-                fate |= {
-                    "duplicate_of": fall.kept,
-                    "kind": fall.likeness.kind,
-                    "jaccard": fall.likeness.jaccard,
-                    "containment": fall.likeness.containment,
-                }
-            fates.append(fate)
-    table = pa.Table.from_pylist(fates, FATES)
-    return Outcome(
-        info={
-            "fates": send(attempt, "fates", table, id_partition(table["id"], partitions)),
-            "cluster_sizes": sizes,
+            "occurrences": mine["occurrences"],
         }
     )
 
@@ -208,63 +149,101 @@ def survive(
 def settle(
     attempt: Attempt,
     work: tuple[int, list[Stretch], tuple[Home, Commit]],
-    settings: MinHash,
+    settings: Dedup,
     valid_share: float,
 ) -> Outcome:
-    """Write decisions/settled: ledger rows without tiers; hand on the score histogram by language."""
+    """Write decisions/settled: ledger rows without tiers; hand on the score histogram by language.
+
+    Also ``standing``, by source: documents that passed all rules, before any duplicate fell.
+    """
     _, fate_parts, (home, judged_commit) = work
     run = attempt.run
-    facts = run.read_table(home.gathered.files["facts"].path)
-    judged = run.read_table(judged_commit.files["judged"].path)
+    path = home.gathered.files["facts"].path
+    with run.table(path) as file:
+        there = {*LEDGER.names, "status", "edited_bytes"} & set(file.schema_arrow.names)
+    facts = run.read_table(path, sorted(there)).combine_chunks()
+    judged = run.read_table(judged_commit.files["judged"].path).combine_chunks()
     fates = receive(run, fate_parts, FATES)
-    place = pc.index_in(flat(facts["id"]), value_set=flat(fates["id"]))
-    fate = fates.take(place)
-
-    rows: dict[str, list[Any]] = {name: [] for name in LEDGER.names}
-    for fact, decision, end in zip(facts.to_pylist(), judged.to_pylist(), fate.to_pylist(), strict=True):
-        row = _verdict(fact, decision, end, settings)
-        if row["verdict"] == "kept":
-            row["split"] = split_of(row["cluster"] or row["id"], valid_share)
-        for name in LEDGER.names:
-            rows[name].append(row.get(name))
-    table = pa.table({name: pa.array(rows[name], LEDGER.field(name).type) for name in LEDGER.names})
+    fate = fates.take(pc.index_in(packed(facts["id"]), value_set=_whole(fates["id"]))).combine_chunks()
+    table = _settled(facts, judged, fate, settings, valid_share)
     attempt.write_table("settled", "decisions/settled", table)
     kept = table.filter(pc.equal(table["verdict"], "kept"))
     scores: dict[str, dict[str, int]] = {}
-    for language in sorted(set(kept["language"].to_pylist())):
+    for language in sorted(pc.unique(kept["language"]).to_pylist()):
         column = kept.filter(pc.equal(kept["language"], language))["score"]
         scores[language] = histogram(pc.fill_null(column, np.nan).to_numpy())
-    counts = {"in": len(table), "kept": 0, "dropped": 0, "failed": 0}
-    for verdict in table["verdict"].to_pylist():
-        counts[verdict] += 1
     records = int(pc.sum(table["occurrences"]).as_py() or 0)
-    return Outcome(counts, {"scores": scores, "records": records})
+    stood = table.filter(pc.is_in(table["step"], pa.array(["duplicates", "tiers"], TEXT)))
+    standing = {row["values"]: row["counts"] for row in pc.value_counts(stood["source"]).to_pylist()}
+    return Outcome(_counts(table), {"scores": scores, "records": records, "standing": standing})
 
 
-def _verdict(
-    fact: dict[str, Any], decision: dict[str, Any], end: dict[str, Any], settings: MinHash
-) -> dict[str, Any]:
-    row = {name: fact.get(name) for name in LEDGER.names}
-    row["text_bytes"] = fact["edited_bytes"] if fact["status"] == "read" else fact["text_bytes"]
-    row["failed_rules"] = decision["failed_rules"]
-    row["cluster"], row["cluster_size"] = end["cluster"], end["cluster_size"] or 1
-    if fact["status"] == "failed":
-        return row | {"verdict": "failed", "step": "read"}
-    if fact["status"] == "dropped":
-        return row | {"verdict": "dropped", "step": "floor"}
-    if decision["status"] is not None:
-        broken = {name: decision[name] for name in _JUDGED if name != "status"}
-        return row | {"verdict": decision["status"]} | broken
-    if end["duplicate_of"] is not None:
-        why = Likeness(end["kind"], end["jaccard"], end["containment"]).grounds(settings)
-        evidence = {name: end[name] for name in ("duplicate_of", "jaccard", "containment")}
-        return (
-            row
-            | {"verdict": "dropped", "step": "duplicates"}
-            | dict(zip(("rule", "value", "threshold"), why, strict=True))
-            | evidence
+_ENDS = ("failed", "floor", "judged", "duplicate", "kept")
+_VERDICTS = ("failed", "dropped", None, "dropped", "kept")
+_STEPS = ("read", "floor", None, "duplicates", "tiers")
+
+
+def _settled(
+    facts: pa.Table, judged: pa.Table, fate: pa.Table, settings: Dedup, valid_share: float
+) -> pa.Table:
+    """The ledger's rows, without tiers: of the document of each row of the three tables, where it ends and why."""
+    fell = np.asarray(pc.is_valid(fate["duplicate_of"]), bool)
+    ends = [np.asarray(pc.equal(facts["status"], status), bool) for status in ("failed", "dropped")]
+    end = np.select([*ends, np.asarray(pc.is_valid(judged["status"]), bool), fell], range(4), 4)
+    of_rules, of_twin, kept = (end == _ENDS.index(name) for name in ("judged", "duplicate", "kept"))
+    places = pa.array(end)
+    jaccard, containment = (pc.fill_null(fate[n], np.nan).to_numpy() for n in ("jaccard", "containment"))
+    rule, value, threshold = grounds(flat(fate["kind"]), jaccard, containment, settings)
+    mine = pa.array(of_twin)
+
+    columns: dict[str, Any] = {name: facts[name] for name in LEDGER.names if name in facts.column_names}
+    read = pc.equal(facts["status"], "read")
+    columns["text_bytes"] = pc.if_else(read, facts["edited_bytes"], facts["text_bytes"])
+    columns["verdict"] = pa.array(_VERDICTS, TEXT).take(places)
+    columns["step"] = pa.array(_STEPS, TEXT).take(places)
+    columns |= {
+        name: pc.if_else(mine, column, columns[name])
+        for name, column in (
+            ("rule", rule),
+            ("value", pa.array(value)),
+            ("threshold", pa.array(threshold)),
         )
-    return row | {"verdict": "kept", "step": "tiers"}
+    }
+    for name, decision in (("verdict", "status"), *((name, name) for name in _JUDGED[1:])):
+        columns[name] = pc.if_else(pa.array(of_rules), judged[decision], columns[name])
+    columns["failed_rules"] = judged["failed_rules"]
+    columns["cluster"] = _unpacked(fate["cluster"])
+    columns["cluster_size"] = pc.fill_null(fate["cluster_size"], 1)
+    columns["cluster_occurrences"] = pc.coalesce(fate["cluster_occurrences"], facts["occurrences"])
+    columns["duplicate_of"] = _unpacked(pc.if_else(mine, fate["duplicate_of"], None))
+    columns["jaccard"] = pa.array(jaccard, mask=~of_twin)
+    columns["containment"] = pa.array(containment, mask=~of_twin)
+    rows = np.flatnonzero(kept)
+    clusters = pc.coalesce(columns["cluster"], flat(facts["id"])).take(pa.array(rows)).to_pylist()
+    split = np.full(len(end), -1, np.int64)
+    split[rows] = [split_of(cluster, valid_share) == "valid" for cluster in clusters]
+    columns["split"] = pa.array(["train", "valid"], TEXT).take(pa.array(split, mask=split < 0))
+    columns["tier"] = pa.nulls(len(end), TEXT)
+    return pa.table({name: _whole(columns[name]).cast(LEDGER.field(name).type) for name in LEDGER.names})
+
+
+def _whole(column: Any) -> Any:
+    """A column in one piece."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    return column
+
+
+def _unpacked(ids: Any) -> pa.Array:
+    """Ids as text, null where they are null."""
+    ids = _whole(ids)
+    return pc.if_else(pc.is_valid(ids), unpacked(ids), None)
+
+
+def _counts(table: pa.Table) -> dict[str, int]:
+    """How many rows there are, and with each verdict."""
+    found = {row["values"]: row["counts"] for row in pc.value_counts(table["verdict"]).to_pylist()}
+    return {"in": len(table)} | {verdict: found.get(verdict, 0) for verdict in ("kept", "dropped", "failed")}
 
 
 def split_of(cluster: str, valid_share: float) -> str:
@@ -287,14 +266,14 @@ def write_ledger(
     settled, taken = work
     table = attempt.run.read_table(settled.files["settled"].path)
     kept = pc.equal(table["verdict"], "kept").to_numpy()
-    tier = np.full(len(table), None, object)
-    languages = np.array(table["language"].to_pylist(), object)
+    tier: Any = pa.nulls(len(table), TEXT)
     scores = pc.fill_null(table["score"], np.nan).to_numpy()
     for language, cut in sorted(tiers.items()):
-        rows = np.flatnonzero(kept & (languages == language))
-        tier[rows] = cut.assign(scores[rows])
+        mine = kept & np.asarray(pc.fill_null(pc.equal(table["language"], language), False), bool)
+        names = pa.array([*cut.names, cut.rest], TEXT)
+        tier = pc.if_else(pa.array(mine), names.take(pa.array(cut.places(scores))), tier)
     position = table.schema.get_field_index("tier")
-    table = table.set_column(position, "tier", pa.array(tier.tolist(), TEXT))
+    table = table.set_column(position, "tier", tier)
     info: dict[str, Any] = {"components": _components(table, kept)}
     if taken is not None:
         info["undisturbed"] = {"ledger": table_hash(table)}
@@ -302,19 +281,15 @@ def write_ledger(
         gone = pc.equal(table["verdict"], "dropped").to_numpy() & kept
         info["taken"] = _components(table, gone)
     attempt.write_table("ledger", "ledger", table)
-    counts = {"in": len(table), "kept": 0, "dropped": 0, "failed": 0}
-    for verdict in table["verdict"].to_pylist():
-        counts[verdict] += 1
-    return Outcome(counts, info)
+    return Outcome(_counts(table), info)
 
 
 def _components(table: pa.Table, rows: np.ndarray) -> dict[str, list[int]]:
     """[documents, bytes] of some rows by component."""
-    components: dict[str, list[int]] = {}
-    columns = ["language", "domain", "tier", "split", "text_bytes"]
-    for row in table.filter(pa.array(rows)).select(columns).to_pylist():
-        name = "/".join(row[column] for column in columns[:-1])
-        total = components.setdefault(name, [0, 0])
-        total[0] += 1
-        total[1] += row["text_bytes"]
-    return components
+    columns = ["language", "domain", "tier", "split"]
+    some = table.filter(pa.array(rows))
+    sums = some.group_by(columns).aggregate([("text_bytes", "sum"), ([], "count_all")])
+    return {
+        "/".join(row[column] for column in columns): [row["count_all"], row["text_bytes_sum"]]
+        for row in sums.to_pylist()
+    }

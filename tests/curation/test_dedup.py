@@ -1,4 +1,4 @@
-"""Deduplication: shingles, signatures, verified likeness, clusters and survivors."""
+"""Deduplication: shingles, signatures, verified likeness and clusters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from datasketch.lsh import _optimal_param
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanji.curation.decisions.survivors import Likeness, Member, pair_key, walk
 from hanji.curation.dedup.banding import found, optimal_bands
 from hanji.curation.dedup.kernels import BLOCK
 from hanji.curation.dedup.shingles import band_hashes, exact_hash, likeness, shingle_sets, signatures
@@ -335,64 +334,3 @@ def test_a_long_chain_becomes_one_cluster(tmp_path: Path) -> None:
 
 def test_no_edges_give_no_clusters(tmp_path: Path) -> None:
     assert connected(tmp_path, [], 2) == {}
-
-
-# -- survivors --------------------------------------------------------------------------------------------
-
-
-def member(name: str, text: str, score: float | None = None, date: str | None = None) -> Member:
-    return Member(name, "ko", score, len(text.encode()), date, text)
-
-
-BASE = (
-    "닥나무 껍질을 삶아 두드리고 물에 풀어 발로 뜬 종이를 한지라고 한다 "
-    "질기고 오래가서 책과 창호에 두루 쓰였다"
-)
-
-
-def test_the_best_of_a_cluster_stays_and_the_others_fall_to_it() -> None:
-    members = [member("a", BASE, 0.1), member("b", BASE + " 끝", 0.9), member("c", BASE, 0.5)]
-    falls = walk(members, {}, SETTINGS)
-    assert [(fall.id, fall.kept) for fall in falls] == [("c", "b"), ("a", "b")]
-    assert all(fall.likeness.jaccard >= 0.7 for fall in falls)
-
-
-def test_a_document_never_falls_through_a_chain() -> None:
-    """a ~ b and b ~ c, but a and c are not alike: when b falls to a, c stays."""
-    edges = {pair_key("a", "b"): Likeness("near", 0.8, 0.9), pair_key("b", "c"): Likeness("near", 0.8, 0.9)}
-    members = [
-        member("a", "가" * 40 + BASE[:30], 0.9),
-        member("b", "다" * 5 + BASE[10:40], 0.5),
-        member("c", "라마바사아자차카타파하" * 6, 0.4),
-    ]
-    assert [fall.id for fall in walk(members, edges, SETTINGS)] == ["b"]
-
-
-def test_of_equal_documents_the_earlier_then_the_smaller_id_stays() -> None:
-    members = [
-        member("z", BASE, None, "2020-01-01"),
-        member("b", BASE, None, "2021-01-01"),
-        member("a", BASE),
-    ]
-    assert {fall.id for fall in walk(members, {}, SETTINGS)} == {"a", "b"}
-    twins = [member("b", BASE), member("a", BASE)]
-    assert [fall.id for fall in walk(twins, {}, SETTINGS)] == ["b"]
-
-
-@given(
-    st.lists(
-        st.sampled_from([BASE, BASE + "!", BASE[:40], "전혀 다른 이야기 하나를 여기 적어 둔다", ""]),
-        min_size=1,
-        max_size=7,
-    ),
-    st.randoms(),
-)
-@settings(max_examples=50, deadline=None)
-def test_no_cluster_loses_all_its_members_whatever_the_order(some: list[str], rng: random.Random) -> None:
-    members = [member(f"{i:02d}", text) for i, text in enumerate(some)]
-    falls = walk(members, {}, SETTINGS)
-    kept = {m.id for m in members} - {fall.id for fall in falls}
-    assert kept
-    assert {fall.kept for fall in falls} <= kept
-    rng.shuffle(members)
-    assert walk(members, {}, SETTINGS) == falls

@@ -41,7 +41,7 @@ def test_a_rule_of_the_recipes_own_judges_after_the_presets() -> None:
     assert [r.name for r in rules] == ["c4.sentences", "c4.lorem_ipsum", "c4.curly_bracket", "own.calm"]
     table = measured("One. Two. Three. Four. Five. #a #b", "One. Two. Three. Four. Five.", "#a #b #c")
     verdicts = judge(rules, table)
-    assert verdicts.failed == [["own.calm"], [], ["c4.sentences", "own.calm"]]
+    assert verdicts.broken.tolist() == [[False, False, False, True], [False] * 4, [True, False, False, True]]
     assert verdicts.first.tolist() == [3, -1, 0]
     assert (verdicts.value[0], verdicts.threshold[0]) == (2, 1)
 

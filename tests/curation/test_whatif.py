@@ -18,11 +18,11 @@ import yaml
 from curation_corpus import article, make_recipe, write_rows
 
 from hanji.classifiers import quality
-from hanji.curation.decisions.rules import load_rules
+from hanji.curation.decisions.rules import columns_of, load_rules
+from hanji.curation.dedup import stored
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
-from hanji.curation.redecide import again as again_module
-from hanji.curation.redecide.again import decide_again, signal_columns
+from hanji.curation.redecide.again import decide_again
 from hanji.curation.redecide.changes import as_overrides, changed
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
 from hanji.curation.redecide.samples import EXCERPT, excerpt
@@ -245,7 +245,7 @@ def test_the_counts_are_the_differences_of_the_two_ledgers(name: str, made: Made
         assert now_count == sum(row["rule"] == rule for row in after.values())
 
 
-def test_texts_are_read_for_pairs_that_no_run_compared_and_held_in_batches(
+def test_texts_are_read_where_edges_do_not_decide_and_their_shingles_kept_on_disk(
     made: Made, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = CHANGES["a longer twin passes"]
@@ -259,10 +259,9 @@ def test_texts_are_read_for_pairs_that_no_run_compared_and_held_in_batches(
     monkeypatch.setattr(Documents, "texts", noted)
     whole = again(made.run, changes)
     assert len(read) == 1 and 0 < read[0] < len(whole) / 2
-    monkeypatch.setattr(again_module, "TEXT_BYTES", 1)
-    in_batches = again(made.run, changes)
-    assert len(read) > 3
-    assert repr(in_batches) == repr(whole)
+    monkeypatch.setattr(stored, "IN_MEMORY", 0)
+    monkeypatch.setattr(stored, "TEXT_BYTES", 1)
+    assert repr(again(made.run, changes)) == repr(whole)
 
 
 def test_what_it_prints_for_curate_makes_the_same_recipe(made: Made, home: Path) -> None:
@@ -377,7 +376,7 @@ def test_a_signal_that_the_run_did_not_measure_is_an_error(made: Made, home: Pat
     for path in (home / "run" / "gathered" / "facts").glob("*.parquet"):
         pq.write_table(pq.read_table(path).drop_columns(["newlines"]), path)
     rule = '[{name: lines, signal: newlines_per_word, keep: "<= 1", why: many}]'
-    assert signal_columns("newlines_per_word") == {"newlines", "words"}
+    assert columns_of("newlines_per_word") == {"newlines", "words"}
     with pytest.raises(RecipeError, match=r"own\.lines: newlines_per_word \(of newlines\) was not measured"):
         what_if(str(home / "run"), [f"own.ko={rule}"])
     assert what_if(str(home / "run"), ["own.many=90"]).differences.total.lost.documents
