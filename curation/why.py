@@ -12,19 +12,20 @@ import pyarrow.compute as pc
 from hanji.curation.blocks.resolve import block_languages, block_names
 from hanji.curation.decisions.rules import load_rules
 from hanji.curation.recipe import CurationRecipe
+from hanji.curation.relatives import cluster_of, placement, row_of, rows_of, twin_of
+from hanji.curation.report.kin import Style
 from hanji.curation.report.story import tell
 from hanji.curation.signals import ratios
-from hanji.curation.work import Commit, newest_commits
+from hanji.curation.work import newest_commits
 from hanji.errors import InputError
-from hanji.manifest import read_manifest
 from hanji.recipe import parse_recipe
 from hanji.storage import Storage
 
 MOST = 20
 
 
-def why(run: str, key: str) -> str:
-    """The story of the documents with this id (or the beginning of it), URL or path, as plain text.
+def why(run: str, key: str, style: Style | None = None) -> str:
+    """The story of the documents with this id (or the beginning of it), URL or path, as text for a terminal.
 
     Raises InputError if the run is none, or knows no such document.
     """
@@ -41,7 +42,7 @@ def why(run: str, key: str) -> str:
         )
     identities = sorted({document["id"] for document, _ in found})
     stories = [
-        _story(storage, recipe, identity, [pair for pair in found if pair[0]["id"] == identity])
+        _story(storage, recipe, identity, [pair for pair in found if pair[0]["id"] == identity], style)
         for identity in identities[:MOST]
     ]
     if len(identities) > MOST:
@@ -67,7 +68,11 @@ def _find(run: Storage, key: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _story(
-    run: Storage, recipe: CurationRecipe, identity: str, rows: list[tuple[dict[str, Any], str]]
+    run: Storage,
+    recipe: CurationRecipe,
+    identity: str,
+    rows: list[tuple[dict[str, Any], str]],
+    style: Style | None,
 ) -> str:
     document, unit = min(rows, key=lambda pair: (pair[0]["path"], pair[0]["offset"]))
     edits = [
@@ -79,35 +84,24 @@ def _story(
             ("contaminate", recipe.contamination is not None),
         )
         if made
-        for row in _rows(run, step, "edits", identity, unit)
+        for row in rows_of(run, step, "edits", identity, unit)
     ]
     edits = [json.loads(line) for line in dict.fromkeys(json.dumps(edit) for edit in edits)]
-    ledger = next(_rows(run, "ledger", "ledger", identity), None)
-    facts = next(_rows(run, "gather", "facts", identity), None)
+    ledger = row_of(run, "ledger", "ledger", identity)
+    facts = row_of(run, "gather", "facts", identity)
     judgements = _judgements(recipe, facts) if facts is not None and document["status"] == "read" else []
-    cluster = []
-    if ledger is not None and ledger["cluster"]:
-        cluster = [
-            row
-            for commit in newest_commits(run, "ledger")
-            for row in _filtered(run, commit, "ledger", "cluster", ledger["cluster"])
-        ]
     asked = _asked(recipe, facts) if facts is not None and document["status"] == "read" else []
-    return tell(document, edits, judgements, ledger, _placement(run, identity), cluster, asked)
-
-
-def _rows(
-    run: Storage, step: str, logical: str, identity: str, unit: str | None = None
-) -> Iterator[dict[str, Any]]:
-    for commit in newest_commits(run, step):
-        if unit is None or commit.unit == unit:
-            yield from _filtered(run, commit, logical, "id", identity)
-
-
-def _filtered(
-    run: Storage, commit: Commit, logical: str, column: str, value: str
-) -> Iterator[dict[str, Any]]:
-    yield from run.find_rows(commit.files[logical].path, column, value).to_pylist()
+    return tell(
+        document,
+        edits,
+        judgements,
+        ledger,
+        placement(run, ledger),
+        cluster_of(run, ledger),
+        asked,
+        twin_of(run, ledger),
+        style or Style(),
+    )
 
 
 def _asked(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,22 +145,3 @@ def _judgements(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str,
             }
         )
     return judgements
-
-
-def _placement(run: Storage, identity: str) -> dict[str, Any] | None:
-    """Where in the shards the document is: component, shard prefix, token offset; None if not kept."""
-    try:
-        manifest, shards = read_manifest(run.describe("shards"))
-    except InputError:
-        return None
-    for component in manifest.components:
-        for shard in component.shards:
-            row = shards.find_rows(shard.docs.path, "document_id", identity)
-            if len(row):
-                found: dict[str, Any] = row.to_pylist()[0]
-                return found | {
-                    "component": component.name,
-                    "split": component.split,
-                    "shard": shard.prefix,
-                }
-    return None

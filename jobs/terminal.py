@@ -166,3 +166,9 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def screen() -> tuple[int, bool]:
+    """Columns of the terminal that results go to, and whether it takes colours (not with NO_COLOR set)."""
+    console = Console()
+    return max(40, console.width), console.is_terminal and not console.no_color

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from hanji.curation.records import NORMALISED, Edit, apply_edits
+from hanji.curation.report.kin import Cluster, Style, Twin, cluster_lines, place, twin_lines
 
 WIDTH = 100
 SNIPPET = 70
@@ -18,15 +19,17 @@ def tell(
     judgements: list[dict[str, Any]],
     ledger: dict[str, Any] | None,
     placement: dict[str, Any] | None,
-    cluster: list[dict[str, Any]],
+    cluster: Cluster | None,
     asked: list[dict[str, Any]] | None = None,
+    twin: Twin | None = None,
+    style: Style = Style(),  # noqa: B008 (frozen)
 ) -> str:
     """What a document was, how it was read, what was changed, how it was judged and where it is now.
 
     ``document`` is a row of documents/; ``edits`` rows of edits/ without the id; ``judgements`` have name,
     value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
-    token_offset, tokens) and ``cluster`` (ledger rows of the cluster) may be missing. ``asked`` are the
-    blocks that were asked: name, passed and detail.
+    token_offset, tokens), ``cluster`` and ``twin``, what it fell to, may be missing. ``asked`` are the blocks that
+    were asked: name, passed and detail.
     """
     parts = [_origin(document), _reading(document)]
     if edits:
@@ -35,9 +38,11 @@ def tell(
         parts.append(_blocks(edits, asked))
     if judgements:
         parts.append(_rules(judgements))
-    if len(cluster) > 1:
-        parts.append(_cluster(document, cluster))
+    if cluster is not None and cluster.size > 1:
+        parts.append("\n".join(cluster_lines(document["id"], cluster)))
     parts.append(_verdict(document, ledger, placement))
+    if twin is not None and ledger is not None:
+        parts.append("\n".join(twin_lines(ledger, twin, style)))
     text = document.get("text")
     if text:
         whole = apply_edits(text, [Edit(**edit) for edit in edits])
@@ -160,18 +165,6 @@ def _rules(judgements: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _cluster(document: dict[str, Any], cluster: list[dict[str, Any]]) -> str:
-    lines = [f"duplicates {len(cluster)} documents in its cluster"]
-    for row in sorted(cluster, key=lambda r: (r["verdict"] != "kept", r["id"]))[:10]:
-        you = " (this one)" if row["id"] == document["id"] else ""
-        fate = row["verdict"] if row["verdict"] == "kept" else f"dropped by {row['rule']}"
-        evidence = ""
-        if row["jaccard"] is not None:
-            evidence = f", Jaccard {row['jaccard']:.3f}, containment {row['containment']:.3f}"
-        lines.append(f"  {row['id'][:12]}  {fate}{evidence}  {row['url'] or row['path']}{you}")
-    return "\n".join(lines)
-
-
 def _verdict(
     document: dict[str, Any], ledger: dict[str, Any] | None, placement: dict[str, Any] | None
 ) -> str:
@@ -191,13 +184,12 @@ def _verdict(
             lines.append(f"  {ledger['detail']}")
         if ledger["duplicate_of"]:
             lines.append(f"  duplicate of {ledger['duplicate_of']}")
+        if ledger["step"] == "takedown" and ledger["tier"]:
+            lines.append(f"  would be kept otherwise, tier {ledger['tier']}, split {ledger['split']}")
     if ledger["occurrences"] > 1:
         lines.append(f"  occurs {ledger['occurrences']} times in the inputs")
     if placement is not None:
-        lines.append(
-            f"  in shard {placement['shard']}, tokens {placement['token_offset']:,} to "
-            f"{placement['token_offset'] + placement['tokens']:,}"
-        )
+        lines.append(f"  in shard {place(placement)}")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hanji.errors import InputError, RecipeError, RunError
-from hanji.jobs.terminal import duration, number, progress, say
+from hanji.jobs.terminal import duration, number, progress, say, screen
 
 if TYPE_CHECKING:
     from hanji.curation.recipe import CurationRecipe
@@ -158,10 +158,14 @@ def why(
         ),
     ],
 ) -> None:
-    """Tell the story of one document: where it came from, what was changed, judged and decided, where it is."""
+    """Tell the story of one document: where it came from, what was changed, judged and decided, where it is.
+
+    Of a duplicate it shows the document that it fell to, and the two texts side by side.
+    """
+    from hanji.curation.report.kin import Style
     from hanji.curation.why import why as tell
 
-    say(tell(run, document))
+    say(tell(run, document, Style(*screen())))
 
 
 shards = typer.Typer(no_args_is_help=True, help="Token shards: check them.")

@@ -49,7 +49,8 @@ def takedown(
         ),
     ] = False,
     engine: Annotated[
-        Literal["local", "ray"] | None, typer.Option(help="Where the work runs.  [default: the run's]")
+        Literal["local", "ray", "spark"] | None,
+        typer.Option(help="Where the work runs.  [default: the run's]"),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes to use.  [default: the run's]")
