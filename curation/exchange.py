@@ -259,10 +259,22 @@ def _encoded(batch: pa.RecordBatch, cuts: Sequence[tuple[int, int]]) -> list[mem
         writer.write_batch(batch.slice(0, 0))
         for start, stop in cuts:
             ends.append(sink.tell())
-            writer.write_batch(batch.slice(start, stop - start))
+            writer.write_batch(_copied(batch, start, stop))
         ends.append(sink.tell())
     data = memoryview(sink.getvalue())
     return [data[start:stop] for start, stop in pairwise(ends)]
+
+
+def _copied(batch: pa.RecordBatch, start: int, stop: int) -> pa.RecordBatch:
+    """Rows of a batch on their own.
+
+    A slice would be written with the bytes that follow it, as padding: equal rows would not hash alike.
+    """
+    none = [column.slice(0, 0) for column in batch.columns]
+    columns = [column.slice(start, stop - start) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(
+        [pa.concat_arrays(pair) for pair in zip(columns, none, strict=True)], schema=batch.schema
+    )
 
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
