@@ -5,12 +5,15 @@ which tokenizer made them, so that a trainer needs nothing else of a curation ru
 ``.bin``/``.idx`` pair with one sequence per document (its tokens, then EOD if ``append_eod``) and a sidecar
 ``.docs.parquet`` with one row per document in the same order::
 
-    document_id   large_string  32 hexadecimal digits
-    source        large_string  name of the source in the recipe
-    token_offset  int64         first token of the document within the shard's .bin, in tokens
-    tokens        int32         number of tokens, EOD included
-    bytes         int64         UTF-8 bytes of the text
-    cluster_size  int32         documents in its near-duplicate cluster, itself included
+    document_id          large_string  32 hexadecimal digits
+    source               large_string  name of the source in the recipe
+    token_offset         int64         first token of the document within the shard's .bin, in tokens
+    tokens               int32         number of tokens, EOD included
+    bytes                int64         UTF-8 bytes of the text
+    occurrences          int64         records of the inputs that are this document
+    cluster              large_string  id of its cluster of duplicates; null if it is like no other document
+    cluster_size         int32         documents in that cluster, itself and those that fell included; 1 without one
+    cluster_occurrences  int64         records that are documents of that cluster; its occurrences without one
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from hanji.curation.work import Attempt, Commit, Outcome
 from hanji.manifest import FileFacts, Shard, TokenizerFacts
 from hanji.storage import Storage, Written
 
-VERSION = 1
+VERSION = 2
 ENCODE_BATCH = 1024
 
 TOKENS = pa.schema(
@@ -38,10 +38,14 @@ TOKENS = pa.schema(
         ("id", TEXT),
         ("source", TEXT),
         ("bytes", pa.int64()),
+        ("occurrences", pa.int64()),
+        ("cluster", TEXT),
         ("cluster_size", pa.int32()),
+        ("cluster_occurrences", pa.int64()),
         ("tokens", pa.large_list(pa.uint32())),
     ]
 )
+_OF_CLUSTER = ("occurrences", "cluster", "cluster_size", "cluster_occurrences")
 
 
 def sample_texts(attempt: Attempt, work: tuple[Commit, Commit], share: float) -> Outcome:
@@ -113,7 +117,7 @@ def tokenise(
             "id": table["id"].combine_chunks(),
             "source": table["source"].combine_chunks(),
             "bytes": pa.array([len(text.encode()) for text in texts], pa.int64()),
-            "cluster_size": table["cluster_size"].cast(pa.int32()).combine_chunks(),
+            **{name: table[name].combine_chunks() for name in _OF_CLUSTER},
             "tokens": pa.LargeListArray.from_arrays(
                 pa.array(bounds, pa.int64()), pa.array(np.concatenate(token_parts), pa.uint32())
             ),
@@ -121,7 +125,7 @@ def tokenise(
     ).cast(TOKENS)
     counts = pa.table({"id": rows_table["id"], "tokens": pa.array(np.diff(bounds), pa.int64())})
     attempt.write_table("counts", "tokens", counts)
-    return Outcome(info={"tokens": send(attempt, "tokens", rows_table, shard)})
+    return Outcome(info={"tokens": send(attempt, "tokens", rows_table, shard, layout.count)})
 
 
 def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], dtype: str) -> Outcome:
@@ -138,7 +142,7 @@ def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], d
             "token_offset": pa.array(np.cumsum(lengths) - lengths, pa.int64()),
             "tokens": pa.array(lengths, pa.int32()),
             "bytes": rows["bytes"],
-            "cluster_size": rows["cluster_size"],
+            **{name: rows[name] for name in _OF_CLUSTER},
         }
     )
     buffer = io.BytesIO()
@@ -179,7 +183,7 @@ def fetch(run: Storage, written: Written) -> Path:
 
 
 def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit, taken_down: bool = False) -> pa.Table:
-    columns = ["id", "source", "language", "domain", "tier", "split", "cluster_size", "verdict"]
+    columns = ["id", "source", "language", "domain", "tier", "split", "verdict", *_OF_CLUSTER]
     rows = run.read_table(ledger.files["ledger"].path, columns)
     # What has a tier is kept, or would be were it not for a takedown.
     chosen = pc.is_valid(rows["tier"]) if taken_down else pc.equal(rows["verdict"], "kept")
