@@ -533,11 +533,15 @@ class Shards(Settings):
 class EngineSettings(Settings):
     """Where the work runs. The result is the same everywhere."""
 
-    name: Literal["local", "ray"] = "ray"
+    name: Literal["local", "ray", "spark"] = "ray"
     address: str | None = Field(
-        None, description="Ray cluster to join (auto, host:port); null starts one here"
+        None,
+        description="cluster to join: Ray's (auto, host:port) or Spark's master (spark://host:port, yarn, "
+        "k8s://https://…, local[2]); null starts one here, or takes the master of spark-submit",
     )
-    workers: int | None = Field(None, ge=1, description="processes of a local engine or CPUs of embedded Ray")
+    workers: int | None = Field(
+        None, ge=1, description="processes of a local engine or cores of embedded Ray and Spark"
+    )
     max_in_flight: int | None = Field(None, ge=1, description="bound on tasks handed out at a time")
     retries: int = Field(3, ge=0, description="how often a task is tried again when a worker dies")
     task_memory_bytes: int | None = Field(None, ge=1, description="memory that a task asks of the scheduler")
@@ -575,7 +579,18 @@ class CurationRecipe(Settings):
     cluster: ClusterSettings = Field(
         ClusterSettings(), description="where `hanji submit` runs it; decides nothing of what it makes"
     )
-    partitions: int = Field(16, ge=1, le=65_536, description="parts of the id space that exchanges use")
+    partitions: int | None = Field(
+        None,
+        ge=1,
+        le=65_536,
+        description="parts of the id space that exchanges use; null: 16, or as many more as the documents and "
+        "their bytes ask for, once they are read (docs/scale.md)",
+    )
+    keep_exchange: bool = Field(
+        True,
+        description="keep what tasks sent to each other, so that a run that is started again sends nothing again; "
+        "false: remove it as soon as it was received, which saves most of the disk that a run takes at its height",
+    )
     split_bytes: int = Field(128_000_000, ge=1_000, description="input bytes that one split aims at")
     rewrite_bytes: int | None = Field(
         256_000_000,

@@ -4,6 +4,8 @@ Library code raises; only the command line exits. Each class names the exit code
 gives it, so that the meaning of an exit code lives in one place.
 """
 
+from __future__ import annotations
+
 
 class HanjiError(Exception):
     """Something went wrong that Hanji can explain. The message names what, where and what to do."""
@@ -51,3 +53,8 @@ class MissingExtraError(HanjiError):
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(f"{what} needs an optional dependency: pip install 'hanji[{extra}]'")
+        self._given = (what, extra)
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Errors of tasks travel between processes; by default an exception is made again from its message."""
+        return type(self), self._given

@@ -32,11 +32,15 @@ def curate(
     recipe: RecipePath,
     overrides: Overrides = None,
     engine: Annotated[
-        Literal["local", "ray"] | None, typer.Option(help="Where the work runs.  [default: the recipe's]")
+        Literal["local", "ray", "spark"] | None,
+        typer.Option(help="Where the work runs.  [default: the recipe's]"),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(help="Ray cluster to join (`auto`, host:port); without it Ray is started here."),
+        typer.Option(
+            help="Cluster to join: Ray's (`auto`, host:port) or Spark's master (spark://host:port, yarn); "
+            "without it one is started here."
+        ),
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes to use.  [default: one a core]")
