@@ -5,6 +5,7 @@ Everything that can be wrong with a recipe is found here, before the first task 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hanji import __version__
@@ -20,11 +21,16 @@ from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import morphemes
 from hanji.curation.takedown.search import wanted
-from hanji.curation.work import Runner
+from hanji.curation.work import Commit, Runner
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import library_versions
 from hanji.progress import Progress
 from hanji.storage import Storage
+
+FEWEST_PARTITIONS, MOST_PARTITIONS = 16, 65_536
+PARTITION_DOCUMENTS = 32_768
+PARTITION_BYTES = 64 << 20
+"""What one partition is to hold at most; bytes as they lie in documents/, compressed."""
 
 
 class Context:
@@ -40,6 +46,7 @@ class Context:
         self.sample = sample
         self.run = Storage(recipe.run)
         self.runner = Runner(self.run, engine, progress, recipe.engine.task_memory_bytes)
+        self.runner.keep_exchange = recipe.keep_exchange
         self.warnings: list[str] = []
         self.edits: dict[str, dict[str, int]] = {}
         self.contamination: dict[str, dict[str, Any]] = {}
@@ -62,6 +69,22 @@ class Context:
         self.takedown = wanted(recipe.takedown, self.run)
         if recipe.shards.tokenizer.file is not None:
             tokenizer_facts(recipe.shards.tokenizer.file, recipe.shards.tokenizer.eod_token)
+
+    @property
+    def partitions(self) -> int:
+        """Parts of the id space, once the inputs are read."""
+        assert self.recipe.partitions is not None, "asked for before the inputs were read"
+        return self.recipe.partitions
+
+    def settle_partitions(self, reads: list[Commit]) -> None:
+        """Where the recipe leaves it open, choose how many: a power of two, so that a few more inputs keep it."""
+        if self.recipe.partitions is not None:
+            return
+        documents = sum(commit.counts["in"] for commit in reads)
+        size = sum(commit.files["documents"].bytes for commit in reads)
+        wanted = max(documents / PARTITION_DOCUMENTS, size / PARTITION_BYTES, 1.0)
+        partitions = min(MOST_PARTITIONS, max(FEWEST_PARTITIONS, 2 ** math.ceil(math.log2(wanted))))
+        self.recipe = self.recipe.model_copy(update={"partitions": partitions})
 
 
 def _model_identity(language: str, path: str) -> Any:

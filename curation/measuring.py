@@ -8,7 +8,7 @@ from typing import Any
 from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.contamination import report as contamination_report
 from hanji.curation.context import Context
-from hanji.curation.exchange import receiving_units
+from hanji.curation.exchange import receiving_units, release
 from hanji.curation.repeating import remove_repeated_lines
 from hanji.curation.report.reading import add
 from hanji.curation.signals import morphemes as kiwi
@@ -168,7 +168,7 @@ class Measuring:
             dataclasses.replace(w, signals=s, score=q, morphemes=m)
             for w, s, q, m in zip(works, signals, scored, counted, strict=True)
         ]
-        partitions = self.context.recipe.partitions
+        partitions = self.context.partitions
         send_step = Step(
             "gather-send", STEP_VERSIONS["gather"], task_with(gather.send_split, partitions), partitions
         )
@@ -189,7 +189,9 @@ class Measuring:
             task_with(gather.receive_partition, self.context.morphemes),
             self.context.morphemes,
         )
-        return self.context.runner.map(gather_step, units)
+        gathered = self.context.runner.map(gather_step, units)
+        release(self.context.runner, sent, "facts", "text")
+        return gathered
 
     def _tell_unread(self, counted: list[Commit | None]) -> None:
         unread = sum(commit.info["unread"] for commit in counted if commit is not None)

@@ -135,6 +135,7 @@ def _run(context: Context) -> CurationSummary:
     splits = plan_splits(context.recipe)
     measuring = Measuring(context)
     reads = measuring.read(splits)
+    context.settle_partitions(reads)
     gathered = measuring.measure(reads)
     edges, clusters = relate(context, gathered)
     ledger, tiers = decide(context, gathered, edges, clusters)

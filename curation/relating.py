@@ -12,7 +12,7 @@ from hanji.curation.work import Commit, Step, Unit, task_with
 
 def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list[Commit]]:
     """The commits of verified edges and of clusters, by range of ids."""
-    dedup, partitions = context.recipe.dedup, context.recipe.partitions
+    dedup, partitions = context.recipe.dedup, context.partitions
     version = STEP_VERSIONS["relate"]
     params = [dedup.exact, dedup.minhash, partitions]
     sign_step = Step("sign", version, task_with(steps.sign, dedup, partitions), params)
@@ -21,6 +21,16 @@ def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list
         sign_step,
         [Unit(c.unit, sha, c) for c, sha in zip(gathered, texts_only, strict=True)],
     )
+    if dedup.url.enabled:
+        # Of its own: what is not in the texts changes with much that signatures do not depend on.
+        url_step = Step(
+            "sign-urls",
+            version,
+            task_with(steps.sign_urls, dedup.minhash, partitions),
+            [sorted(dedup.minhash.shingles), partitions],
+        )
+        facts = [Unit(c.unit, c.files["facts"].sha256, c) for c in gathered]
+        signed += context.runner.map(url_step, facts)
     pair_step = Step("pair", version, task_with(steps.pair, partitions), partitions)
     paired = context.runner.map(
         pair_step, receiving_units(context.runner, "pair", signed, "buckets", partitions)
@@ -34,7 +44,9 @@ def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list
         ),
     )
     text_units = receiving_units(context.runner, "verify", attached, "texts", partitions)
-    verify_step = Step("verify", version, task_with(steps.verify, dedup.minhash), [dedup.minhash, partitions])
+    verify_step = Step(
+        "verify", version, task_with(steps.verify, dedup), [dedup.minhash, dedup.url.min_jaccard, partitions]
+    )
     edges = context.runner.map(
         verify_step,
         receiving_units(

@@ -21,7 +21,7 @@ def remove_repeated_lines(
 
     Only splits of the domains that the recipe names take part.
     """
-    settings, partitions = context.recipe.dedup.lines, context.recipe.partitions
+    settings, partitions = context.recipe.dedup.lines, context.partitions
     runner, version = context.runner, STEP_VERSIONS["repeated"]
     domains = {source.name: source.domain for source in context.recipe.sources}
     chosen = [

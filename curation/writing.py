@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from hanji.curation.exchange import partition_name, receiving_units
+from hanji.curation.exchange import partition_name, receiving_units, release
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.shards.indexed import dtype_for
 from hanji.curation.shards.layout import Layout, plan_layout
@@ -60,6 +60,7 @@ class ShardWriting:
             for unit, place in zip(units, layout.places, strict=True)
         ]
         shards = self.runner.map(shard_step, units)
+        release(self.runner, counts, "tokens")
         manifest = self._manifest(facts, tokenizer, dtype, layout, shards, ledger)
         return manifest, counts
 

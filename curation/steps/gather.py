@@ -57,7 +57,7 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
     )
     verdicts = split_verdicts(run, work)
     columns = [name for name in DOCUMENTS.names if name != "text"]
-    with sending(attempt, "facts") as facts, sending(attempt, "text") as texts:
+    with sending(attempt, "facts", partitions) as facts, sending(attempt, "text", partitions) as texts:
         some_facts, some_texts = _Buffer(facts, partitions), _Buffer(texts, partitions)
         for group in groups(run, work, columns):
             score = pa.nulls(len(group), pa.float64())
