@@ -185,7 +185,13 @@ class Storage:
             temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.part"
             try:
                 with _NamedFile(temporary, self.describe(path)) as file:
-                    yield file
+                    try:
+                        yield file
+                    except OSError as error:
+                        if file.trouble is None:
+                            raise
+                        # On its way through Arrow the error loses the name.
+                        raise file.trouble from error
                     file.sync()
                 temporary.replace(target)
             except BaseException:
@@ -401,18 +407,21 @@ def _create(filesystem: Any, full: str, data: bytes) -> bool:
 class _NamedFile(io.BufferedWriter):
     """A local file to write, whose errors name it: a full disk says which file did not fit."""
 
+    trouble: OSError | None = None
+    """The first error that writing met."""
+
     def __init__(self, path: Path, label: str) -> None:
+        self._label = label
         try:
             super().__init__(io.FileIO(path, "wb"), 1 << 18)
         except OSError as error:
-            raise self._named(error, label) from error
-        self._label = label
+            raise self._named(error) from error
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            raise self._named(error, self._label) from error
+            raise self._named(error) from error
 
     def sync(self) -> None:
         """Flush, down to the disk."""
@@ -420,11 +429,19 @@ class _NamedFile(io.BufferedWriter):
             self.flush()
             os.fsync(self.fileno())
         except OSError as error:
-            raise self._named(error, self._label) from error
+            raise self._named(error) from error
 
-    @staticmethod
-    def _named(error: OSError, label: str) -> OSError:
-        return OSError(error.errno, error.strerror, label)
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:
+            # What could not be written was told before, and cannot be written now either.
+            if self.trouble is None:
+                raise
+
+    def _named(self, error: OSError) -> OSError:
+        self.trouble = self.trouble or OSError(error.errno, error.strerror, self._label)
+        return self.trouble
 
 
 def _read(file: pq.ParquetFile, columns: list[str] | None, row_groups: list[int] | None) -> pa.Table:

@@ -198,4 +198,5 @@ def _serve(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(int(sys.argv[1]))
+    with suppress(BrokenPipeError):  # the parent is gone, and nobody waits for the answer
+        _serve(int(sys.argv[1]))
