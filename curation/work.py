@@ -274,7 +274,7 @@ class Runner:
 
     def forget(self, error: UnreadableError) -> Exception:
         """Remove the record that promises an unreadable file; returns what to raise."""
-        owner = self._owners.get(error.path)
+        owner = self._owners.get(error.path.removeprefix(f"{self.run.root}/"))
         if owner is None or not owner[0]:
             return error
         record, step, unit = owner
@@ -314,7 +314,9 @@ class Runner:
                 for written in Commit.read(self.run, record).files.values():
                     if written.path not in self._owners and not written.path.startswith("shards/"):
                         self.run.remove(written.path)
-                self.run.remove(record)  # last: a record without its files is forgotten, files without one are not
+                self.run.remove(
+                    record
+                )  # last: a record without its files is forgotten, files without one are not
 
     def committed(self, step: str, names: Sequence[str], keys: Sequence[str]) -> list[Commit | None]:
         """The commit of each (unit name, key), or None where there is none or a file of it is gone."""

@@ -293,7 +293,7 @@ class Storage:
         """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
-            pq.write_table(table, hashing, row_group_size=row_group_rows, **_AS_WRITTEN)
+            pq.write_table(table, hashing, row_group_size=row_group_rows, **WITH_CHECKSUMS)
         return Written(path, hashing.bytes, hashing.sha256(), table.num_rows)
 
     @contextmanager
@@ -301,7 +301,7 @@ class Storage:
         """Write a Parquet file piece by piece, each piece a row group; it appears whole at the end."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
-            with pq.ParquetWriter(hashing, schema, **_AS_WRITTEN) as writer:
+            with pq.ParquetWriter(hashing, schema, **WITH_CHECKSUMS) as writer:
                 target = TableWriter(writer, path)
                 yield target
             target.written = Written(path, hashing.bytes, hashing.sha256(), target.rows)
@@ -384,7 +384,7 @@ class Storage:
 
 
 # Checksums cost 2 GB/s when pages are read, and say of bytes that turned on a disk that they did.
-_AS_WRITTEN: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+WITH_CHECKSUMS: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
 def _create(filesystem: Any, full: str, data: bytes) -> bool:

@@ -13,6 +13,7 @@ import fsspec
 import pyarrow as pa
 
 from hanji.curation.sources.members import Members
+from hanji.trouble import is_of_machine
 
 _STEP = 1 << 16
 
@@ -127,7 +128,7 @@ class _Library(_Stepped):
         except EOFError:
             raise Damaged(f"{self._name}-truncated") from None
         except (lzma.LZMAError, OSError) as error:
-            if getattr(error, "errno", None) is not None:
+            if is_of_machine(error):
                 raise
             raise Damaged(f"{self._name}-invalid") from None
         return data
@@ -144,6 +145,8 @@ class _Zstd(_Stepped):
         try:
             data: bytes = self._stream.read(_STEP)
         except (pa.ArrowInvalid, OSError) as error:
+            if is_of_machine(error):
+                raise
             message = str(error).lower()
             if "truncated" in message:
                 raise Damaged("zstd-truncated") from None

@@ -51,7 +51,10 @@ def read_lines(split: Split, source: Source) -> Iterator[Record]:
 
 def _rewritten_lines(piece: Piece, path: str, source: Source) -> Iterator[Record]:
     """Records of lines that were rewritten: as if they were read from the original at ``path``."""
-    with fsspec.open(piece.path, "rb") as stream, pq.ParquetFile(stream) as file:
+    with (
+        fsspec.open(piece.path, "rb") as stream,
+        pq.ParquetFile(stream, page_checksum_verification=True) as file,
+    ):
         for batch in file.iter_batches(batch_size=BATCH):
             for offset, line, error in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if error is not None:

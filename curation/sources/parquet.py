@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from hanji.curation.recipe import Source
 from hanji.curation.records import Record
 from hanji.curation.sources.rows import fields_of, row_record
-from hanji.curation.sources.splits import Split, is_of_machine
+from hanji.curation.sources.splits import Split
+from hanji.trouble import is_of_machine
 
 BATCH = 1024
 

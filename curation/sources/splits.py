@@ -19,7 +19,8 @@ from hanji.curation.recipe import CurationRecipe, Source
 from hanji.curation.sources.compressed import compression_by_name
 from hanji.errors import InputError
 from hanji.fingerprint import fingerprint
-from hanji.storage import is_url, local_path
+from hanji.storage import Storage, Written, is_url, local_path
+from hanji.trouble import is_of_machine
 
 FILES_AT_ONCE = 16
 MOST_FILES = 256
@@ -32,6 +33,11 @@ class Piece:
 
     path: str
     sha256: str
+
+    def is_intact(self, run: Storage) -> bool:
+        """Whether the file is there and its bytes are those that were written."""
+        directory, _, name = self.path.rpartition("/")
+        return Written(name, 0, self.sha256).is_intact(Storage(directory))
 
 
 @dataclass(frozen=True)
@@ -142,11 +148,6 @@ def _row_groups(file: _File, split_bytes: int) -> list[tuple[int, int, int]]:
             ranges.append((start, group + 1, size))
             start, size = group + 1, 0
     return ranges
-
-
-def is_of_machine(error: Exception) -> bool:
-    """Whether an error of Arrow's reader is the machine's trouble, not the file's: it has a number then."""
-    return isinstance(error, MemoryError) or getattr(error, "errno", None) is not None
 
 
 def _batches(source: Source, files: list[_File], split_bytes: int) -> Iterator[Split]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from hanji.curation.sources.compressed import Damaged, compression_by_name, open_decompressed
 from hanji.curation.sources.splits import Piece, Split
 from hanji.curation.work import Attempt, Commit, Outcome
-from hanji.storage import HashingWriter, Storage, Written
+from hanji.storage import WITH_CHECKSUMS, HashingWriter, Storage, Written
 
 VERSION = 1
 DIRECTORY = "rewritten"
@@ -95,7 +95,7 @@ class _Pieces:
             self._path = self._attempt.name(DIRECTORY, f"-{self._number:05d}.parquet")
             file: IO[bytes] = self._open.enter_context(self._attempt.run.create_file(self._path))
             self._hashing = HashingWriter(file)
-            self._writer = pq.ParquetWriter(self._hashing, LINES, compression="zstd", use_dictionary=False)
+            self._writer = pq.ParquetWriter(self._hashing, LINES, use_dictionary=False, **WITH_CHECKSUMS)
             self._rows = 0
         self._writer.write_table(group, row_group_size=max(1, len(group)))
         self._rows += len(group)
