@@ -9,22 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from hanji.curation.signals import compiled
-from hanji.curation.signals.compiled import cache_directory, kernel, sources
+from hanji import compiled
+from hanji.compiled import cache_directory, kernel, sources
 
-HELPER = "from hanji.curation.signals.compiled import kernel\nfrom hanji.constants import VALUE\n\n\n"
+HELPER = "from hanji.compiled import kernel\nfrom hanji.constants import VALUE\n\n\n"
 HELPER += "@kernel\ndef helper(x):\n    return x + VALUE\n"
-OUTER = "from hanji.curation.signals.compiled import kernel\nfrom hanji.helper import helper\n\n\n"
+OUTER = "from hanji.compiled import kernel\nfrom hanji.helper import helper\n\n\n"
 OUTER += "@kernel\ndef outer(x):\n    return helper(x) * 10\n"
 
 
 def project(root: Path) -> Path:
     """A project of the name with our compiled.py, a kernel, a helper in another file, a constant in a third."""
     package = root / "hanji"
-    (package / "curation" / "signals").mkdir(parents=True)
-    for directory in (package, package / "curation", package / "curation" / "signals"):
-        (directory / "__init__.py").write_text("")
-    (package / "curation" / "signals" / "compiled.py").write_text(Path(compiled.__file__).read_text())
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "compiled.py").write_text(Path(compiled.__file__).read_text())
     (package / "constants.py").write_text("VALUE = 1\n")
     (package / "helper.py").write_text(HELPER)
     (package / "outer.py").write_text(OUTER)
