@@ -1,10 +1,9 @@
 """Planted clusters: band hashes of documents that never were, laid out so that the clusters are known.
 
-A document's id is a hash of its number. Documents come in groups of one unit; of each unit, ALONE are like no
-other, a chain hangs together only from one to the next, and the rest are in clusters of 2 to LARGEST, whose members
-share band 0 and each other band with chance SHARED. Members of the hot bucket, numbers that are spread over all
-units, share all bands with each other. Pairs are believed without texts; clusters must be the planted ones, label by
-label, each member once.
+A document's id is a hash of its number. Documents come in units; of each unit, ALONE are like no other, a chain
+hangs together only from one to the next, and the rest are in clusters of 2 to LARGEST, whose members share band 0
+and each other band with chance SHARED. Members of the hot bucket, spread over all units, share all bands with each
+other. Pairs are believed without texts; clusters must be the planted ones, label by label, each member once.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from hanji.curation.exchange import (
 )
 from hanji.curation.ids import PACKED, from_halves, halves, packed, unpacked
 from hanji.curation.steps.cluster import components
-from hanji.curation.steps.relate import BUCKETS, EXACT, PAIRS, distinct_pairs, pair
+from hanji.curation.steps.relate import BUCKETS, NEAR, PAIRS, distinct_pairs, pair
 from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, task_with
 
 UNIT = 100_000
@@ -38,7 +37,7 @@ TRUTH = pa.schema([("id", PACKED), ("label", PACKED)])
 
 @dataclass(frozen=True)
 class Planted:
-    """``documents`` in units of UNIT, of which the first ``hot`` of all, dealt out to the units, share every band."""
+    """``documents`` in units of UNIT; ``hot`` of them, the first of each unit, share every band."""
 
     documents: int
     hot: int
@@ -83,7 +82,7 @@ def plant(attempt: Attempt, number: int, planted: Planted, partitions: int) -> O
             link = mixed(group + step, 70 + band % 2)
             hashes = np.where(chained, link if band < 2 else alone, hashes)
             table = pa.table(
-                [hashes, np.zeros(UNIT, np.uint64), np.full(UNIT, EXACT + 1, np.uint8), ids], schema=BUCKETS
+                [hashes, np.zeros(UNIT, np.uint64), np.full(UNIT, NEAR, np.uint8), ids], schema=BUCKETS
             )
             sender.add(table, hash_partition(hashes, partitions))
     label = _smallest(group, high, low)
@@ -93,13 +92,9 @@ def plant(attempt: Attempt, number: int, planted: Planted, partitions: int) -> O
     label_high, label_low = high[label], low[label]
     if hot:
         label_high[hot_rows], label_low[hot_rows] = _smallest_hot(planted)
-    truth = pa.table(
-        [ids.take(pa.array(rows)), from_halves(label_high[rows], label_low[rows])], schema=TRUTH
-    )
+    truth = pa.table([ids.take(pa.array(rows)), from_halves(label_high[rows], label_low[rows])], schema=TRUTH)
     home = id_partition(truth["id"], partitions)
-    return Outcome(
-        info={"buckets": sender.index, "truth": send(attempt, "truth", truth, home, partitions)}
-    )
+    return Outcome(info={"buckets": sender.index, "truth": send(attempt, "truth", truth, home, partitions)})
 
 
 def _smallest(group: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -140,7 +135,7 @@ def check(attempt: Attempt, work: tuple[int, list[Stretch], Commit]) -> Outcome:
 
 
 def run_planted(runner: Runner, planted: Planted, partitions: int) -> dict[str, Any]:
-    """Candidate pairs and clusters of planted band hashes. ``wrong``: ranges of ids with other clusters than planted."""
+    """Candidate pairs and clusters of planted hashes. ``wrong``: ranges of ids with other clusters than planted."""
     facts = [planted.documents, planted.hot, partitions]
     step = Step("plant", 1, task_with(plant, planted, partitions), facts)
     sent = runner.map(step, [Unit(f"u{n:05d}", n, n) for n in range(planted.units())])

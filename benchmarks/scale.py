@@ -1,0 +1,313 @@
+"""How relating grows: signatures from 100 thousand to 10 million, a bucket of a million, documents by the million.
+
+    python -m benchmarks.scale [--signatures 100000 1000000 10000000] [--hot 1000000] [--documents 100000 2000000]
+
+1. Planted band hashes (benchmarks/scale_planted.py) go through the steps *pair* and *cluster* as a run has them,
+   with as many partitions as a run would choose. The clusters must be the planted ones. A tenth of the documents
+   share one bucket of each band: at ten million, a million of them.
+2. Short made-up documents (benchmarks/scale_texts.py) go through a whole run, with the settings that a recipe has
+   by default, two workers and no rules. Seconds, processor time and peak memory are told by step.
+
+The bars: processor time from one size to the next grows no faster than n log n; peak memory of all processes grows
+no more than ALLOWED; below MEMORY at the largest number of documents.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Row, report, say
+from benchmarks.memory import family, resident
+from benchmarks.scale_planted import Planted, run_planted
+from benchmarks.scale_texts import write_texts
+from hanji.curation.context import FEWEST_PARTITIONS, PARTITION_DOCUMENTS
+from hanji.curation.engines.local import LocalEngine
+from hanji.curation.pipeline import curate
+from hanji.curation.recipe import CurationRecipe
+from hanji.curation.work import Runner
+from hanji.progress import SilentProgress
+from hanji.recipe import parse_recipe
+from hanji.storage import Storage
+
+WORKERS = 2
+ALLOWED = 1.25
+MEMORY = 4e9
+MADE = ("start", "plant", "check")
+"""Steps of the benchmark itself, which do not count."""
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Watched:
+    """A child's processes: wall-clock and processor seconds and peak bytes by step, and what it said at the end."""
+
+    wall: dict[str, float] = field(default_factory=dict)
+    cpu: dict[str, float] = field(default_factory=dict)
+    peak: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def total(self, of: dict[str, float]) -> float:
+        """The sum over the steps that count."""
+        return sum(value for name, value in of.items() if name not in MADE)
+
+    def highest(self) -> int:
+        return max(value for name, value in self.peak.items() if name not in MADE)
+
+
+class _Steps(SilentProgress):
+    """Tells the parent which step has begun."""
+
+    def step(self, name: str, total: int, done: int) -> None:
+        say(json.dumps({"step": name, "units": total}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--signatures", type=int, nargs="*", default=[100_000, 1_000_000, 10_000_000])
+    parser.add_argument(
+        "--hot", type=int, default=1_000_000, help="bucket of the largest number of signatures"
+    )
+    parser.add_argument("--documents", type=int, nargs="*", default=[100_000, 2_000_000])
+    parser.add_argument(
+        "--hot-documents", type=int, default=100_000, help="of the largest number of documents"
+    )
+    parser.add_argument("--keep", help="directory in which the runs are left")
+    parser.add_argument("--child", nargs=2, help="planted or documents, and its settings (JSON)")
+    arguments = parser.parse_args()
+    if arguments.child:
+        say(json.dumps({"facts": CHILDREN[arguments.child[0]](json.loads(arguments.child[1]))}))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(arguments.keep or scratch)
+        table = signatures(place, arguments.signatures, arguments.hot)
+        table += documents(place, arguments.documents, arguments.hot_documents, keep=bool(arguments.keep))
+    report("Scale: relating from thousands to millions", table)
+
+
+# -- planted band hashes ------------------------------------------------------------------------------------
+
+
+def signatures(place: Path, sizes: Sequence[int], hot: int) -> list[Row]:
+    """A row for each size, and one for each step from a size to the next."""
+    table: list[Row] = []
+    runs: list[tuple[int, Watched]] = []
+    for size in sizes:
+        settings = {
+            "run": str(place / f"planted-{size}"),
+            "documents": size,
+            "hot": hot * size // max(sizes),
+            "partitions": partitions_of(size),
+        }
+        done = watched("planted", settings)
+        shutil.rmtree(settings["run"])
+        runs.append((size, done))
+        facts = done.facts
+        say(f"{size} signatures: {_told(done)} {json.dumps(facts)}")
+        table.append(
+            Row(
+                f"{size:,} signatures, {settings['partitions']} partitions, bucket of {facts['largest_bucket']:,}",
+                "",
+                f"{done.total(done.wall):.0f} s, {done.total(done.cpu):.0f} s of processor time, "
+                f"{done.highest() / 1e6:.0f} MB, {facts['rounds']} rounds",
+                f"{facts['members']:,} in clusters, {facts['wrong']} ranges wrong",
+                "all as planted",
+                facts["wrong"] == 0,
+            )
+        )
+    return table + _growth("signatures", runs)
+
+
+def _growth(what: str, runs: Sequence[tuple[int, Watched]]) -> list[Row]:
+    table = []
+    for (small, before), (large, after) in pairwise(runs):
+        ratio = after.total(after.cpu) / before.total(before.cpu)
+        bar = large / small * math.log(large) / math.log(small)
+        table.append(
+            Row(
+                f"{what}, {small:,} → {large:,}: processor time",
+                f"{before.total(before.cpu):.1f} s",
+                f"{after.total(after.cpu):.1f} s",
+                f"{ratio:.2f}×",
+                f"≤ {bar:.2f}× (n log n)",
+                ratio <= bar,
+            )
+        )
+    (first, small_run), (last, large_run) = runs[0], runs[-1]
+    if len(runs) > 1:
+        ratio = large_run.highest() / runs[-2][1].highest()
+        table.append(
+            Row(
+                f"{what}, {runs[-2][0]:,} → {last:,}: peak memory",
+                f"{runs[-2][1].highest() / 1e6:.0f} MB",
+                f"{large_run.highest() / 1e6:.0f} MB ({first:,}: {small_run.highest() / 1e6:.0f} MB)",
+                f"{ratio:.2f}×",
+                f"≤ {ALLOWED:g}×",
+                ratio <= ALLOWED,
+            )
+        )
+    return table
+
+
+def partitions_of(documents: int) -> int:
+    """As many partitions as a run would choose for so many small documents."""
+    return max(FEWEST_PARTITIONS, 2 ** math.ceil(math.log2(documents / PARTITION_DOCUMENTS)))
+
+
+def planted(settings: dict[str, Any]) -> dict[str, Any]:
+    engine = LocalEngine(WORKERS)
+    try:
+        runner = Runner(Storage(settings["run"]), engine, _Steps(), None)
+        runner.keep_exchange = False
+        return run_planted(runner, Planted(settings["documents"], settings["hot"]), settings["partitions"])
+    finally:
+        engine.close()
+
+
+# -- documents ------------------------------------------------------------------------------------------------
+
+
+def documents(place: Path, sizes: Sequence[int], hot: int, *, keep: bool) -> list[Row]:
+    """Whole runs: time and memory by step."""
+    table: list[Row] = []
+    runs: list[tuple[int, Watched]] = []
+    for size in sizes:
+        inputs, run = place / f"texts-{size}", place / f"run-{size}"
+        size_bytes = write_texts(inputs, size, hot * size // max(sizes))
+        done = watched("documents", {"run": str(run), "inputs": str(inputs)})
+        runs.append((size, done))
+        if not keep:
+            shutil.rmtree(run)
+            shutil.rmtree(inputs)
+        facts = done.facts
+        say(f"{size} documents, {size_bytes / 1e6:.0f} MB: {_told(done)} {json.dumps(facts)}")
+        bar = size == max(sizes)
+        table.append(
+            Row(
+                f"{size:,} documents ({size_bytes / 1e6:.0f} MB) to shards, {facts['partitions']} partitions",
+                "",
+                f"{done.total(done.wall):.0f} s, {done.total(done.cpu):.0f} s of processor time, "
+                f"peak {done.highest() / 1e6:.0f} MB in {max(done.peak, key=lambda name: done.peak[name])}",
+                f"{facts['kept']:,} kept",
+                f"≤ {MEMORY / 1e6:.0f} MB" if bar else "",
+                done.highest() <= MEMORY if bar else None,
+            )
+        )
+    relating = [(size, _only(done, RELATING)) for size, done in runs]
+    return table + (_growth("documents, relating", relating) if len(runs) > 1 else [])
+
+
+RELATING = ("sign", "pair", "attach", "verify", "cluster-start", "cluster-round", "cluster")
+
+
+def _only(done: Watched, steps: Sequence[str]) -> Watched:
+    return Watched(
+        *({n: v for n, v in of.items() if n in steps} for of in (done.wall, done.cpu, done.peak)), done.facts
+    )
+
+
+def whole_run(settings: dict[str, Any]) -> dict[str, Any]:
+    recipe = parse_recipe(
+        {
+            "name": "scale",
+            "run": settings["run"],
+            "sources": [{"name": "made", "format": "jsonl", "paths": [settings["inputs"]]}],
+            "rules": {"presets": {"ko": [], "en": []}},
+            "tiers": [{"name": "all"}],
+            "shards": {"tokenizer": {"vocab_size": 4000, "train_bytes": 2_000_000}},
+            "engine": {"name": "local", "workers": WORKERS},
+        },
+        CurationRecipe,
+    )
+    summary = curate(recipe, progress=_Steps())
+    facts = json.loads(Storage(settings["run"]).read_bytes("run.json"))
+    return {
+        "partitions": facts["recipe"]["partitions"],
+        "documents": summary.documents,
+        "kept": summary.kept,
+        "warnings": summary.warnings,
+        "written": {step["name"]: step["bytes_written"] for step in facts["steps"]},
+    }
+
+
+CHILDREN = {"planted": planted, "documents": whole_run}
+
+
+# -- watching a child ---------------------------------------------------------------------------------------
+
+
+def watched(kind: str, settings: dict[str, Any]) -> Watched:
+    """Run a child of this program and sample its processes twenty times a second."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.scale", "--child", kind, json.dumps(settings)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    done = Watched()
+    step = "start"
+    spent: dict[int, float] = {}
+
+    def processor() -> float:
+        """Seconds of all processes so far, those that have ended included."""
+        spent.update({pid: _processor(pid) or spent.get(pid, 0.0) for pid in family(child.pid)})
+        return sum(spent.values())
+
+    def sample() -> None:
+        while child.poll() is None:
+            total = sum(resident(pid) for pid in family(child.pid))
+            done.peak[step] = max(done.peak.get(step, 0), total)
+            processor()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    began, before = time.perf_counter(), 0.0
+    assert child.stdout is not None
+    for line in child.stdout:
+        if not line.startswith("{"):
+            continue
+        said = json.loads(line)
+        now, used = time.perf_counter(), processor()
+        done.wall[step] = done.wall.get(step, 0.0) + now - began
+        done.cpu[step] = done.cpu.get(step, 0.0) + used - before
+        began, before = now, used
+        step = said.get("step", "end")
+        done.facts = said.get("facts", done.facts)
+    thread.join()
+    if child.returncode:
+        raise SystemExit(f"the child failed with {child.returncode}: {kind} {settings}")
+    return done
+
+
+def _processor(pid: int) -> float:
+    """User and system seconds of a process, 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+    except (OSError, IndexError):
+        return 0.0
+
+
+def _told(done: Watched) -> str:
+    steps = {
+        name: [round(done.wall[name], 1), round(done.cpu[name], 1), round(done.peak.get(name, 0) / 1e6)]
+        for name in done.wall
+    }
+    return f"step: [s, s of processor time, peak MB] {json.dumps(steps)}"
+
+
+if __name__ == "__main__":
+    main()
