@@ -9,7 +9,7 @@ from __future__ import annotations
 from hanji.classifiers import language
 from hanji.curation import exchange
 from hanji.curation.contamination import index
-from hanji.curation.dedup import shingles
+from hanji.curation.dedup import shingles, urls
 from hanji.curation.repeated import scanning as repeated_lines
 from hanji.curation.signals import morphemes as kiwi
 from hanji.curation.signals import text
@@ -44,7 +44,7 @@ STEP_VERSIONS: dict[str, int] = {
     "score": measure.VERSION,
     "morphemes": morphemes.VERSION + kiwi.VERSION,
     "gather": gather.VERSION + exchange.VERSION,
-    "relate": relate.VERSION + shingles.VERSION + exchange.VERSION,
+    "relate": relate.VERSION + shingles.VERSION + urls.VERSION + exchange.VERSION,
     "cluster": cluster.VERSION,
     "decide": decide.VERSION + exchange.VERSION,
     "takedown": takedown.VERSION + shingles.VERSION + exchange.VERSION,

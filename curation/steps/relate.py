@@ -1,7 +1,8 @@
 """Relate: which documents are alike, with evidence. Names no survivor and deletes nothing.
 
-1. *sign*, by id: band hashes and the hash of the normalised text, sent by hash.
-2. *pair*, by hash: a bucket becomes a star of candidate pairs around its smallest id. Each pair is sent to the
+1. *sign*, by id: band hashes and the hash of the normalised text, sent by hash; *sign-urls* the hash of the URL.
+2. *pair*, by hash: a bucket becomes a star of candidate pairs around its smallest id; the versions of a page, if
+   they are few, are all paired, for a version may be like the next and not like the first. Each pair is sent to the
    home of its second id, and once for each such home, what text is wanted there to the home of the first.
 3. *attach*, by the first id: the wanted texts go to the homes that want them.
 4. *verify*, by the second id: the exact Jaccard and containment of the two shingle sets. Pairs that reach
@@ -23,6 +24,7 @@ import pyarrow.compute as pc
 
 from hanji.curation.columns import flat, pieces, run_bounds
 from hanji.curation.dedup.shingles import alike, exact_hashes, likeness, shingle_sets, signatures
+from hanji.curation.dedup.urls import url_hashes
 from hanji.curation.exchange import (
     Stretch,
     hash_partition,
@@ -39,12 +41,14 @@ from hanji.curation.work import Attempt, Commit, Outcome
 from hanji.errors import RunError
 from hanji.storage import Storage
 
-VERSION = 2
+VERSION = 3
+MOST_VERSIONS = 32
+"""Documents with one URL up to which each of them is compared with each other."""
 PIECE_BYTES = 16 << 20
 """Text that a step takes at a time, if one document is not more."""
 
-# "check" is the other half of the hash of a whole text, 0 for bands. "language" is a number of `languages`, or
-# EXACT where documents of all languages may meet.
+# "check" is the other half of the hash of a whole text or URL, 0 for bands. "language" is a number of `languages`,
+# one from URL on for the same languages where the URL is what is equal, or EXACT where all languages may meet.
 BUCKETS = pa.schema([("hash", pa.uint64()), ("check", pa.uint64()), ("language", pa.uint8()), ("id", PACKED)])
 PAIRS = pa.schema([("a", PACKED), ("b", PACKED), ("language", pa.uint8())])
 WANTED = pa.schema([("id", PACKED), ("home", pa.int32())])
@@ -52,13 +56,14 @@ ATTACHED = pa.schema([("id", PACKED), ("text", TEXT)])
 EDGES = pa.schema(
     [("a", TEXT), ("b", TEXT), ("kind", TEXT), ("jaccard", pa.float64()), ("containment", pa.float64())]
 )
-# Sorts before the languages: of a pair that is found by both, "exact" is what is kept.
-EXACT = 0
+# How a pair was found, in the order that decides what is kept of one that was found in several ways: what has the
+# same URL can be found alike when it is compared, what has the same bands would be compared with nothing less.
+EXACT, URL, NEAR = 0, 1, 128
 
 
 def languages(settings: MinHash) -> dict[int, str]:
     """The languages whose documents are signed, by the number that stands for them between tasks."""
-    return dict(enumerate(sorted(settings.shingles), start=EXACT + 1))
+    return dict(enumerate(sorted(settings.shingles), start=NEAR))
 
 
 def text_pieces(run: Storage, gathered: Commit) -> Iterator[tuple[pa.Array, pa.Array]]:
@@ -103,6 +108,23 @@ def sign(attempt: Attempt, gathered: Commit, settings: Dedup, partitions: int) -
     return Outcome(info={"buckets": send(attempt, "buckets", buckets, partition, partitions), "signed": done})
 
 
+def sign_urls(attempt: Attempt, gathered: Commit, settings: MinHash, partitions: int) -> Outcome:
+    """Send the hash of every document's URL in its normal form to the home of the hash."""
+    facts = attempt.run.read_table(gathered.files["facts"].path, ["id", "language", "status", "url"])
+    facts = facts.filter(pc.equal(facts["status"], "read"))
+    rows, hashes = url_hashes(facts["url"])
+    ids, spoken = packed(facts["id"]), flat(facts["language"])
+    found = [BUCKETS.empty_table()]
+    for number, language in languages(settings).items():
+        here = np.flatnonzero(pc.fill_null(pc.equal(spoken.take(pa.array(rows)), language), False))
+        found.append(_bucket_rows(hashes[here], number - NEAR + URL, ids.take(pa.array(rows[here]))))
+    buckets = pa.concat_tables(found).combine_chunks()
+    partition = hash_partition(buckets["hash"].to_numpy(), partitions)
+    return Outcome(
+        info={"buckets": send(attempt, "buckets", buckets, partition, partitions), "signed": len(rows)}
+    )
+
+
 def _bucket_rows(hashes: np.ndarray, language: int, ids: pa.Array) -> pa.Table:
     """Rows of BUCKETS. ``hashes``: uint64[rows, 2], hash and check."""
     columns = [np.ascontiguousarray(hashes[:, 0]), np.ascontiguousarray(hashes[:, 1])]
@@ -116,6 +138,8 @@ def pair(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int
     _, parts, _ = work
     rows = receive(attempt.run, parts, BUCKETS)
     centre, others, sizes = _stars(rows)
+    first, second = _versions(rows)
+    centre, others = np.concatenate([centre, first]), np.concatenate([others, second])
     ids = rows["id"].combine_chunks() if len(rows) else pa.array([], PACKED)
     pairs = pa.table(
         [ids.take(pa.array(centre)), ids.take(pa.array(others)), rows["language"].take(pa.array(others))],
@@ -157,8 +181,27 @@ def _stars(rows: pa.Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return order[centre[other]], order[other], sizes
 
 
+def _versions(rows: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+    """(row of the smaller id, row of the larger) of all pairs in buckets of up to MOST_VERSIONS versions; int64."""
+    language = rows["language"].to_numpy()
+    order = np.flatnonzero((language >= URL) & (language < NEAR))
+    high, low = halves(flat_packed(rows["id"]).take(pa.array(order)))
+    order = order[
+        np.lexsort((low, high, *(rows[name].to_numpy()[order] for name in ("language", "check", "hash"))))
+    ]
+    starts, sizes = run_bounds(*(rows[name].to_numpy()[order] for name in ("hash", "check", "language")))
+    bucket = np.repeat(np.where((sizes > 2) & (sizes <= MOST_VERSIONS), starts, -1), sizes)
+    order, bucket = order[bucket >= 0], bucket[bucket >= 0]
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for distance in range(1, min(MOST_VERSIONS, len(order))):
+        one = np.flatnonzero(bucket[:-distance] == bucket[distance:])
+        left.append(order[one])
+        right.append(order[one + distance])
+    return np.concatenate(left), np.concatenate(right)
+
+
 def distinct_pairs(pairs: pa.Table) -> pa.Table:
-    """Each (a, b) once, sorted by b and a; what is exact comes before all languages and wins."""
+    """Each (a, b) once, sorted by b and a: as it was found in the first of the ways EXACT, URL, NEAR."""
     a, b = halves(pairs["a"]), halves(pairs["b"])
     order = np.lexsort((pairs["language"].to_numpy(), a[1], a[0], b[1], b[0]))
     first, _ = run_bounds(*(half[order] for half in (*b, *a)))
@@ -199,9 +242,12 @@ def attach(attempt: Attempt, work: tuple[int, list[Stretch], Commit], partitions
 def verify(
     attempt: Attempt,
     work: tuple[int, list[Stretch], tuple[list[Stretch], Commit]],
-    settings: MinHash,
+    settings: Dedup,
 ) -> Outcome:
-    """Exact likeness of every candidate pair; writes the verified edges, sorted by (b, a)."""
+    """Exact likeness of every candidate pair; writes the verified edges, sorted by (b, a).
+
+    A pair with one URL is "near" where it is as alike as others have to be, else "url".
+    """
     _, pair_parts, (text_parts, gathered) = work
     pairs = distinct_pairs(receive(attempt.run, pair_parts, PAIRS))
     exact = pc.equal(pairs["language"], EXACT).to_numpy()
@@ -209,14 +255,18 @@ def verify(
     near = np.flatnonzero(~exact)
     if len(near):
         rows = pairs.take(pa.array(near))
-        jaccard[near], containment[near] = _compared(attempt.run, rows, text_parts, gathered, settings)
-    kept = np.flatnonzero(exact | alike(jaccard, containment, settings))
+        jaccard[near], containment[near] = _compared(
+            attempt.run, rows, text_parts, gathered, settings.minhash
+        )
+    by_likeness = alike(jaccard, containment, settings.minhash) & settings.minhash.enabled
+    by_url = (pairs["language"].to_numpy() < NEAR) & (jaccard >= settings.url.min_jaccard)
+    kept = np.flatnonzero(exact | by_likeness | by_url)
     found = pairs.take(pa.array(kept))
     verified = pa.table(
         [
             unpacked(found["a"]),
             unpacked(found["b"]),
-            pc.if_else(pa.array(exact[kept]), "exact", "near").cast(TEXT),
+            pa.array(np.select([exact[kept], by_likeness[kept]], ["exact", "near"], "url"), TEXT),
             pa.array(jaccard[kept]),
             pa.array(containment[kept]),
         ],
@@ -231,6 +281,7 @@ def _compared(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(Jaccard, containment) of each pair, float64. Raises RunError if the text of a document did not come."""
     names = languages(settings)
+    names |= {number - NEAR + URL: name for number, name in names.items()}
     language = pairs["language"].to_numpy()
     home, texts_here = _texts_of(run, gathered, pairs["b"])
     right = pc.index_in(flat_packed(pairs["b"]), value_set=home).to_numpy(zero_copy_only=False)
