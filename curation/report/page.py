@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from hanji.curation.contamination.report import contamination_section
+from hanji.curation.report.duplicates import duplicates_section
 from hanji.curation.report.metrics import (
-    JACCARD_BINS,
     NO_LANGUAGE,
     OPTIONAL_STEPS,
     OTHER,
@@ -48,6 +48,11 @@ PAST = {
     "duplicates": "kept",
 }
 FLOORS = {
+    "takedown.id": "listed to be taken down, by its id",
+    "takedown.url": "listed to be taken down, by its address",
+    "takedown.prefix": "listed to be taken down, by the beginning of its address",
+    "takedown.host": "listed to be taken down, by its host",
+    "takedown.duplicate": "truly like a document that is listed to be taken down",
     "floor.languages": "a language that the recipe does not want",
     "floor.min_language_score": "its language is not certain enough",
     "floor.min_characters": "next to no text was found in it",
@@ -90,7 +95,7 @@ def render(metrics: dict[str, Any]) -> str:
         signals_section(metrics, LANGUAGE_NAMES),
         _reasons(metrics),
         *contamination_section(metrics),
-        _duplicates(metrics),
+        duplicates_section(metrics),
         _shards(metrics),
         _failures(metrics),
         _work(metrics),
@@ -326,75 +331,18 @@ def _samples(samples: list[dict[str, Any]]) -> Iterator[Markup]:
         excerpt = sample.get("excerpt")
         yield tag(
             "blockquote",
-            tag("p", f"{excerpt}…")
-            if excerpt
-            else tag("p", tag("small", "no excerpt: its text was not carried on")),
+            tag("p", f"{excerpt}…") if excerpt else tag("p", tag("small", _without_excerpt(sample))),
             tag("small", where, f" · {sample['id'][:12]}{value}"),
         )
 
 
-def _duplicates(metrics: dict[str, Any]) -> Markup:
-    kinds = [
-        (name, metrics["rules"][name]) for name in sorted(metrics["rules"]) if name.startswith("duplicates.")
-    ]
-    words = {
-        "duplicates.exact": "the same text but for layout and case",
-        "duplicates.near": "similar enough (Jaccard of shingles)",
-        "duplicates.contained": "nearly all of it stands in a kept document",
-    }
-    clusters = [
-        [
-            number(cluster["size"]),
-            tag("span", (cluster.get("excerpt") or "")[:120]),
-            cluster["source"],
-            tag("code", cluster["cluster"][:12]),
-        ]
-        for cluster in metrics["clusters"]
-    ]
-    sizes = sorted((int(key), count) for key, count in metrics["cluster_sizes"].items())
-    loss = [
-        [source, number(lost), number(standing), share_cell(lost / standing)]
-        for source, (lost, standing) in sorted(metrics["duplicate_loss"].items())
-        if lost
-    ]
-    content: list[Any] = [
-        table(
-            "Documents dropped as duplicates of a kept one",
-            ["kind", "", "documents"],
-            [[tag("code", name), words.get(name, ""), number(rule["count"])] for name, rule in kinds],
-            text_columns=2,
-        )
-    ]
-    if any(metrics["jaccard"]):
-        low = next(i for i, count in enumerate(metrics["jaccard"]) if count)
-        bins = metrics["jaccard"][low:]
-        figure = histogram(
-            [("dropped", bins)], low / JACCARD_BINS, 1.0, title="Verified Jaccard to the kept document"
-        )
-        content.append(tag("div", figure, class_="figures"))
-    if loss:
-        content.append(table("Who lost most", ["source", "dropped", "had passed the rules", "share"], loss))
-    if sizes:
-        content.append(
-            table(
-                "Clusters by size",
-                ["documents in the cluster", "clusters", "documents"],
-                [[number(s), number(count / s), number(count)] for s, count in sizes[-12:]],
-                text_columns=0,
-            )
-        )
-        content.append(
-            table(
-                "Largest clusters", ["documents", "a member", "source", "cluster"], clusters, text_columns=4
-            )
-        )
-    return section(
-        "Duplicates",
-        *content,
-        intro="A document falls only to one that is kept and was compared with it, shingle by shingle; "
-        "the best of each cluster stays.",
-        identity="duplicates",
+def _without_excerpt(sample: dict[str, Any]) -> str:
+    why = (
+        "it was taken down, or is like what was"
+        if sample.get("taken_down")
+        else "its text was not carried on"
     )
+    return f"no excerpt: {why}"
 
 
 def _shards(metrics: dict[str, Any]) -> Markup:
