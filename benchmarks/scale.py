@@ -106,7 +106,7 @@ def signatures(place: Path, sizes: Sequence[int], hot: int) -> list[Row]:
     table: list[Row] = []
     runs: list[tuple[int, Watched]] = []
     for size in sizes:
-        settings = {
+        settings: dict[str, Any] = {
             "run": str(place / f"planted-{size}"),
             "documents": size,
             "hot": hot * size // max(sizes),
@@ -164,7 +164,7 @@ def _growth(what: str, runs: Sequence[tuple[int, Watched]]) -> list[Row]:
 
 def partitions_of(documents: int) -> int:
     """As many partitions as a run would choose for so many small documents."""
-    return max(FEWEST_PARTITIONS, 2 ** math.ceil(math.log2(documents / PARTITION_DOCUMENTS)))
+    return max(FEWEST_PARTITIONS, 1 << math.ceil(math.log2(documents / PARTITION_DOCUMENTS)))
 
 
 def planted(settings: dict[str, Any]) -> dict[str, Any]:
@@ -214,9 +214,8 @@ RELATING = ("sign", "pair", "attach", "verify", "cluster-start", "cluster-round"
 
 
 def _only(done: Watched, steps: Sequence[str]) -> Watched:
-    return Watched(
-        *({n: v for n, v in of.items() if n in steps} for of in (done.wall, done.cpu, done.peak)), done.facts
-    )
+    wall, cpu = ({name: of[name] for name in steps if name in of} for of in (done.wall, done.cpu))
+    return Watched(wall, cpu, {name: done.peak[name] for name in steps if name in done.peak}, done.facts)
 
 
 def whole_run(settings: dict[str, Any]) -> dict[str, Any]:
