@@ -16,6 +16,7 @@ from hanji.curation.report.histograms import EDGES
 from hanji.curation.report.metrics import Partial, finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.report.reading import Reading, add
+from hanji.curation.samples import complete_samples
 from hanji.curation.signals import ratios
 from hanji.curation.steps import summarise
 from hanji.curation.versions import STEP_VERSIONS
@@ -42,7 +43,9 @@ def summary(
         Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
         for g, row, t in zip(gathered, ledger, counts, strict=True)
     ]
-    return merge(commit.info["partial"] for commit in runner.map(step, units))
+    merged = merge(commit.info["partial"] for commit in runner.map(step, units))
+    complete_samples(runner.run, merged, gathered, ledger)
+    return merged
 
 
 def report(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hanji.curation.report.metrics import JACCARD_BINS
+from hanji.curation.report.pairs import pairs
 from hanji.page import Markup, histogram, number, section, share_cell, table, tag
 
 WORDS = {
@@ -20,7 +21,7 @@ FEW = 3
 
 def duplicates_section(metrics: Mapping[str, Any]) -> Markup:
     """All of it, from the metrics of a run; runs of earlier versions know less."""
-    content = [_kinds(metrics)]
+    content = [_kinds(metrics), *_examples(metrics)]
     if any(metrics["jaccard"]):
         low = next(i for i, count in enumerate(metrics["jaccard"]) if count)
         bins = metrics["jaccard"][low:]
@@ -49,6 +50,13 @@ def _kinds(metrics: Mapping[str, Any]) -> Markup:
         ],
         text_columns=2,
     )
+
+
+def _examples(metrics: Mapping[str, Any]) -> Iterator[Markup]:
+    for name, rule in sorted(metrics["rules"].items()):
+        shown = pairs(name, rule, WORDS.get(name, "")) if name.startswith("duplicates.") else None
+        if shown is not None:
+            yield shown
 
 
 def _losses(metrics: Mapping[str, Any]) -> Iterator[Markup]:

@@ -37,8 +37,10 @@ def summarise(ledger: pa.Table, text_of: Callable[[list[str]], dict[str, str]], 
     partial = empty()
     for row in rows:
         _count(partial, row, counted.get(row["id"], 0))
-    wanted = {sample["id"] for rule in partial["rules"].values() for sample in rule["samples"]}
+    shown = [rule for rule in partial["rules"].values() if rule["step"] != "takedown"]
+    wanted = {sample["id"] for rule in shown for sample in rule["samples"]}
     wanted |= {cluster["id"] for cluster in partial["clusters"]}
+    wanted -= {row["id"] for row in rows if row["step"] == "takedown"}
     texts = text_of(sorted(wanted))
     for sample in [s for rule in partial["rules"].values() for s in rule["samples"]] + partial["clusters"]:
         sample["excerpt"] = " ".join(texts.get(sample["id"], "")[: 2 * EXCERPT].split())[:EXCERPT]
@@ -101,7 +103,10 @@ def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
         rule["count"] += 1
         rule["bytes"] += size
         _add(rule["sources"], row["source"], 1)
-        names = ("id", "url", "path", "offset", "value", "threshold", "detail", "source", "duplicate_of")
+        names = (
+            *("id", "url", "path", "offset", "value", "threshold", "detail", "source"),
+            *("duplicate_of", "cluster"),
+        )
         rule["samples"] = _least([*rule["samples"], {name: row[name] for name in names}])
     if row["cluster"] is not None:
         _add(partial["cluster_sizes"], str(row["cluster_size"]), 1)

@@ -13,7 +13,7 @@ from hanji.curation.report.histograms import count_signals
 from hanji.curation.report.metrics import summarise
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 3
+VERSION = 4
 
 
 def summarise_partition(
