@@ -1,16 +1,16 @@
 """Cluster: connected components of the verified edges, partition-parallel and bounded by disk.
 
-Every edge lies at the homes of both its ends. In each round a partition joins all edges that lie there (union-find
-in memory) and hangs every node of a component on its smallest one; these new edges are sent to the homes of their
-ends. That is hash-to-min (Rastogi et al., "Finding Connected Components in Map-Reduce in Logarithmic Rounds", 2013)
-with each partition contracted first, as Kiveris et al. (2014) hang neighbours on the smallest. A round never takes
-a component apart, for the new edges of a partition connect what its old ones did, and the smallest neighbour of a
-node never grows.
+Every edge lies at the homes of both its ends. In each round a task joins all edges that lie in its partitions
+(union-find in memory) and hangs every node of a component on its smallest one; these new edges are sent to the
+homes of their ends. That is hash-to-min (Rastogi et al., "Finding Connected Components in Map-Reduce in Logarithmic
+Rounds", 2013) with each task's edges contracted first, as Kiveris et al. (2014) hang neighbours on the smallest. A
+round never takes a component apart, for the new edges of a task connect what its old ones did, and the smallest
+neighbour of a node never grows.
 
 All is settled when every node has either one smaller neighbour and no larger one, or larger ones only: then each
-component is a star around its smallest node. Each partition sees that of its own nodes, and when all do, the edges
-that came to that round are the clusters. No task sees more than the edges at its range of ids: as many as the
-largest component has members, for the home of its smallest.
+component is a star around its smallest node. Each task sees that of its own nodes, and when all do, the edges that
+came to that round are the clusters. No task sees more than the edges at its range of ids: JOINED_EDGES, or as many
+as the largest component has members, at the home of its smallest.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from hanji.curation.columns import pieces
 from hanji.curation.dedup.unions import smallest_of_component
 from hanji.curation.exchange import Index, Stretch, id_partition, receive, receiving_units, release, send
 from hanji.curation.ids import PACKED, codes, packed, unpacked
@@ -31,37 +32,58 @@ VERSION = 2
 ARCS = pa.schema([("node", PACKED), ("neighbour", PACKED)])
 CLUSTERS = pa.schema([("id", TEXT), ("cluster", TEXT)])
 MAX_ROUNDS = 64
+JOINED_EDGES = 500_000
 
 
 def components(runner: Runner, edges: list[Commit], partitions: int) -> list[Commit]:
     """Run rounds until all is settled; returns commits of relations/clusters (id, cluster) by id range.
 
-    Raises RunError if it has not settled after MAX_ROUNDS rounds (log² of the longest path suffices).
+    A task joins the edges of as many neighbouring ranges as hold JOINED_EDGES together. Raises RunError if it has
+    not settled after MAX_ROUNDS rounds (log² of the longest path suffices).
     """
+    groups = pieces(np.array([commit.files["edges"].rows or 0 for commit in edges]), JOINED_EDGES)
     start = Step("cluster-start", VERSION, task_with(_start, partitions), params=partitions)
-    arcs = runner.map(start, [Unit(commit.unit, commit.content(), commit) for commit in edges])
-    for number in range(MAX_ROUNDS):
+    arcs = runner.map(
+        start,
+        [
+            Unit(edges[low].unit, [commit.content() for commit in edges[low:high]], edges[low:high])
+            for low, high in groups
+        ],
+    )
+    units = receiving_units(runner, "cluster", arcs, "arcs", partitions)
+    # What one task has joined is settled.
+    for number in range(MAX_ROUNDS if len(groups) > 1 else 0):
         step = Step("cluster-round", VERSION, task_with(_round, partitions), params=[partitions, number])
-        units = receiving_units(runner, step.name, arcs, "arcs", partitions)
-        joined = runner.map(step, units)
+        joined = runner.map(step, [_together(units[low:high]) for low, high in groups])
         if all(commit.info["settled"] for commit in joined):
+            release(runner, joined, "arcs")
             break
         release(runner, arcs, "arcs")
         arcs = joined
+        units = receiving_units(runner, "cluster", arcs, "arcs", partitions)
     else:
-        raise RunError(f"clusters did not settle in {MAX_ROUNDS} rounds")
+        if len(groups) > 1:
+            raise RunError(f"clusters did not settle in {MAX_ROUNDS} rounds")
     clusters = runner.map(Step("cluster", VERSION, _finish, params=partitions), units)
-    release(runner, [*arcs, *joined], "arcs")
+    release(runner, arcs, "arcs")
     return clusters
 
 
-def _start(attempt: Attempt, edges: Commit, partitions: int) -> Outcome:
-    table = attempt.run.read_table(edges.files["edges"].path, ["a", "b"])
-    return Outcome(info={"arcs": _hung(attempt, packed(table["a"]), packed(table["b"]), partitions)})
+def _together(units: list[Unit]) -> Unit:
+    """One unit that receives what several neighbouring ones would."""
+    number, *_ = units[0].work
+    parts = [part for unit in units for part in unit.work[1]]
+    return Unit(units[0].name, [unit.inputs for unit in units], (number, parts, None))
+
+
+def _start(attempt: Attempt, edges: list[Commit], partitions: int) -> Outcome:
+    tables = [attempt.run.read_table(commit.files["edges"].path, ["a", "b"]) for commit in edges]
+    left, right = (pa.concat_arrays([packed(table[name]) for table in tables]) for name in ("a", "b"))
+    return Outcome(info={"arcs": _hung(attempt, left, right, partitions)})
 
 
 def _round(attempt: Attempt, work: tuple[int, list[Stretch], Any], partitions: int) -> Outcome:
-    """Hang all that lies in this partition on the smallest node that it is connected with."""
+    """Hang all that lies in these partitions on the smallest node that it is connected with."""
     _, parts, _ = work
     arcs = receive(attempt.run, parts, ARCS)
     _, (node, neighbour) = codes(arcs["node"], arcs["neighbour"])
