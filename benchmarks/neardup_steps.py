@@ -6,13 +6,13 @@ them, with its runner, exchanges, commit records and ledger.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -105,10 +105,25 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
     return Removal(
         pa.concat_tables([run.read_table(commit.files["ledger"].path) for commit in ledger]),
         pa.concat_tables([run.read_table(commit.files["edges"].path) for commit in edges]),
-        {identity: name for commit in loaded for identity, name in commit.info["names"]},
+        _names(files),
         seconds,
         clock.seconds,
     )
+
+
+def _identity(path: str, number: int, row: dict[str, Any]) -> str:
+    return document_id("documents", Record(row["id"], path, number, text=row["text"]))
+
+
+def _names(files: Sequence[Path]) -> dict[str, str]:
+    """The ids in the files by document id."""
+    names = {}
+    for path in files:
+        with path.open("rb") as file:
+            for number, line in enumerate(file):
+                row = orjson.loads(line)
+                names[_identity(str(path), number, row)] = row["id"]
+    return names
 
 
 def load(attempt: Attempt, path: str, partitions: int) -> Outcome:
@@ -116,13 +131,11 @@ def load(attempt: Attempt, path: str, partitions: int) -> Outcome:
     columns: dict[str, list[Any]] = {
         name: [] for name in ("id", "language", "text", "offset", "edited_bytes")
     }
-    names = []
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         for number, line in enumerate(file):
-            row = json.loads(line)
+            row = orjson.loads(line)
             text = row["text"]
-            identity = document_id("documents", Record(row["id"], path, number, text=text))
-            names.append((identity, row["id"]))
+            identity = _identity(path, number, row)
             for name, value in (
                 ("id", identity),
                 ("language", row["lang"]),
@@ -131,7 +144,7 @@ def load(attempt: Attempt, path: str, partitions: int) -> Outcome:
                 ("edited_bytes", len(text.encode())),
             ):
                 columns[name].append(value)
-    count = len(names)
+    count = len(columns["id"])
     known = {
         "source": ["documents"] * count,
         "domain": ["web"] * count,
@@ -155,7 +168,6 @@ def load(attempt: Attempt, path: str, partitions: int) -> Outcome:
         info={
             "facts": send(attempt, "facts", facts, home),
             "text": send(attempt, "text", texts, home),
-            "names": names,
         }
     )
 
@@ -167,6 +179,6 @@ def keep(attempt: Attempt, work: tuple[Commit, Commit]) -> Outcome:
     rows = attempt.run.read_table(ledger.files["ledger"].path, ["id", "verdict"])
     kept = rows.filter(pc.equal(rows["verdict"], "kept"))
     table = table.filter(pc.is_in(table["id"], value_set=kept["id"].combine_chunks()))
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
-    attempt.write_bytes("kept", "kept", ".jsonl", lines.encode())
+    with attempt.file_writer("kept", "kept", ".jsonl") as file:
+        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
     return Outcome(info={"kept": len(table)})

@@ -18,6 +18,7 @@ from hanji.curation.signals.characters import mix
 
 VERSION = 3
 _SEED = 0x48414E4A49  # "HANJI": fixed, so that signatures of different runs can be compared
+_ASCII_SPACES = bytes(point for point in range(128) if chr(point).isspace())
 _BASE = 0xD1342543DE82EF95  # odd, of the polynomial in the hashes of units
 _Table = np.ndarray
 _Room = np.ndarray
@@ -171,9 +172,14 @@ def alike(jaccard: np.ndarray, containment: np.ndarray, settings: MinHash) -> np
 
 def exact_hash(text: str) -> bytes:
     """128-bit blake2b of the text in NFKC, case-folded, without white space: equal texts but for layout."""
-    # What str.split takes for white space is what \s matches, and it takes a fifth of the time.
-    normal = "".join(unicodedata.normalize("NFKC", text).casefold().split())
-    return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    if text.isascii():
+        # The same in a fifth of the time: ASCII is in NFKC, and folds as bytes do.
+        normal = text.encode().lower().translate(None, _ASCII_SPACES)
+    else:
+        # What str.split takes for white space is what \s matches, and it takes a fifth of the time.
+        spaced = unicodedata.normalize("NFKC", text).casefold().split()
+        normal = "".join(spaced).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(normal, digest_size=16).digest()
 
 
 def exact_hashes(texts: pa.Array) -> np.ndarray:
