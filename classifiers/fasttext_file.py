@@ -115,7 +115,7 @@ def _matrix(data: np.ndarray, at: int) -> tuple[np.ndarray | None, int]:
 
 @pure_kernel
 def _entries(data: np.ndarray, at: int, words: int, starts: np.ndarray, ends: np.ndarray) -> int:
-    """Find the entries of the dictionary (text, 0, count in 8 bytes, kind in one); returns their end, −1 if broken."""
+    """Find the entries of the dictionary (text, 0, count in 8 bytes, kind in 1); returns its end, −1 if broken."""
     for entry in range(len(starts)):
         starts[entry] = at
         while at < len(data) and data[at] != 0:

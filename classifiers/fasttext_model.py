@@ -13,7 +13,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -171,11 +171,6 @@ def _train_once(lines: str | Path, settings: Training, rate: float) -> Any:
     if not math.isfinite(norm):
         raise RuntimeError("the weights are not finite")
     return model
-
-
-def training_facts(settings: Training) -> dict[str, Any]:
-    """The parameters as plain data, for a model card."""
-    return asdict(settings)
 
 
 # glibc's mallopt parameter: fill what malloc gives out with the complement of this byte.

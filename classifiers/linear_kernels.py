@@ -36,7 +36,7 @@ def hash_bytes(data: np.ndarray, start: int, end: int, lower: bool) -> int:
             byte += np.uint8(32)
         signed = np.uint32(byte) if byte < 128 else np.uint32(byte) | np.uint32(0xFFFFFF00)
         h = np.uint32((h ^ signed) * np.uint32(16777619))
-    return np.int64(h)
+    return int(np.int64(h))
 
 
 @pure_kernel
@@ -61,7 +61,7 @@ def find_word(data: np.ndarray, start: int, end: int, lower: bool, h: int, table
     while table.slots[slot] != 0:
         held = table.slots[slot]
         if np.int64(held >> np.uint64(32)) == h:
-            place = np.int64(held & np.uint64(0xFFFFFFFF)) - 1
+            place = int(np.int64(held & np.uint64(0xFFFFFFFF))) - 1
             first = table.starts[place]
             if table.ends[place] - first == end - start:
                 same = True
@@ -106,7 +106,7 @@ def add_word(
     # fastText keeps hashes as signed 32-bit numbers and widens them with their sign.
     signed = np.uint64(h if h < 2147483648 else h - 4294967296)
     longest = len(chains) - 1
-    begun = np.int64(chains[longest])
+    begun = int(np.int64(chains[longest]))
     for back in range(begun):
         chained = chains[back] * _CHAIN + signed
         chains[back] = chained
@@ -126,7 +126,7 @@ def add_word(
 def _starts_with(data: np.ndarray, start: int, end: int, prefix: np.ndarray) -> bool:
     if end - start < len(prefix):
         return False
-    for i in range(len(prefix)):
+    for i in range(len(prefix)):  # noqa: SIM110 -- a generator is no kernel
         if data[start + i] != prefix[i]:
             return False
     return True
@@ -163,9 +163,9 @@ def _is_wide_space(data: np.ndarray, at: int) -> bool:
     a, b, c = data[at], data[at + 1], data[at + 2]
     if a == 0xE2:
         if b == 0x80:
-            return 0x80 <= c <= 0x8A or c == 0xA8 or c == 0xA9 or c == 0xAF
-        return b == 0x81 and c == 0x9F
-    return (a == 0xE1 and b == 0x9A and c == 0x80) or (a == 0xE3 and b == 0x80 and c == 0x80)
+            return bool(0x80 <= c <= 0x8A or c == 0xA8 or c == 0xA9 or c == 0xAF)
+        return bool(b == 0x81 and c == 0x9F)
+    return bool((a == 0xE1 and b == 0x9A and c == 0x80) or (a == 0xE3 and b == 0x80 and c == 0x80))
 
 
 @pure_kernel
@@ -285,7 +285,7 @@ def _is_single(data: np.ndarray, at: int, length: int, single: np.ndarray) -> bo
     else:
         point = (np.int64(data[at]) & 7) << 18 | (np.int64(data[at + 1]) & 63) << 12
         point |= (np.int64(data[at + 2]) & 63) << 6 | (np.int64(data[at + 3]) & 63)
-    for i in range(len(single)):
+    for i in range(len(single)):  # noqa: SIM110 -- a generator is no kernel
         if single[i, 0] <= point <= single[i, 1]:
             return True
     return False

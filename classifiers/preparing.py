@@ -6,8 +6,8 @@ bytes of a text. Another way of preparing is another name.
 
 ``dclm``
     What DCLM does before its classifier (Li et al., arXiv 2406.11794; its ``classify_fasttext_hq_prob``): white
-    space off both ends and every line end of ``str.splitlines`` a space; case, punctuation and everything else as it
-    is. fastText then splits at ASCII white space.
+    space off both ends and every line end of ``str.splitlines`` a space; case, punctuation and everything else as
+    it is. fastText then splits at ASCII white space.
 ``syllables``
     For Korean: each Hangul syllable, letter, Chinese character and punctuation mark is a word; letters and digits
     of ASCII are words by run, in lower case; everything else is left out. No spacing between Korean characters

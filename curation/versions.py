@@ -41,7 +41,7 @@ STEP_VERSIONS: dict[str, int] = {
     "blocks": blocks.VERSION,
     "contaminate": contaminate.VERSION + index.VERSION,
     "measure": measure.VERSION + text.VERSION,
-    "score": measure.VERSION,
+    "score": measure.SCORE_VERSION,
     "morphemes": morphemes.VERSION + kiwi.VERSION,
     "gather": gather.VERSION + exchange.VERSION,
     "relate": relate.VERSION + shingles.VERSION + urls.VERSION + exchange.VERSION,

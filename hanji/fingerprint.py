@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,12 @@ def file_sha256(path: str | Path) -> str:
     """SHA-256 of a local file, in hexadecimal, read in blocks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=64)
+def file_sha256_once(path: str, size: int, modified: int) -> str:
+    """The same, read once a process for a file of this size and time of change (``st_mtime_ns``)."""
+    return file_sha256(path)
 
 
 def library_versions(*names: str) -> dict[str, str]:

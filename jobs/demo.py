@@ -67,7 +67,7 @@ def _inside(directory: Path) -> Iterator[None]:
 def _classifiers(recipe: CurationRecipe, progress: Progress) -> None:
     from dataclasses import replace
 
-    from hanji.classifiers.quality import default_training, train
+    from hanji.classifiers.training import default_training, train
 
     progress.step("classifiers", len(recipe.quality), 0)
     for language, model in sorted(recipe.quality.items()):

@@ -13,6 +13,7 @@ from hanji.curation.steps.texts import SplitWork, groups
 from hanji.curation.work import Attempt, Outcome
 
 VERSION = 1
+SCORE_VERSION = 2
 SIGNAL_ROWS = pa.schema([("id", TEXT), *((name, pa.int64()) for name in SIGNALS)])
 SCORES = pa.schema([("id", TEXT), ("score", pa.float64())])
 
@@ -37,7 +38,7 @@ def score_split(attempt: Attempt, work: SplitWork, models: dict[str, str]) -> Ou
             for language, path in sorted(models.items()):
                 rows = np.flatnonzero(pc.equal(group.languages, language).to_numpy(zero_copy_only=False))
                 if len(rows):
-                    scores[rows] = QualityScorer(path).score(group.texts.take(pa.array(rows)).to_pylist())
+                    scores[rows] = QualityScorer(path).score(group.texts.take(pa.array(rows)))
             column = pa.array(scores, pa.float64(), mask=np.isnan(scores))
             writer.write(pa.table({"id": group.ids, "score": column}))
             documents += len(group)

@@ -53,8 +53,8 @@ def train(
     """
     from dataclasses import replace
 
-    from hanji.classifiers.quality import default_training
-    from hanji.classifiers.quality import train as train_classifier
+    from hanji.classifiers.training import default_training
+    from hanji.classifiers.training import train as train_classifier
 
     settings = replace(default_training(language, seed), threads=threads)
     if epochs is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hanji.classifiers import quality
+from hanji.classifiers import quality, training
 from hanji.classifiers.language import LanguageIdentifier, find_lid
 from hanji.curation.recipe import LanguageModels
 from hanji.errors import InputError, RecipeError
@@ -60,9 +60,9 @@ def test_a_model_with_another_hash_is_refused(tmp_path: Path) -> None:
 
 def test_the_same_seed_texts_make_the_same_model_byte_for_byte(tmp_path: Path) -> None:
     dirty = [np.full(200_000, 7.7) for _ in range(20)]  # freed memory that is not zero
-    first = quality.train([SEED / "ko.jsonl"], tmp_path / "a.bin", "ko")
+    first = training.train([SEED / "ko.jsonl"], tmp_path / "a.bin", "ko")
     del dirty
-    quality.train([SEED / "ko.jsonl"], tmp_path / "b.bin", "ko")
+    training.train([SEED / "ko.jsonl"], tmp_path / "b.bin", "ko")
     assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
     assert first.counts == {"high": 120, "low": 120}
     card = json.loads((tmp_path / "a.json").read_text("utf-8"))
@@ -73,8 +73,8 @@ def test_the_same_seed_texts_make_the_same_model_byte_for_byte(tmp_path: Path) -
 def test_articles_score_above_advertising(tmp_path: Path, language: str) -> None:
     from dataclasses import replace
 
-    settings = replace(quality.default_training(language), epoch=60)
-    report = quality.train([SEED / f"{language}.jsonl"], tmp_path / "m.bin", language, settings)
+    settings = replace(training.default_training(language), epoch=60)
+    report = training.train([SEED / f"{language}.jsonl"], tmp_path / "m.bin", language, settings)
     assert report.auc > 0.95
     scorer = quality.QualityScorer(tmp_path / "m.bin")
     good = {
@@ -90,7 +90,7 @@ def test_articles_score_above_advertising(tmp_path: Path, language: str) -> None
 
 
 def test_korean_scores_do_not_depend_on_spacing(tmp_path: Path) -> None:
-    quality.train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko")
+    training.train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko")
     scorer = quality.QualityScorer(tmp_path / "m.bin")
     spaced, joined = scorer.score(["오늘은 날씨가 좋아서 산책을 했다", "오늘은날씨가 좋아서산책을했다"])
     assert spaced == joined
@@ -102,11 +102,11 @@ def test_files_of_one_label_each_and_a_bound_on_both(tmp_path: Path) -> None:
         lines = [json.dumps({"text": row["text"]}) for row in rows if row["label"] == label]
         (tmp_path / f"{label}.jsonl").write_text("\n".join(lines), "utf-8")
     by_label = {label: [tmp_path / f"{label}.jsonl"] for label in ("high", "low")}
-    same = quality.train([], tmp_path / "a.bin", "en", by_label=by_label)
-    quality.train([SEED / "en.jsonl"], tmp_path / "b.bin", "en")
+    same = training.train([], tmp_path / "a.bin", "en", by_label=by_label)
+    training.train([SEED / "en.jsonl"], tmp_path / "b.bin", "en")
     assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
     assert same.counts == {"high": 120, "low": 120}
-    assert quality.train([], tmp_path / "c.bin", "en", by_label=by_label, most=50).counts == {
+    assert training.train([], tmp_path / "c.bin", "en", by_label=by_label, most=50).counts == {
         "high": 50,
         "low": 50,
     }
@@ -124,5 +124,5 @@ def test_files_of_one_label_each_and_a_bound_on_both(tmp_path: Path) -> None:
 def test_bad_rows_are_named(tmp_path: Path, content: str, error: type[Exception], message: str) -> None:
     (tmp_path / "rows.jsonl").write_text(content, "utf-8")
     with pytest.raises(error, match=message):
-        quality.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "ko")
+        training.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "ko")
     assert not (tmp_path / "m.bin").exists()

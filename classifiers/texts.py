@@ -1,0 +1,202 @@
+"""Texts to learn from: read from JSONL or Parquet one at a time, and set in order of their hash on disk.
+
+A text has a label, if it is known, and a *site*: the host of its ``url``, else its ``source``, else the name of its
+file. Splits and quotas go by site, since texts of one site resemble each other more than texts of a kind do.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hanji.errors import InputError
+from hanji.fingerprint import file_sha256
+
+_BUCKETS = 256
+_NEEDED = ("text", "label", "score", "url", "source")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text, its label (None: not known) and the site that it comes from."""
+
+    text: str
+    label: str | None
+    site: str
+
+    def hash(self) -> bytes:
+        """Sixteen bytes of the text alone: the order of training, and the key of caches."""
+        return text_hash(self.text)
+
+
+def text_hash(text: str) -> bytes:
+    """128 bits of blake2b of a text."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class TextSource(Protocol):
+    """Where texts come from: a file, or the kept documents of a run."""
+
+    @property
+    def name(self) -> str: ...
+
+    def identity(self) -> str:
+        """What its texts depend on, for a model card."""
+
+    def __iter__(self) -> Iterator[Text]: ...
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """Rows of a JSONL file (plain or .gz) or a Parquet file with a ``text``.
+
+    ``label`` stands for the rows' own. ``label_scores`` n makes a label of a row's ``score``: "high" from n on,
+    "low" below. Rows with another ``lang`` or ``language`` than ``language``, if one is given, are passed over.
+    Raises InputError naming the file and the row for one that is not as it should be.
+    """
+
+    path: str
+    label: str | None = None
+    label_scores: int | None = None
+    language: str | None = None
+    text_field: str = "text"
+
+    @property
+    def name(self) -> str:
+        return Path(self.path).name
+
+    def identity(self) -> str:
+        return file_sha256(self.path)
+
+    def __iter__(self) -> Iterator[Text]:
+        stem = self.name.split(".")[0]
+        for number, row in _rows(Path(self.path), self.text_field):
+            if self.language and (row.get("lang") or row.get("language") or self.language) != self.language:
+                continue
+            text = row.get(self.text_field)
+            if text is None:
+                raise InputError(f"{self.path}:{number}: no field {self.text_field!r}")
+            label = self._label(row, number)
+            if not isinstance(text, str) or (
+                label is not None and (not isinstance(label, str) or not re.fullmatch(r"\S+", label))
+            ):
+                raise InputError(f"{self.path}:{number}: label and text are text, and a label has no spaces")
+            yield Text(text, label, site_of(row) or stem)
+
+    def _label(self, row: Mapping[str, Any], number: int) -> Any:
+        if self.label is not None:
+            return self.label
+        if self.label_scores is None:
+            return row.get("label")
+        score = row.get("score")
+        if not isinstance(score, int | float):
+            raise InputError(f"{self.path}:{number}: no field 'score' with a number")
+        return "high" if score >= self.label_scores else "low"
+
+
+def site_of(row: Mapping[str, Any]) -> str:
+    """The site of a row: the host of its url without www., or its source; "" if it has neither."""
+    url = row.get("url")
+    try:
+        host = urlsplit(url).hostname if isinstance(url, str) else None
+    except ValueError:
+        host = None
+    return (host or "").removeprefix("www.") or str(row.get("source") or "")
+
+
+def labelled(source: TextSource) -> Iterator[tuple[str, Text]]:
+    """Texts with their labels. Raises InputError for one without."""
+    for number, text in enumerate(source, 1):
+        if text.label is None:
+            raise InputError(f"{getattr(source, 'path', source.name)}:{number}: no field 'label'")
+        yield text.label, text
+
+
+def _rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path, text_field)
+        return
+    try:
+        file = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    with file:
+        number = 0
+        try:
+            for number, line in enumerate(file, 1):
+                if not line.strip():
+                    continue
+                row = json.loads(line)
+                if not isinstance(row, dict):
+                    raise ValueError("it is no object")
+                yield number, row
+        except ValueError as error:
+            raise InputError(f"{path}:{number}: not a JSON object: {error}") from None
+        except (OSError, EOFError) as error:
+            raise InputError(f"{path}: {error}") from None
+
+
+def _parquet_rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [n for n in (*_NEEDED, "lang", "language", text_field) if n in file.schema_arrow.names]
+            number = 0
+            for batch in file.iter_batches(1024, columns=list(dict.fromkeys(names))):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+class HashedTexts:
+    """Labelled texts on disk, given out in the order of their hash, each once a label.
+
+    However many they are, one 256th of them is in memory at a time. The order does not depend on the files' names
+    or order, and a bound takes the same texts whatever else is there.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self._directory = Path(directory)
+
+    def fill(self, sources: Iterable[TextSource]) -> None:
+        """Put the texts of labelled sources in. Raises InputError for a text without a label."""
+        with ExitStack() as open_files:
+            files = [
+                open_files.enter_context(self._bucket(number).open("w", encoding="utf-8"))
+                for number in range(_BUCKETS)
+            ]
+            for source in sources:
+                for label, text in labelled(source):
+                    key = text.hash()
+                    # ASCII: lone surrogates have no form in UTF-8.
+                    files[key[0]].write(json.dumps([key.hex(), label, text.site, text.text]) + "\n")
+
+    def texts(self, most: int | None = None) -> Iterator[tuple[str, Text]]:
+        """(label, text), at most ``most`` of each label: those of the smallest hashes."""
+        taken: Counter[str] = Counter()
+        for number in range(_BUCKETS):
+            with self._bucket(number).open(encoding="utf-8") as file:
+                rows = sorted({tuple(json.loads(line)) for line in file})
+            last: tuple[str, str] | None = None
+            for key, label, site, text in rows:
+                if (key, label) == last or (most is not None and taken[label] >= most):
+                    continue
+                last = (key, label)
+                taken[label] += 1
+                yield label, Text(text, label, site)
+
+    def _bucket(self, number: int) -> Path:
+        return self._directory / f"{number:03d}.jsonl"
