@@ -93,7 +93,7 @@ def pairs(language: str, number: int, seed: str = "edits") -> list[Pair]:
 def _rate(jaccard: float, n: int) -> float:
     """Share of units that are changed for this Jaccard, where each change breaks n shingles."""
     # Changes that stand near each other break some shingles together.
-    return 1.0 - (2.0 * jaccard / (1.0 + jaccard)) ** (1.0 / n)
+    return 1.0 - float((2.0 * jaccard / (1.0 + jaccard)) ** (1.0 / n))
 
 
 def spacing_ko(text: str, jaccard: float, rng: random.Random, n: int) -> str:
@@ -198,7 +198,9 @@ def boilerplate(text: str, jaccard: float, rng: random.Random, n: int) -> str:
     """A byline before the text and lines around it until they make up the share that the Jaccard leaves."""
     language = "ko" if re.search("[가-힣]", text) else "en"
     room = len(text) * (1.0 / jaccard - 1.0)
-    before, after, used = [], [], 0
+    before: list[str] = []
+    after: list[str] = []
+    used = 0
     lines = list(_AROUND[language])
     rng.shuffle(lines)
     while lines and used < room:

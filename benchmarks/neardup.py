@@ -2,18 +2,18 @@
 
     make bench-peers; python -m benchmarks.neardup [--rounds 3] [--korean] [--large 200000 …] [--steps]
 
-5,000 documents: those of the development data, and edited copies of some of them (benchmarks/edits.py) to make up the
-number. Both read JSON lines, one file a worker, and write the kept ones as JSON lines; ours also verifies every pair,
-decides and writes a ledger. Start-up is stated apart: for the peer, all its stages on a document a file; for us, from
-the start of the process until the workers have done all steps on a few documents. The timed part of ours pays for
-all of its tasks, however little is in them.
+5,000 documents: those of the development data, and edited copies of some of them (benchmarks/edits.py) to make
+up the number. Both read JSON lines, one file a worker, and write the kept ones as JSON lines; ours also verifies
+every pair, decides and writes a ledger. Start-up is stated apart: for the peer, all its stages on a document a
+file; for us, from the start of the process until the workers have done all steps on a few documents. The timed
+part of ours pays for all of its tasks, however little is in them.
 
 What is removed is compared: documents both remove or one of us, and pairs of a cluster (a chain, for the peer) with
 their true Jaccard on the recipe's shingles.
 
---large: our own figure at more documents, Korean and English, made of lines of the development data; a fifth of them
-are edited copies. --korean: the same comparison on Korean, for which datatrove needs Kiwi (minutes). --steps: how long
-each of our steps takes.
+--large: our own figure at more documents, Korean and English, made of lines of the development data; a fifth of
+them are edited copies. --korean: the same comparison on Korean, for which datatrove needs Kiwi (minutes). --steps:
+how long each of our steps takes.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def made_documents(number: int) -> Iterator[tuple[str, str]]:
 
 
 def write_files(directory: Path, texts: Iterable[tuple[str, str]], files: int) -> int:
-    """JSON lines, documents dealt out to the files in turn; returns bytes of text. A document's id is its number."""
+    """JSON lines, documents dealt out to the files in turn, each with its number as id; returns bytes of text."""
     directory.mkdir(parents=True)
     size = 0
     opened = [(directory / f"{place:05d}.jsonl").open("w", encoding="utf-8") for place in range(files)]

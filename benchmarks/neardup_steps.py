@@ -81,7 +81,7 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
     clock = Clock()
     started = time.perf_counter()
     context = Context(recipe, engine, clock, 1.0)
-    runner, partitions = context.runner, recipe.partitions
+    runner, partitions = context.runner, context.partitions
     load_step = Step("load", 1, task_with(load, partitions))
     loaded = runner.map(load_step, [Unit(path.stem, str(path), str(path)) for path in files])
     texts = receiving_units(runner, "gather", loaded, "text", partitions)

@@ -2,8 +2,8 @@
 
     python peer_neardup.py DOCUMENTS OUTPUT WORKERS LANGUAGE
 
-As datatrove's own example has them (14 buckets of 8 hashes, word 5-grams), a task a file or bucket. Prints one line of
-JSON: wall-clock seconds of the stages, and the pairs of (file, document) numbers that shared a bucket.
+As datatrove's own example has them (14 buckets of 8 hashes, word 5-grams), a task a file or bucket. Prints one line
+of JSON: wall-clock seconds of the stages, and the pairs of (file, document) numbers that shared a bucket.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ verifies, or equal but for layout.
 By kind, beside datatrove's MinHash with its defaults on the same pairs (a part of them; Korean with Kiwi), which
 verifies nothing: what shares a bucket is a duplicate there.
 
-From end to end: `curate` with the recipe's defaults and no rules on quality, over originals and copies; the pairs of
-which one fell, beside what the pairs alone say. Paraphrases (MRPC, ParaKQC) as documents: how many are merged. --show
-prints the sentences that were, to be judged.
+From end to end: `curate` with the recipe's defaults and no rules on quality, over originals and copies; the pairs
+of which one fell, beside what the pairs alone say. Paraphrases (MRPC, ParaKQC) as documents: how many are merged.
+--show prints the sentences that were, to be judged.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from hanji.curation.dedup.shingles import (
 )
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.pipeline import curate
-from hanji.curation.recipe import CurationRecipe, MinHash
+from hanji.curation.recipe import CurationRecipe, Floor, MinHash
 from hanji.recipe import parse_recipe
 
 SCRIPT = Path(__file__).with_name("peer_recall.py")
@@ -57,6 +57,7 @@ PAIRS = 24_000
 REPLICAS = 32
 PEER_PAIRS = {"en": 6_400, "ko": 800}
 UNION_PAIRS = 3_000
+FLOOR = Floor().min_characters
 
 
 class Measured:
@@ -81,7 +82,8 @@ class Measured:
     def often(self) -> np.ndarray:
         """Share of REPLICAS sets of permutations by which each pair meets."""
         wide = band_hashes(self.sets, MinHash(bands=SETTINGS.bands * REPLICAS, rows=SETTINGS.rows))
-        return (wide[0::2] == wide[1::2]).reshape(-1, REPLICAS, SETTINGS.bands).any(axis=2).mean(axis=1)
+        met = (wide[0::2] == wide[1::2]).reshape(-1, REPLICAS, SETTINGS.bands).any(axis=2)
+        return np.asarray(met.mean(axis=1))
 
 
 def by_jaccard(language: str, measured: Measured) -> list[Row]:
@@ -225,6 +227,7 @@ def paraphrases(show: bool) -> list[Row]:
             done = remove_duplicates(recipe_of(Path(scratch) / "run", 2), [file], engine)
         fallen = [row for row in done.ledger.to_pylist() if row["verdict"] == "dropped"]
         kinds: Counter[str] = Counter()
+        long = 0
         for row in fallen:
             one, other = done.names[row["id"]], done.names[row["duplicate_of"]]
             twins = (
@@ -233,10 +236,12 @@ def paraphrases(show: bool) -> list[Row]:
                 else "another sentence"
             )
             kinds[f"{row['rule'].removeprefix('duplicates.')}, {twins}"] += 1
+            long += min(len(texts[one]), len(texts[other])) >= FLOOR and row["rule"] != "duplicates.exact"
             if show and row["rule"] != "duplicates.exact":
                 say(f"{name} {row['rule']} {row['jaccard']:.2f} {row['containment']:.2f} {twins}")
                 say(f"  - {texts[one]}\n  + {texts[other]}")
         told = "; ".join(f"{kind}: {count}" for kind, count in sorted(kinds.items())) or "none"
+        told += f"; not exact and of {FLOOR} characters or more: {long}"
         table.append(Row(f"{name}, {len(texts)} sentences, removed", "", told))
     return table
 

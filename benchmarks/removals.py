@@ -4,9 +4,9 @@
 
 Runs the recipe's defaults, without rules on quality, over statutes, precedents, affiliate pages, editions of books
 and documentation, petitions, news and mail, and counts from its ledger. removals_judged.tsv holds the verdicts on a
-sample, drawn with a fixed seed evenly over source and kind: ``right`` (the kept document says all that the removed one
-does, but for names, numbers or boilerplate that nobody learns from), ``wrong`` (something is lost) or ``arguable``,
-with a reason. The program tells how many of the judged removals a run still makes.
+sample, drawn with a fixed seed evenly over source and kind: ``right`` (the kept document says all that the removed
+one does, but for names, numbers or boilerplate that nobody learns from), ``wrong`` (something is lost) or
+``arguable``, with a reason. The program tells how many of the judged removals a run still makes.
 
 --sample draws the sample anew and writes, for each removal, what differs from the kept document: to be read, and
 never to be committed, as it holds text of the data.
@@ -50,7 +50,7 @@ SOURCES = {
     "en_gutenberg_old_editions_neardup": "books",
     "en_email_spamassassin": "mail",
 }
-KINDS = ("exact", "near", "contained")
+KINDS = ("exact", "near", "contained", "url")
 SAMPLE = 200
 VERDICTS = ("right", "arguable", "wrong")
 JUDGED = Path(__file__).with_name("removals_judged.tsv")
@@ -82,7 +82,10 @@ def run_recipe(directory: Path) -> Path:
 
 def read_rows(run: Path, table: str, columns: list[str]) -> list[dict[str, Any]]:
     files = sorted((run / table).glob("*.parquet"))
-    return pa.concat_tables([pq.read_table(file, columns=columns) for file in files]).to_pylist()
+    found: list[dict[str, Any]] = pa.concat_tables(
+        [pq.read_table(file, columns=columns) for file in files]
+    ).to_pylist()
+    return found
 
 
 def kind_of(row: dict[str, Any]) -> str:
@@ -135,7 +138,7 @@ def difference(removed: str, kept: str, most: int = 900) -> str:
     """What stands in one of two texts alone, word by word, cut to about ``most`` characters."""
     left, right = (re.findall(r"\s*\S+", text) for text in (removed, kept))
     bare = [[word.strip() for word in words] for words in (left, right)]
-    matcher = difflib.SequenceMatcher(None, *bare, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, bare[0], bare[1], autojunk=False)
     lines, only, used = [], [0, 0], 0
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag == "equal":
