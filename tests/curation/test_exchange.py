@@ -13,8 +13,17 @@ import pytest
 from hanji.curation import exchange
 from hanji.curation.engines.base import Engine
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import id_partition, receive, receiving_units, send
-from hanji.curation.work import Attempt, Outcome, Runner, Step, Unit, task_with
+from hanji.curation.exchange import Sent, id_partition, receive, receiving_units, send
+from hanji.curation.work import (
+    Attempt,
+    ForgottenError,
+    Outcome,
+    Runner,
+    Step,
+    Unit,
+    newest_commits,
+    task_with,
+)
 from hanji.errors import ConservationError, RunError
 from hanji.progress import SilentProgress
 from hanji.storage import Storage
@@ -33,7 +42,7 @@ def digest(number: int) -> str:
 def make(attempt: Attempt, numbers: list[int], partitions: int) -> Outcome:
     ids = pa.array([digest(n) for n in numbers], pa.large_string())
     table = pa.table({"id": ids, "value": pa.array(numbers, pa.int64())})
-    return Outcome(info={"rows": send(attempt, "rows", table, id_partition(ids, partitions))})
+    return Outcome(info={"rows": send(attempt, "rows", table, id_partition(ids, partitions), partitions)})
 
 
 def collect(attempt: Attempt, work: tuple[int, list[exchange.Stretch], Any]) -> Outcome:
@@ -80,6 +89,62 @@ def test_a_merging_task_takes_no_more_than_its_share_of_bytes(
     assert run_exchange(tmp_path / "merged", [list(range(n, 200, 20)) for n in range(20)], 8) == whole
     files = list((tmp_path / "merged" / "exchange" / "collect-merge.rows").iterdir())
     assert len(files) > 10 and max(path.stat().st_size for path in files) < 3000
+
+
+def test_wide_exchanges_take_a_pass_more_and_give_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = [list(range(n, 300, 5)) for n in range(5)]
+    whole = run_exchange(tmp_path / "whole", cuts, 40)
+    monkeypatch.setattr(exchange, "WIDE", 6)
+    monkeypatch.setattr(exchange, "CHUNK_BYTES", 500)
+    assert run_exchange(tmp_path / "wide", cuts, 40) == whole
+    sent = [Sent.of(commit, "rows") for commit in newest_commits(Storage(tmp_path / "wide"), "make")]
+    assert {part.width for part in sent} == {7}
+    for part in sent:
+        _, entries = part.read_index(Storage(tmp_path / "wide"))
+        assert len(set(entries["offset"].tolist())) <= 6 < len(entries)
+
+
+def test_the_record_of_a_sender_does_not_grow_with_partitions(tmp_path: Path) -> None:
+    sizes = []
+    for partitions in (2, 200):
+        work = runner(tmp_path / str(partitions))
+        (commit,) = work.map(Step("make", 1, task_with(make, partitions)), [Unit("u", 0, list(range(1000)))])
+        sizes.append(len(commit.to_json()))
+    assert sizes[1] - sizes[0] < 20
+
+
+def test_a_receiver_runs_again_only_if_its_own_rows_changed(tmp_path: Path) -> None:
+    run_exchange(tmp_path, [list(range(40)), list(range(40, 80))], 16)
+    work = runner(tmp_path)
+    sender = Step("make", 1, task_with(make, 16), 16)
+    cuts = [list(range(40)), list(range(40, 81))]
+    sent = work.map(sender, [Unit(f"s{i}", cut, cut) for i, cut in enumerate(cuts)])
+    work.map(Step("collect", 1, collect), receiving_units(work, "collect", sent, "rows", 16))
+    assert [(report.units, report.units - report.skipped) for report in work.reports] == [(2, 1), (16, 1)]
+
+
+@pytest.mark.parametrize("where", ["message", "index"])
+def test_a_damaged_exchange_file_is_named_and_its_sender_forgotten(tmp_path: Path, where: str) -> None:
+    work = runner(tmp_path)
+    (commit,) = work.map(Step("make", 1, task_with(make, 2), 2), [Unit("s", 0, list(range(50)))])
+    path = tmp_path / commit.files["rows"].path
+    data = bytearray(path.read_bytes())
+    data[10 if where == "message" else commit.info["rows"]["at"] + 3] ^= 1
+    path.write_bytes(data)
+    assert not Sent.of(commit, "rows").is_intact(work.run)
+    with pytest.raises(ForgottenError, match=path.name):
+        units = receiving_units(work, "collect", [commit], "rows", 2)
+        work.map(Step("collect", 1, collect), units)
+    assert not list((tmp_path / "commits" / "make").iterdir())
+
+
+def test_pieces_of_one_file_must_have_one_schema(tmp_path: Path) -> None:
+    attempt = Attempt(Storage(tmp_path), "x", "u")
+    with pytest.raises(ValueError, match="different schemas"), exchange.sending(attempt, "rows") as sender:
+        sender.add(pa.table({"a": [1]}), np.zeros(1, np.int64))
+        sender.add(pa.table({"b": [1]}), np.zeros(1, np.int64))
 
 
 def test_partitions_cover_the_id_space_evenly() -> None:
