@@ -35,7 +35,9 @@ def find_open(
     """
     for cluster in range(len(starts) - 1):
         first, last = starts[cluster], starts[cluster + 1]
-        before[:, :] = 0
+        for spoken in range(len(before)):
+            before[spoken, 0] = 0
+            before[spoken, 1] = 0
         for i in range(first, last):
             state[i] = KEPT
             for e in range(bounds[i], bounds[i + 1]):
@@ -139,9 +141,10 @@ def walk(
     """
     for cluster in range(len(starts) - 1):
         first, last = starts[cluster], starts[cluster + 1]
-        chains[:, 0] = -1  # the first kept member of a language
-        chains[:, 1] = -1  # the last one
-        chains[:, 2] = 0  # how many there are
+        for spoken in range(len(chains)):
+            chains[spoken, 0] = -1  # the first kept member of a language
+            chains[spoken, 1] = -1  # the last one
+            chains[spoken, 2] = 0  # how many there are
         for i in range(first, last):
             target[i] = -1
             edge[i] = -1
@@ -154,24 +157,17 @@ def walk(
             spoken = language[i]
             if target[i] >= 0 or spoken < 0:
                 continue
-            if chains[spoken, 2] <= most:
-                other = chains[spoken, 0]
-                while other >= 0:
-                    found = _shared_if_alike(hashes, begin, end, i, other, min_jaccard, min_containment)
-                    if found >= 0:
-                        target[i] = other
-                        shared[i] = found
-                        break
-                    other = following[other]
-            elif not len(sample_bounds):
+            bounded[i] = chains[spoken, 2] > most
+            if bounded[i] and not len(sample_bounds):
                 return cluster
-            else:
-                bounded[i] = True
-                base, room = starts[0], most
-                for common in range(2):
-                    named = _named(
+            room = most
+            for common in range(2):
+                if not bounded[i]:
+                    chosen = _chained(chains[spoken, 0], following, touched)
+                else:
+                    chosen = _named(
                         i,
-                        base,
+                        starts[0],
                         most,
                         common,
                         language,
@@ -183,18 +179,18 @@ def walk(
                         counts,
                         touched,
                     )
-                    named = _likest(named, room, counts, touched, tally)
-                    room -= named
-                    for place in range(named):
-                        other = touched[place]
-                        if target[i] >= 0 and other > target[i]:
-                            continue
-                        found = _shared_if_alike(hashes, begin, end, i, other, min_jaccard, min_containment)
-                        if found >= 0:
-                            target[i] = other
-                            shared[i] = found
-                    if target[i] >= 0:
-                        break
+                    chosen = _likest(chosen, room, counts, touched, tally)
+                for place in range(chosen):
+                    other = touched[place]
+                    if target[i] >= 0 and other > target[i]:
+                        continue
+                    found = _shared_if_alike(hashes, begin, end, i, other, min_jaccard, min_containment)
+                    if found >= 0:
+                        target[i] = other
+                        shared[i] = found
+                room -= chosen
+                if target[i] >= 0 or not bounded[i]:
+                    break
             if target[i] < 0:
                 following[i] = -1
                 if chains[spoken, 0] < 0:
@@ -206,6 +202,17 @@ def walk(
                 if len(sample_bounds):
                     _list(i, starts[0], most, sample_bounds, samples, listed_from, listed, filled)
     return len(starts) - 1
+
+
+@pure_kernel
+def _chained(first: int, following: np.ndarray, touched: np.ndarray) -> int:
+    """How many members a chain has that begins with ``first``: touched, in its order."""
+    chosen = 0
+    while first >= 0:
+        touched[chosen] = first
+        chosen += 1
+        first = following[first]
+    return chosen
 
 
 @pure_kernel
