@@ -19,6 +19,7 @@ ALL = (
     "language",
     "pii",
     "lines",
+    "repeated",
     "urls",
     "blocks",
     "warc_reading",

@@ -237,3 +237,18 @@ def test_a_put_that_was_repeated_after_a_lost_answer_loses_nothing(
         Step("count", 1, count_calls), [Unit("a", {"content": "a"}, str(tmp_path / "log"))]
     )
     assert (tmp_path / commit.files["data"].path).read_bytes() == b"a"
+
+
+def send_small(attempt: Attempt, others: list[int]) -> Outcome:
+    values = pa.array([5, 6, *others], pa.uint8())
+    partition = np.array([0, 0, *[1] * len(others)], np.int64)
+    return Outcome(info={"rows": send(attempt, "rows", pa.table({"value": values}), partition)})
+
+
+def test_rows_hash_alike_whatever_rows_of_other_partitions_stand_behind_them(tmp_path: Path) -> None:
+    keys = []
+    for number, others in enumerate(([1] * 40, [2] * 40, [])):
+        work = runner(tmp_path / str(number))
+        sent = work.map(Step("send", 1, send_small), [Unit("s", others, others)])
+        keys.append(receiving_units(work, "collect", sent, "rows", 2)[0].inputs)
+    assert keys[0] == keys[1] == keys[2]
