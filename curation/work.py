@@ -152,7 +152,7 @@ class Attempt:
         with self.run.create_file(path) as file:
             hashing = HashingWriter(file)
             yield hashing  # type: ignore[misc]
-        self.files[logical] = Written(path, hashing.bytes, hashing.sha256())
+        self.files[logical] = hashing.written(path)
 
     def write_bytes(self, logical: str, directory: str, suffix: str, data: bytes) -> Written:
         written = self.run.write_bytes(self.name(directory, suffix), data)
@@ -406,6 +406,9 @@ def _execute(job: tuple[Step, Unit, str, str]) -> Commit:
     attempt = Attempt(run, step.name, unit.name)
     started = time.perf_counter()
     try:
+        for read in _read_by([unit.work, getattr(step.task, "args", None)], set()):
+            if isinstance(read, Written):
+                read.check_footer(run)
         outcome = step.task(attempt, unit.work)
     except Exception as error:
         attempt.discard()

@@ -58,6 +58,17 @@ class Written:
     now: str | None = None
     """SHA-256 of what is there since texts were erased from it (``bytes`` is its size, too); ``sha256`` stays what
     was written, of which keys are made."""
+    footer: str | None = None
+    """Of a Parquet file: where its footer begins and the hash of that, for pages alone carry checksums."""
+
+    def check_footer(self, run: Storage) -> None:
+        """Raises UnreadableError if the footer of a Parquet file is not the one that was written."""
+        if self.footer is None:
+            return
+        start, _, digest = self.footer.partition(":")
+        data = run.read_range(self.path, int(start), self.bytes - int(start))
+        if hashlib.blake2b(data, digest_size=16).hexdigest() != digest:
+            raise UnreadableError(self.path, f"{run.describe(self.path)}: is damaged: its footer has changed")
 
     def is_intact(self, run: Storage) -> bool:
         """Whether the file is there and its bytes are those that were written: reads all of it."""
@@ -155,7 +166,7 @@ class Storage:
     def read_written(self, written: Written) -> bytes:
         """A whole file of this storage. Raises UnreadableError if its bytes are not those that were written."""
         data = self.read_bytes(written.path)
-        if hashlib.sha256(data).hexdigest() != written.sha256:
+        if hashlib.sha256(data).hexdigest() != (written.now or written.sha256):
             raise UnreadableError(
                 written.path, f"{self.describe(written.path)}: its bytes are not those that were written"
             )
@@ -293,8 +304,10 @@ class Storage:
         """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way."""
         with self.create_file(path) as file:
             hashing = HashingWriter(file)
-            pq.write_table(table, hashing, row_group_size=row_group_rows, **WITH_CHECKSUMS)
-        return Written(path, hashing.bytes, hashing.sha256(), table.num_rows)
+            with pq.ParquetWriter(hashing, table.schema, **WITH_CHECKSUMS) as writer:
+                writer.write_table(table, row_group_size=row_group_rows)
+                hashing.begin_footer()
+        return hashing.written(path, table.num_rows)
 
     @contextmanager
     def table_writer(self, path: str, schema: pa.Schema) -> Iterator[TableWriter]:
@@ -304,7 +317,8 @@ class Storage:
             with pq.ParquetWriter(hashing, schema, **WITH_CHECKSUMS) as writer:
                 target = TableWriter(writer, path)
                 yield target
-            target.written = Written(path, hashing.bytes, hashing.sha256(), target.rows)
+                hashing.begin_footer()
+            target.written = hashing.written(path, target.rows)
 
     def table_groups(self, path: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """The row groups of a Parquet file one after another, with strings as ``large_string``."""
@@ -483,6 +497,8 @@ class HashingWriter(io.RawIOBase):
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._hash = hashlib.sha256()
+        self._footer: Any = None
+        self._footer_start = 0
         self.bytes = 0
 
     def writable(self) -> bool:
@@ -492,6 +508,8 @@ class HashingWriter(io.RawIOBase):
         view = memoryview(data)
         self._file.write(view)
         self._hash.update(view)
+        if self._footer is not None:
+            self._footer.update(view)
         self.bytes += view.nbytes
         return view.nbytes
 
@@ -502,5 +520,14 @@ class HashingWriter(io.RawIOBase):
         if not self.closed:
             self._file.flush()
 
+    def begin_footer(self) -> None:
+        """What comes from here on is the footer of a Parquet file."""
+        self._footer, self._footer_start = hashlib.blake2b(digest_size=16), self.bytes
+
     def sha256(self) -> str:
         return self._hash.hexdigest()
+
+    def written(self, path: str, rows: int | None = None) -> Written:
+        """What has passed through, as the file that it went to."""
+        footer = None if self._footer is None else f"{self._footer_start}:{self._footer.hexdigest()}"
+        return Written(path, self.bytes, self.sha256(), rows, footer=footer)

@@ -66,7 +66,12 @@ class RayEngine:
         resources: Resources = Resources(),  # noqa: B008 -- frozen
     ) -> Iterator[tuple[int, Result]]:
         ray = self._ray
-        remote = ray.remote(task).options(
+
+        def one(item: Item) -> Result:
+            # Ray wants a function, and any callable may be a task.
+            return task(item)
+
+        remote = ray.remote(one).options(
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,
             memory=resources.memory_bytes,
@@ -98,9 +103,15 @@ class RayEngine:
             cause = error.cause
             if isinstance(cause, HanjiError):
                 raise cause from None
-            raise RunError(f"a task failed: {type(cause).__name__}: {cause}") from error
+            kept = "; what was finished is kept, and the same command goes on from there"
+            trouble = " by trouble of the machine" if isinstance(cause, OSError) else ""
+            raise RunError(
+                f"a task failed{trouble}: {type(cause).__name__}: {cause}{kept if trouble else ''}"
+            ) from error
         except self._ray.exceptions.RayError as error:
-            raise RunError(f"Ray gave a task up after {self.retries} retries: {error}") from error
+            raise RunError(
+                f"Ray gave a task up after {self.retries} retries: {error}; what was finished is kept"
+            ) from error
 
     def facts(self) -> dict[str, Any]:
         nodes = [node for node in self._ray.nodes() if node.get("Alive")]

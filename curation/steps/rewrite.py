@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from hanji.curation.sources.compressed import Damaged, compression_by_name, open_decompressed
 from hanji.curation.sources.splits import Piece, Split
 from hanji.curation.work import Attempt, Commit, Outcome
-from hanji.storage import WITH_CHECKSUMS, HashingWriter, Storage, Written
+from hanji.storage import WITH_CHECKSUMS, HashingWriter, Storage
 
 VERSION = 1
 DIRECTORY = "rewritten"
@@ -108,12 +108,11 @@ class _Pieces:
         if self._writer is None:
             self.write(LINES.empty_table())
         assert self._writer is not None
+        self._hashing.begin_footer()
         self._writer.close()
         self._open.close()
         logical = f"{self._number:05d}"
-        self._attempt.files[logical] = Written(
-            self._path, self._hashing.bytes, self._hashing.sha256(), self._rows
-        )
+        self._attempt.files[logical] = self._hashing.written(self._path, self._rows)
         piece = {"file": logical, "start": self._start, "stop": self._stop}
         self._number, self._start, self._writer, self.bytes = self._number + 1, self._stop, None, 0
         return piece

@@ -79,8 +79,8 @@ def _erase_record(job: tuple[str, str, str]) -> tuple[int, int, list[str]]:
         if commit.step == "rewrite":
             run.remove(written.path)
             continue
-        if written.path.startswith("shards/"):
-            continue
+        if written.path.startswith("shards/") or not run.exists(written.path):
+            continue  # shards were written anew; an exchange file may have been removed when it was received
         if written.path.endswith(".parquet"):
             found, new = _blank_table(run, written, ids)
             texts += found
@@ -132,7 +132,7 @@ def _blank_table(run: Storage, written: Written, ids: pa.Array) -> tuple[int, Wr
                 group = group.set_column(place, group.schema.field(name), blank)
             writer.write(group)
     new = writer.written
-    return texts, Written(path, new.bytes, written.sha256, new.rows, now=new.sha256)
+    return texts, dataclasses.replace(new, sha256=written.sha256, now=new.sha256)
 
 
 def _schema(run: Storage, path: str) -> pa.Schema:
