@@ -17,62 +17,28 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Row, report, say
-from benchmarks.memory import family, resident
 from benchmarks.scale_planted import Planted, run_planted
 from benchmarks.scale_texts import write_texts
+from benchmarks.watching import Steps, Watched, watched
 from hanji.curation.context import FEWEST_PARTITIONS, PARTITION_DOCUMENTS
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.work import Runner
-from hanji.progress import SilentProgress
 from hanji.recipe import parse_recipe
 from hanji.storage import Storage
 
 WORKERS = 2
 ALLOWED = 1.25
 MEMORY = 4e9
-MADE = ("start", "plant", "check")
-"""Steps of the benchmark itself, which do not count."""
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Watched:
-    """A child's processes: wall-clock and processor seconds and peak bytes by step, and what it said at the end."""
-
-    wall: dict[str, float] = field(default_factory=dict)
-    cpu: dict[str, float] = field(default_factory=dict)
-    peak: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def total(self, of: dict[str, float]) -> float:
-        """The sum over the steps that count."""
-        return sum(value for name, value in of.items() if name not in MADE)
-
-    def highest(self) -> int:
-        return max(value for name, value in self.peak.items() if name not in MADE)
-
-
-class _Steps(SilentProgress):
-    """Tells the parent which step has begun."""
-
-    def step(self, name: str, total: int, done: int) -> None:
-        say(json.dumps({"step": name, "units": total}))
 
 
 def main() -> None:
@@ -112,11 +78,11 @@ def signatures(place: Path, sizes: Sequence[int], hot: int) -> list[Row]:
             "hot": hot * size // max(sizes),
             "partitions": partitions_of(size),
         }
-        done = watched("planted", settings)
+        done = watched("benchmarks.scale", "planted", settings)
         shutil.rmtree(settings["run"])
         runs.append((size, done))
         facts = done.facts
-        say(f"{size} signatures: {_told(done)} {json.dumps(facts)}")
+        say(f"{size} signatures: {done.told()} {json.dumps(facts)}")
         table.append(
             Row(
                 f"{size:,} signatures, {settings['partitions']} partitions, bucket of {facts['largest_bucket']:,}",
@@ -170,7 +136,7 @@ def partitions_of(documents: int) -> int:
 def planted(settings: dict[str, Any]) -> dict[str, Any]:
     engine = LocalEngine(WORKERS)
     try:
-        runner = Runner(Storage(settings["run"]), engine, _Steps(), None)
+        runner = Runner(Storage(settings["run"]), engine, Steps(), None)
         runner.keep_exchange = False
         return run_planted(runner, Planted(settings["documents"], settings["hot"]), settings["partitions"])
     finally:
@@ -187,13 +153,13 @@ def documents(place: Path, sizes: Sequence[int], hot: int, *, keep: bool) -> lis
     for size in sizes:
         inputs, run = place / f"texts-{size}", place / f"run-{size}"
         size_bytes = write_texts(inputs, size, hot * size // max(sizes))
-        done = watched("documents", {"run": str(run), "inputs": str(inputs)})
+        done = watched("benchmarks.scale", "documents", {"run": str(run), "inputs": str(inputs)})
         runs.append((size, done))
         if not keep:
             shutil.rmtree(run)
             shutil.rmtree(inputs)
         facts = done.facts
-        say(f"{size} documents, {size_bytes / 1e6:.0f} MB: {_told(done)} {json.dumps(facts)}")
+        say(f"{size} documents, {size_bytes / 1e6:.0f} MB: {done.told()} {json.dumps(facts)}")
         bar = size == max(sizes)
         table.append(
             Row(
@@ -206,16 +172,11 @@ def documents(place: Path, sizes: Sequence[int], hot: int, *, keep: bool) -> lis
                 done.highest() <= MEMORY if bar else None,
             )
         )
-    relating = [(size, _only(done, RELATING)) for size, done in runs]
+    relating = [(size, done.only(RELATING)) for size, done in runs]
     return table + (_growth("documents, relating", relating) if len(runs) > 1 else [])
 
 
 RELATING = ("sign", "pair", "attach", "verify", "cluster-start", "cluster-round", "cluster")
-
-
-def _only(done: Watched, steps: Sequence[str]) -> Watched:
-    wall, cpu = ({name: of[name] for name in steps if name in of} for of in (done.wall, done.cpu))
-    return Watched(wall, cpu, {name: done.peak[name] for name in steps if name in done.peak}, done.facts)
 
 
 def whole_run(settings: dict[str, Any]) -> dict[str, Any]:
@@ -231,7 +192,7 @@ def whole_run(settings: dict[str, Any]) -> dict[str, Any]:
         },
         CurationRecipe,
     )
-    summary = curate(recipe, progress=_Steps())
+    summary = curate(recipe, progress=Steps())
     facts = json.loads(Storage(settings["run"]).read_bytes("run.json"))
     return {
         "partitions": facts["recipe"]["partitions"],
@@ -243,69 +204,6 @@ def whole_run(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 CHILDREN = {"planted": planted, "documents": whole_run}
-
-
-# -- watching a child ---------------------------------------------------------------------------------------
-
-
-def watched(kind: str, settings: dict[str, Any]) -> Watched:
-    """Run a child of this program and sample its processes twenty times a second."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.scale", "--child", kind, json.dumps(settings)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    done = Watched()
-    step = "start"
-    spent: dict[int, float] = {}
-
-    def processor() -> float:
-        """Seconds of all processes so far, those that have ended included."""
-        spent.update({pid: _processor(pid) or spent.get(pid, 0.0) for pid in family(child.pid)})
-        return sum(spent.values())
-
-    def sample() -> None:
-        while child.poll() is None:
-            total = sum(resident(pid) for pid in family(child.pid))
-            done.peak[step] = max(done.peak.get(step, 0), total)
-            processor()
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    began, before = time.perf_counter(), 0.0
-    assert child.stdout is not None
-    for line in child.stdout:
-        if not line.startswith("{"):
-            continue
-        said = json.loads(line)
-        now, used = time.perf_counter(), processor()
-        done.wall[step] = done.wall.get(step, 0.0) + now - began
-        done.cpu[step] = done.cpu.get(step, 0.0) + used - before
-        began, before = now, used
-        step = said.get("step", "end")
-        done.facts = said.get("facts", done.facts)
-    thread.join()
-    if child.returncode:
-        raise SystemExit(f"the child failed with {child.returncode}: {kind} {settings}")
-    return done
-
-
-def _processor(pid: int) -> float:
-    """User and system seconds of a process, 0 if it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-    except (OSError, IndexError):
-        return 0.0
-
-
-def _told(done: Watched) -> str:
-    steps = {
-        name: [round(done.wall[name], 1), round(done.cpu[name], 1), round(done.peak.get(name, 0) / 1e6)]
-        for name in done.wall
-    }
-    return f"step: [s, s of processor time, peak MB] {json.dumps(steps)}"
 
 
 if __name__ == "__main__":

@@ -405,17 +405,21 @@ def _chunks(
     held = np.diff(np.append(first, len(entries)))
     order = np.argsort(entries["partition"][first] // width, kind="stable")
     group = (entries["partition"][first] // width)[order]
+    parts = []
+    for message in order.tolist():
+        _, sent, schema, _ = found[int(place[first[message]])]
+        parts += _parts(sent.path, schema, entries[first[message] : first[message] + 1])
     filled = 0
     tables: list[pa.Table] = []
     partition: list[np.ndarray] = []
-    for here, message in enumerate(order.tolist()):
+    for here, (message, part, data) in enumerate(
+        zip(order.tolist(), parts, _fetched(run, parts), strict=True)
+    ):
         if tables and group[here] != group[here - 1] and filled > CHUNK_BYTES:
             yield tables, np.concatenate(partition)
             tables, partition, filled = [], [], 0
         inside = entries[first[message] : first[message] + held[message]]
-        _, sent, schema, _ = found[int(place[first[message]])]
-        (part,) = _parts(sent.path, schema, inside[:1])
-        tables.append(_decode(part.read(run), schema))
+        tables.append(_decode(data, part.schema))
         partition.append(np.repeat(inside["partition"], inside["rows"]))
         filled += part.length
     yield tables, np.concatenate(partition)
