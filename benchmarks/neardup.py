@@ -195,8 +195,7 @@ def child(files: str, output: str, partitions: str) -> None:
         few = Path(output) / "few"
         few.mkdir()
         for path in paths[:WORKERS]:
-            with path.open("rb") as file, (few / path.name).open("wb") as target:
-                target.writelines(line for line, _ in zip(file, range(20), strict=False))
+            _write_few(path, few / path.name)
         remove_duplicates(recipe_of(Path(output) / "warm", WORKERS), sorted(few.glob("*.jsonl")), engine)
         start = time.perf_counter() - started
         done = remove_duplicates(recipe_of(Path(output) / "run", int(partitions)), paths, engine)
@@ -215,6 +214,16 @@ def child(files: str, output: str, partitions: str) -> None:
         "documents": len(done.ledger),
     }
     say(json.dumps(facts))
+
+
+def _write_few(source: Path, target: Path) -> None:
+    """The first documents of a file, and copies of them, so that every step has something to do."""
+    with source.open("rb") as file, target.open("w", encoding="utf-8") as few:
+        for line, _ in zip(file, range(20), strict=False):
+            row = json.loads(line)
+            for copy in range(4):
+                more = " ".join(f"copy{copy} {word}" for word in range(10 * copy))
+                few.write(json.dumps(row | {"id": f"{row['id']}-{copy}", "text": row["text"] + more}) + "\n")
 
 
 # -- what is removed ------------------------------------------------------------------------------------------
