@@ -13,8 +13,9 @@ from hanji.curation.blocks.resolve import block_languages, block_names
 from hanji.curation.decisions.rules import load_rules
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.relatives import cluster_of, placement, row_of, rows_of, twin_of
+from hanji.curation.repeated.evidence import documents_with
 from hanji.curation.report.kin import Style
-from hanji.curation.report.story import tell
+from hanji.curation.report.story import tell, within
 from hanji.curation.signals import ratios
 from hanji.curation.work import newest_commits
 from hanji.errors import InputError
@@ -101,7 +102,20 @@ def _story(
         asked,
         twin_of(run, ledger),
         style or Style(),
+        _repeats(run, document, edits),
     )
+
+
+def _repeats(run: Storage, document: dict[str, Any], edits: list[dict[str, Any]]) -> dict[int, int]:
+    """In how many documents each removed line stands, by the position of its edit."""
+    lines = [edit for edit in edits if edit["step"] == "repeated"]
+    if not lines or not document.get("text"):
+        return {}
+    # Counted were the lines as the edits before had left them.
+    earlier = [edit for edit in edits if edit["step"] in ("lines", "pii")]
+    texts = [within(document["text"], edit, earlier) for edit in lines]
+    counts = documents_with(run, texts, document["language"])
+    return {edit["start"]: count for edit, count in zip(lines, counts, strict=True) if count is not None}
 
 
 def _asked(recipe: CurationRecipe, facts: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,17 +23,18 @@ def tell(
     asked: list[dict[str, Any]] | None = None,
     twin: Twin | None = None,
     style: Style = Style(),  # noqa: B008 (frozen)
+    repeats: dict[int, int] | None = None,
 ) -> str:
     """What a document was, how it was read, what was changed, how it was judged and where it is now.
 
     ``document`` is a row of documents/; ``edits`` rows of edits/ without the id; ``judgements`` have name,
     value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
     token_offset, tokens), ``cluster`` and ``twin``, what it fell to, may be missing. ``asked`` are the blocks that
-    were asked: name, passed and detail.
+    were asked: name, passed and detail. ``repeats`` says by its position in how many documents a repeated line is.
     """
     parts = [_origin(document), _reading(document)]
     if edits:
-        parts.append(_edits(document, edits))
+        parts.append(_edits(document, edits, repeats or {}))
     if asked:
         parts.append(_blocks(edits, asked))
     if judgements:
@@ -48,6 +49,8 @@ def tell(
         whole = apply_edits(text, [Edit(**edit) for edit in edits])
         excerpt = " ".join(whole[:600].split())
         parts.append("text\n" + textwrap.indent(textwrap.fill(excerpt[:400] + " …", WIDTH - 2), "  "))
+    elif document["status"] == "read" and document["characters"]:
+        parts.append("text       it was erased")
     return "\n\n".join(parts)
 
 
@@ -126,7 +129,24 @@ def _language(document: dict[str, Any]) -> str:
     return f"{document['language']} ({document['language_score']:.3f}){detail}"
 
 
-def _edits(document: dict[str, Any], edits: list[dict[str, Any]]) -> str:
+def within(text: str, edit: dict[str, Any], earlier: list[dict[str, Any]]) -> str:
+    """The stretch of a text that an edit takes, after those parts of earlier edits that lie in it."""
+    start, end = edit["start"], edit["end"]
+    inside = [
+        Edit(
+            e["step"],
+            max(e["start"], start) - start,
+            min(e["end"], end) - start,
+            e["replacement"],
+            e["reason"],
+        )
+        for e in earlier
+        if e["start"] < end and e["end"] > start
+    ]
+    return apply_edits(text[start:end], inside)
+
+
+def _edits(document: dict[str, Any], edits: list[dict[str, Any]], repeats: dict[int, int]) -> str:
     counts = Counter(edit["reason"] for edit in edits)
     lines = ["edits      " + ", ".join(f"{reason} × {count}" for reason, count in sorted(counts.items()))]
     text = document.get("text") or ""
@@ -137,7 +157,13 @@ def _edits(document: dict[str, Any], edits: list[dict[str, Any]]) -> str:
             before = "[masked]"
         elif edit["step"] == "blocks":
             before = f"[{edit['end'] - edit['start']} characters]"
+        elif edit["step"] == "repeated":
+            # A line may hold what was masked before it was counted.
+            masks = [one for one in edits if one["step"] == "pii"]
+            before = repr(within(text, edit, masks).strip()[:SNIPPET])
         after = repr(edit["replacement"]) if edit["replacement"] else "removed"
+        if (documents := repeats.get(edit["start"])) is not None and edit["step"] == "repeated":
+            after += f", a line of {documents} documents"
         lines.append(f"  {edit['reason']:<16} {before} → {after}")
     return "\n".join(lines)
 

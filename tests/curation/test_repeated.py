@@ -187,6 +187,7 @@ def test_a_document_of_nothing_but_repeated_lines_is_a_row_of_the_ledger_with_a_
     (page,) = duckdb.sql(query).fetchall()
     story = why(str(tmp_path / "run"), page[0])
     assert "repeated.red × 2" in story
+    assert story.count(f"removed, a line of {SITE + 1} documents") == 2
     assert NAV in story
 
 
