@@ -1,4 +1,4 @@
-"""Submitting to Slurm and Kubernetes: a package, a script or manifests of it, and the program that takes them."""
+"""Submitting to Slurm, Kubernetes and Spark: a package, what is made of it, and the program that takes that."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 from hanji.errors import RecipeError
 from hanji.fingerprint import library_versions
-from hanji.jobs import kubernetes, slurm
+from hanji.jobs import kubernetes, slurm, spark_submit
 from hanji.jobs.cluster import Job
 from hanji.jobs.package import Package, Versions, make_package
 from hanji.jobs.shell import need
@@ -47,6 +47,50 @@ def submit_batch(
             _to_kubernetes(package, identity or package.submission_id, render, shared)
 
 
+def submit_to_spark(
+    recipe: Path,
+    overrides: Sequence[str],
+    identity: str | None,
+    shared: Sequence[str],
+    versions: Versions,
+    python: str | None,
+    master: str | None,
+    render: bool,
+) -> None:
+    """Run a curation recipe by spark-submit, or print the command. Except on Kubernetes it ends with the run."""
+    spark_submit.check_master(master)
+    if python is not None:
+        overrides = [*overrides, f"cluster.python={python}"]
+    on_kubernetes = master is not None and master.startswith("k8s://")
+    # An executor on this machine sees what we see.
+    seen = ["/"] if master is not None and master.startswith("local") else list(shared)
+    with tempfile.TemporaryDirectory(prefix="hanji-job-") as scratch:
+        package = make_package(
+            recipe,
+            overrides,
+            Path(scratch),
+            shared=[*seen, *(_claims(recipe, overrides) if on_kubernetes else [])],
+            versions=versions,
+            code="image",
+            engine="spark",
+        )
+        if on_kubernetes and package.shipped:
+            raise RecipeError(_stays_here(package))
+        job = spark_submit.SparkJob(package, identity or package.submission_id, master)
+        if render:
+            print(spark_submit.render(job), end="")
+            return
+        say(f"submitting {job.name} to {master or 'the master of spark-submit'}")
+        spark_submit.submit(job)
+
+
+def _stays_here(package: Package) -> str:
+    return (
+        f"{next(iter(package.shipped))}: a model of this machine cannot travel to Kubernetes; put it into a "
+        "claim (cluster.claims), or into the image and name its place with --shared"
+    )
+
+
 def _to_slurm(package: Package, name: str, render: bool) -> None:
     settings = package.cluster
     if settings.directory is None and is_url(package.run):
@@ -75,10 +119,7 @@ def _to_slurm(package: Package, name: str, render: bool) -> None:
 
 def _to_kubernetes(package: Package, name: str, render: bool, shared: Sequence[str]) -> None:
     if package.shipped:
-        raise RecipeError(
-            f"{next(iter(package.shipped))}: a model of this machine cannot travel to Kubernetes; put it into a "
-            "claim (cluster.claims), or into the image and name its place with --shared"
-        )
+        raise RecipeError(_stays_here(package))
     if package.kind == "training" and not shared:
         kubernetes.check_claims(package.cluster, package.run)
     facts = (package.directory / "job" / "job.json").read_text(encoding="utf-8")

@@ -45,7 +45,8 @@ OPTIONAL = (
 def examine() -> list[Finding]:
     """Look at everything, in the order in which it would be needed."""
     found: list[Finding] = []
-    for look in (_python, _machine, _required, _fasttext, _language_model, _optional, _gpu, _ray_auth):
+    looks = (_python, _machine, _required, _fasttext, _language_model, _optional, _java, _gpu, _ray_auth)
+    for look in looks:
         found += _looked(look)
     return found
 
@@ -139,6 +140,21 @@ def _optional() -> Iterator[Finding]:
             yield Finding(name, "ok", f"{version}: {use}")
         else:
             yield Finding(name, "absent", f"for {use}", f"pip install 'hanji[{extra}]'")
+
+
+def _java() -> Iterator[Finding]:
+    """What pyspark needs besides itself."""
+    if find_spec("pyspark") is None:
+        return
+    from hanji.curation.engines import spark_start
+
+    java = spark_start.find_java()
+    reason = spark_start.why_not()
+    if reason is None and java is not None:
+        yield Finding("java", "ok", f"{spark_start.java_version(java)} at {java}: for Spark")
+    else:
+        what, _, remedy = str(reason).partition(": ")
+        yield Finding("java", "absent", f"{what}: curation on Spark cannot run", remedy)
 
 
 def _gpu() -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import platform
 import socket
 import tempfile
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +44,15 @@ def drive(job_file: Path, place: tuple[int, int, str] | None = None, stopped_cod
 
 
 def _curate(facts: dict[str, Any]) -> None:
-    import ray
-
-    from hanji.curation.engines.ray import RayEngine
+    from hanji.curation.engines.choice import make_engine
     from hanji.curation.pipeline import curate
     from hanji.curation.recipe import CurationRecipe
     from hanji.jobs.commands.curate import outcome
 
     recipe = parse_recipe(facts["recipe"], CurationRecipe, origin="the submitted recipe")
-    settings = recipe.engine
-    engine = RayEngine(settings.address, settings.workers, settings.max_in_flight, settings.retries)
+    engine = make_engine(recipe.engine)
     try:
-        nodes = _inspect_nodes(ray, facts, recipe)
+        nodes = _inspect_nodes(engine, facts, recipe)
         check_nodes(facts, nodes)
         say(f"{len(nodes)} nodes, all with the code and the versions of this job")
         with progress() as shown:
@@ -87,34 +85,45 @@ def _train(facts: dict[str, Any], place: tuple[int, int, str] | None, stopped_co
     return 0 if summary.finished else stopped_code
 
 
-def _inspect_nodes(ray: Any, facts: dict[str, Any], recipe: Any) -> dict[str, dict[str, Any]]:
+def _inspect_nodes(engine: Any, facts: dict[str, Any], recipe: Any) -> dict[str, dict[str, Any]]:
     """What each living node says of itself. Raises RunError naming nodes that do not answer."""
+    with _marker(recipe.run) as marker:
+        markers = [marker] if marker else []
+        inputs = [path for source in recipe.sources for path in source.paths if not is_url(path)]
+        if engine.name == "spark":
+            engine.check_workers()
+            answers: dict[str, dict[str, Any]] = engine.ask_all(
+                partial(inspect_node, facts, markers, inputs), NODE_SECONDS
+            )
+            return answers
+        return _inspect_ray_nodes(facts, markers, inputs)
+
+
+def _inspect_ray_nodes(
+    facts: dict[str, Any], markers: list[str], inputs: list[str]
+) -> dict[str, dict[str, Any]]:
+    import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    markers = []
-    with _marker(recipe.run) as marker:
-        if marker:
-            markers.append(marker)
-        inputs = [path for source in recipe.sources for path in source.paths if not is_url(path)]
-        task = ray.remote(inspect_node)
-        asked = {}
-        for node in ray.nodes():
-            if node["Alive"]:
-                place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-                name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                there = task.options(num_cpus=0, max_retries=0, scheduling_strategy=place)
-                asked[there.remote(facts, markers, inputs)] = name
-        done, late = ray.wait(list(asked), num_returns=len(asked), timeout=NODE_SECONDS)
-        if late:
-            names = ", ".join(sorted(asked[reference] for reference in late))
-            raise RunError(f"these nodes did not answer within {NODE_SECONDS:g} s: {names}")
-        answers = {}
-        for reference in done:
-            try:
-                answers[asked[reference]] = ray.get(reference)
-            except ray.exceptions.RayError as error:
-                raise RunError(f"node {asked[reference]} cannot run this job's code: {error}") from None
-        return answers
+    task = ray.remote(inspect_node)
+    asked = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            name = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+            there = task.options(num_cpus=0, max_retries=0, scheduling_strategy=place)
+            asked[there.remote(facts, markers, inputs)] = name
+    done, late = ray.wait(list(asked), num_returns=len(asked), timeout=NODE_SECONDS)
+    if late:
+        names = ", ".join(sorted(asked[reference] for reference in late))
+        raise RunError(f"these nodes did not answer within {NODE_SECONDS:g} s: {names}")
+    answers = {}
+    for reference in done:
+        try:
+            answers[asked[reference]] = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            raise RunError(f"node {asked[reference]} cannot run this job's code: {error}") from None
+    return answers
 
 
 class _marker:
@@ -177,7 +186,9 @@ def check_nodes(facts: dict[str, Any], nodes: dict[str, dict[str, Any]]) -> None
     for name, node in sorted(nodes.items()):
         if facts.get("code") == "image":
             if exact and node["code"] != facts["wheel_sha256"]:
-                problems.append(f"{name}: its image holds other code than the one that submitted the job")
+                problems.append(
+                    f"{name}: its image or package holds other code than the one that submitted the job"
+                )
         elif node["hanji"] != node["here"]:
             problems.append(f"{name}: imports hanji from {node['hanji']}, not from the job's own wheel")
         if node["python"].split(".")[:2] != python.split(".")[:2]:

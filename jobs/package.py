@@ -61,12 +61,13 @@ def make_package(
     shared: Iterable[str] = (),
     versions: Versions = "exact",
     code: Literal["wheel", "image"] = "wheel",
+    engine: Literal["ray", "spark"] = "ray",
 ) -> Package:
     """Fill ``directory`` with what the job needs.
 
     ``shared`` are directories that every node mounts at the same path; ``code`` says whether the job brings its
-    code or finds it in the image of its containers, which then must hold the same. Raises RecipeError for a recipe
-    that is wrong or names local paths that a cluster cannot see.
+    code or finds it in the image of its containers, which then must hold the same; ``engine`` is what a curation
+    runs on. Raises RecipeError for a recipe that is wrong or names local paths that a cluster cannot see.
     """
     data = read_yaml(recipe_path)
     for override in overrides:
@@ -78,6 +79,15 @@ def make_package(
     localise = _localise_curation if kind == "curation" else _localise_training
     recipe, models, cpus = localise(data, str(recipe_path), prefixes)
     shipped = _ship(models, job)
+    libraries = TRAINING_LIBRARIES
+    if kind == "curation":
+        libraries = CURATION_LIBRARIES
+        recipe["engine"] |= {"name": engine, "address": "auto" if engine == "ray" else None}
+        if engine == "spark":
+            # Spark brings its own Python part; Ray is asked for nothing there.
+            libraries = tuple(name for name in libraries if name != "ray")
+    elif engine == "spark":
+        raise RecipeError(f"{recipe_path}: a training recipe; Spark runs curation. See hanji submit --help")
     wheel = pack_wheel(directory)
     wheel_sha256 = file_sha256(wheel)
     with zipfile.ZipFile(wheel) as archive:
@@ -90,7 +100,7 @@ def make_package(
         "versions": versions,
         "code": code,
         "python": platform.python_version(),
-        "libraries": library_versions(*(CURATION_LIBRARIES if kind == "curation" else TRAINING_LIBRARIES)),
+        "libraries": library_versions(*libraries),
         "models": {path: file_sha256(directory / path) for path in shipped.values()},
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False, sort_keys=True)
@@ -121,7 +131,6 @@ def _localise_curation(
     for place, one in enumerate([*urls["block"], *urls["allow"]]):
         one["path"] = _visible(one["path"], f"urls: list {place + 1}", shared, refused)
     _refuse(origin, refused)
-    recipe["engine"] |= {"name": "ray", "address": "auto"}
     holders: list[tuple[Any, Any]] = [
         *((recipe["quality"], language) for language in recipe["quality"]),
         (recipe["shards"]["tokenizer"], "file"),
@@ -225,5 +234,9 @@ def _ship(models: list[tuple[str, Callable[[str], None]]], job: Path) -> dict[st
         target.parent.mkdir(exist_ok=True)
         target.write_bytes(source.read_bytes())
         shipped[path] = f"job/models/{target.name}"
+        card = source.with_suffix(".json")
+        if source.suffix == ".bin" and card.is_file():  # says how texts are prepared for a classifier
+            target.with_suffix(".json").write_bytes(card.read_bytes())
+            shipped[str(card)] = f"job/models/{target.with_suffix('.json').name}"
         put(shipped[path])
     return shipped

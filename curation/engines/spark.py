@@ -62,7 +62,7 @@ class SparkEngine:
     ) -> Iterator[tuple[int, Result]]:
         if not items:
             return
-        self._check_workers()
+        self.check_workers()
         jobs = _Jobs(self._context, task, self.retries, self._profile(resources))
         position = running = 0
         try:
@@ -117,7 +117,7 @@ class SparkEngine:
             raise RunError(f"the executors of Spark cannot be asked: {spark_start.first_line(got)}")
         return dict(got)
 
-    def _check_workers(self) -> None:
+    def check_workers(self) -> None:
         """Raise InputError unless workers import this package: tasks are pickled by the names of functions."""
         if self._is_checked:
             return
@@ -266,7 +266,7 @@ class _Lists:
         return value1
 
 
-class _Mailbox(list):  # type: ignore[type-arg]
+class _Mailbox(list[Any]):
     """Stands for a list on the driver's side of an accumulator: what is added goes into a queue."""
 
     def __init__(self, arrived: queue.SimpleQueue[Any]) -> None:

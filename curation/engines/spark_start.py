@@ -103,7 +103,8 @@ def start(address: str | None, workers: int | None, retries: int) -> tuple[Any, 
         if not submitted:
             defaults["spark.log.level"] = "OFF"
     for key, value in defaults.items():
-        conf.setIfMissing(key, value)
+        # What was given to spark-submit counts. In a JVM of our own only an earlier engine can have left something.
+        (conf.setIfMissing if submitted else conf.set)(key, value)
     local = address is not None and address.startswith("local")
     with _interpreter(local=local), _handlers():
         return _made(SparkContext, conf, address, quiet=local and not submitted), True

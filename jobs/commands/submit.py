@@ -13,6 +13,9 @@ from hanji.jobs.commands.curate import Overrides, RecipePath
 from hanji.jobs.terminal import say
 
 On = Annotated[Literal["ray", "slurm", "kubernetes"], typer.Option("--on", help="Kind of cluster.")]
+OnAny = Annotated[
+    Literal["ray", "spark", "slurm", "kubernetes"], typer.Option("--on", help="Kind of cluster.")
+]
 Namespace = Annotated[
     str | None,
     typer.Option(help="Kubernetes: the namespace.  [default: kubectl's]", show_default=False),
@@ -38,8 +41,15 @@ TokenFile = Annotated[
 def submit(
     recipe: RecipePath,
     overrides: Overrides = None,
-    on: On = "ray",
+    on: OnAny = "ray",
     address: Address = None,
+    master: Annotated[
+        str | None,
+        typer.Option(
+            help="Spark: spark://HOST:PORT, yarn or k8s://https://HOST:PORT.  [default: spark-submit's own]",
+            show_default=False,
+        ),
+    ] = None,
     identity: Annotated[
         str | None,
         typer.Option("--id", help="Id of the job.  [default: made from the recipe, the code and the models]"),
@@ -69,10 +79,11 @@ def submit(
         bool, typer.Option("--follow", "-f", help="Ray: show what the job says until it ends.")
     ] = False,
     render: Annotated[
-        bool, typer.Option("--render", help="Slurm, Kubernetes: print what would be submitted, and end.")
+        bool,
+        typer.Option("--render", help="Slurm, Kubernetes, Spark: print what would be submitted, and end."),
     ] = False,
 ) -> None:
-    """Run a recipe on a cluster: Ray (its Jobs API), Slurm or Kubernetes. The same submission twice runs once.
+    """Run a recipe on a cluster: Ray (its Jobs API), Spark, Slurm or Kubernetes. The same twice runs once.
 
     The job brings this installation's own wheel (Kubernetes: its image holds it), the recipe and the models
     that it names; every node is checked for versions and paths before the work starts. On Ray and Kubernetes
@@ -81,6 +92,14 @@ def submit(
     """
     from hanji.jobs.package import make_package
 
+    if master is not None and on != "spark":
+        raise RecipeError("--master: it is Spark's; give --on spark")
+    if on == "spark":
+        from hanji.jobs.batch import submit_to_spark
+
+        name = identity and _checked(identity)
+        submit_to_spark(recipe, overrides or [], name, shared or [], versions, python, master, render)
+        return
     if on != "ray":
         from hanji.jobs.batch import submit_batch
 
@@ -97,7 +116,7 @@ def submit(
         return
     if render:
         raise RecipeError(
-            "--render: a Ray job has no script; it prints those of --on slurm and --on kubernetes"
+            "--render: a Ray job has no script; it prints those of --on slurm, kubernetes and spark"
         )
     from hanji.jobs.cluster import Cluster
 
