@@ -7,7 +7,7 @@ them, with its runner, exchanges, commit records and ledger.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,18 +46,17 @@ class Clock(SilentProgress):
 
 @dataclass(frozen=True)
 class Removal:
-    """What was done: the ledger, the verified edges, the ids in the files by document id, and how long it took."""
+    """What was done and how long it took: documents, how many of them fell, and the seconds of each step.
 
-    ledger: pa.Table
-    edges: pa.Table
-    names: dict[str, str]
+    ``ledger`` and ``names`` (ids in the files by document id) are read when they are asked for.
+    """
+
+    documents: int
+    dropped: int
     seconds: float
     by_step: dict[str, float]
-
-    def removed(self) -> set[str]:
-        """The documents that fell, by their ids in the files."""
-        fallen = self.ledger.filter(pc.equal(self.ledger["verdict"], "dropped"))
-        return {self.names[identity] for identity in fallen["id"].to_pylist()}
+    ledger: Callable[[], pa.Table]
+    names: Callable[[], dict[str, str]]
 
 
 def recipe_of(run: Path, partitions: int, dedup: dict[str, Any] | None = None) -> CurationRecipe:
@@ -103,11 +102,12 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
     seconds = time.perf_counter() - started
     run = context.run
     return Removal(
-        pa.concat_tables([run.read_table(commit.files["ledger"].path) for commit in ledger]),
-        pa.concat_tables([run.read_table(commit.files["edges"].path) for commit in edges]),
-        _names(files),
+        sum(commit.counts["in"] for commit in ledger),
+        sum(commit.counts["dropped"] for commit in ledger),
         seconds,
         clock.seconds,
+        lambda: pa.concat_tables([run.read_table(commit.files["ledger"].path) for commit in ledger]),
+        lambda: _names(files),
     )
 
 

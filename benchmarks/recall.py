@@ -55,7 +55,7 @@ ENVIRONMENTS = {"en": "minhash", "ko": "datatrove-ko"}
 SETTINGS = MinHash()
 PAIRS = 24_000
 REPLICAS = 32
-PEER_PAIRS = {"en": 6_400, "ko": 800}
+PEER_PAIRS = {"en": 6_400, "ko": 400}
 UNION_PAIRS = 3_000
 FLOOR = Floor().min_characters
 
@@ -225,11 +225,12 @@ def paraphrases(show: bool) -> list[Row]:
                     target.write(json.dumps(row, ensure_ascii=False) + "\n")
             engine = LocalEngine(1)
             done = remove_duplicates(recipe_of(Path(scratch) / "run", 2), [file], engine)
-        fallen = [row for row in done.ledger.to_pylist() if row["verdict"] == "dropped"]
+            fallen = [row for row in done.ledger().to_pylist() if row["verdict"] == "dropped"]
+            names = done.names()
         kinds: Counter[str] = Counter()
         long = 0
         for row in fallen:
-            one, other = done.names[row["id"]], done.names[row["duplicate_of"]]
+            one, other = names[row["id"]], names[row["duplicate_of"]]
             twins = (
                 "its own paraphrase"
                 if group[one] == group[other] and label[one] != "0"
