@@ -12,7 +12,7 @@ What is removed is compared: documents both remove or one of us, and pairs of a 
 their true Jaccard on the recipe's shingles.
 
 --large: our own figure at more documents, Korean and English, made of lines of the development data; a fifth of
-them are edited copies. --korean: the same comparison on 1,000 Korean ones, for which datatrove needs Kiwi (minutes).
+them are edited copies. --korean: the same comparison on 1,000 Korean ones, for which datatrove needs Kiwi.
 --steps: how long each of our steps takes.
 """
 
