@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.harness import ROOT, machine, say
-from hanji.classifiers.quality import default_training, train
+from hanji.classifiers.training import default_training, train
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.manifest import read_manifest
