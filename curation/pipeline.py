@@ -22,7 +22,7 @@ from hanji.curation.steps import rewrite
 from hanji.curation.summary import CurationSummary, Plan
 from hanji.curation.work import Commit, ForgottenError, Runner, Step, Unit
 from hanji.curation.writing import ShardWriting
-from hanji.errors import ConservationError, RunError
+from hanji.errors import ConservationError, RunError, UnreadableError
 from hanji.progress import Progress, SilentProgress
 
 # How many damaged files one start makes again before it gives up.
@@ -101,10 +101,13 @@ def curate(
                 context.warnings += made_again
                 try:
                     return _run(context)
-                except ForgottenError as error:
-                    if len(made_again) == HEALINGS:
+                except (ForgottenError, UnreadableError) as error:
+                    lost = error if isinstance(error, ForgottenError) else context.runner.forget(error)
+                    if not isinstance(lost, ForgottenError):
                         raise
-                    made_again.append(f"{error.why}: made again by the step {error.step}")
+                    if len(made_again) == HEALINGS:
+                        raise lost from error
+                    made_again.append(f"{lost.why}: made again by the step {lost.step}")
                     context = Context(recipe, engine, context.progress, sample)
     except OSError as error:
         raise RunError(

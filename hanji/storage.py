@@ -365,7 +365,8 @@ class Storage:
         """Raise what Arrow raised over a file: the machine's trouble as it is, else an UnreadableError."""
         if is_of_machine(error):
             raise error
-        raise UnreadableError(path, f"{self.describe(path)}: is damaged: {error}") from error
+        what = " ".join(str(error).split())
+        raise UnreadableError(path, f"{self.describe(path)}: is damaged: {what}") from error
 
     def find_rows(self, path: str, column: str, value: str) -> pa.Table:
         """The rows of a Parquet file whose text column equals a value; row groups that cannot hold it are skipped.
