@@ -25,7 +25,7 @@ from hanji.curation.recipe import Dedup, Language, MinHash, Shingles
 
 MOST_COMPARED = 128
 """Kept documents of a cluster with which a document is compared at most."""
-MOST_SAMPLED = 1 << 24
+MOST_SAMPLED = 1 << 23
 """Shingles of a cluster by which those are found, if all its documents have more."""
 LEAST_SAMPLED = 8
 """Shingles of every document that are among them."""
