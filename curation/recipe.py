@@ -375,7 +375,7 @@ class RepeatedLines(Settings):
         ["web"], description="domains of sources whose lines are counted and removed; null: all"
     )
     thresholds: dict[Language, LineThresholds] = Field(
-        default={"ko": LineThresholds(green=3, red=50), "en": LineThresholds(green=1, red=1000)},
+        default={"ko": LineThresholds(green=3, red=50), "en": LineThresholds(green=3, red=1000)},
         min_length=1,
         description="by language; the lines of others are left alone",
     )

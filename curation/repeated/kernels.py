@@ -215,7 +215,8 @@ def remove_lines(
 ) -> int:
     """From the lines that the patterns keep to those that stay: changes ``keep``; returns documents left alone.
 
-    Code stays. With ``headings``, a heading stays where the line after it stays. A NEUTRAL line goes where the
+    Code stays. With ``headings``, a heading stays where a line stays between it and the next heading, or the line
+    right after it does. A NEUTRAL line goes where the
     lines before and after it go, or one of them where it is the first or last. A document that would lose more than
     ``share`` of its letters is a copy or a list rather than a page with boilerplate: all of it stays.
     """
@@ -223,15 +224,17 @@ def remove_lines(
     for i in range(len(bounds) - 1):
         begin = bounds[i]
         end = bounds[i + 1]
-        following = -1
+        text = False  # whether a line stays before the next heading
+        after = False  # whether the next line stays
         for k in range(end - 1, begin - 1, -1):
             if kinds[k] == CODE:
                 keep[k] = True
             elif colours[k] == NEUTRAL:
                 continue
-            elif headings and kinds[k] == HEADING and following >= 0 and keep[following]:
-                keep[k] = True
-            following = k
+            elif kinds[k] == HEADING:
+                keep[k] = keep[k] or (headings and (text or after))
+            after = keep[k]
+            text = (text or after) and kinds[k] != HEADING
         before = -1
         k = begin
         while k < end:

@@ -13,7 +13,7 @@ from hanji.curation.columns import flat
 from hanji.curation.dedup import letters
 from hanji.curation.repeated import kernels
 
-VERSION = 1
+VERSION = 2
 """Of all that a line is and what goes: kernels, hashes, edits."""
 _NEWLINE = 10
 

@@ -95,7 +95,9 @@ def test_a_neutral_line_goes_with_its_neighbours() -> None:
 def test_headings_stay_where_their_text_stays() -> None:
     assert staying("rrgg", "phpp") == "Rrgg"
     assert staying("rrgg", "hhpp") == "rrgg"
-    assert staying("rrgg", "hppp") == "RRgg"
+    assert staying("rrgg", "hppp") == "rRgg"
+    assert staying("rryrgg", "hphppp") == "RRyRgg"
+    assert staying("rrrgg", "hhppp") == "rrRgg"
     assert staying("rrgg", "hhpp", headings=False) == "RRgg"
     assert staying("ggr", "pph") == "ggR"
 
