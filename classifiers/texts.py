@@ -11,11 +11,11 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -124,6 +124,20 @@ def labelled(source: TextSource) -> Iterator[tuple[str, Text]]:
         yield text.label, text
 
 
+def once(texts: Iterable[tuple[str, Text]]) -> Iterator[Text]:
+    """Texts in the order of their hash without those that stand under two labels."""
+    last = None
+    for _, text in texts:
+        if text.text != last:
+            yield text
+        last = text.text
+
+
+def site_hash(site: str) -> bytes:
+    """Eight bytes of a site: which of them are held out follows from these."""
+    return hashlib.blake2b(site.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
 def _rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if path.suffix == ".parquet":
         yield from _parquet_rows(path, text_field)
@@ -162,7 +176,7 @@ def _parquet_rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[st
 
 
 class HashedTexts:
-    """Labelled texts on disk, given out in the order of their hash, each once a label.
+    """Texts on disk, given out in the order of their hash, each once a label.
 
     However many they are, one 256th of them is in memory at a time. The order does not depend on the files' names
     or order, and a bound takes the same texts whatever else is there.
@@ -171,32 +185,47 @@ class HashedTexts:
     def __init__(self, directory: str | Path) -> None:
         self._directory = Path(directory)
 
-    def fill(self, sources: Iterable[TextSource]) -> None:
-        """Put the texts of labelled sources in. Raises InputError for a text without a label."""
+    def fill(
+        self,
+        sources: Iterable[TextSource],
+        *,
+        need_labels: bool = True,
+        takes: Callable[[Text], bool] = lambda text: True,
+    ) -> None:
+        """Put the texts of sources in, those that it ``takes``.
+
+        Raises InputError for a text without a label where each needs one.
+        """
         with ExitStack() as open_files:
             files = [
                 open_files.enter_context(self._bucket(number).open("w", encoding="utf-8"))
                 for number in range(_BUCKETS)
             ]
             for source in sources:
-                for label, text in labelled(source):
+                pairs = labelled(source) if need_labels else ((text.label or "", text) for text in source)
+                for label, text in pairs:
+                    if not takes(text):
+                        continue
                     key = text.hash()
                     # ASCII: lone surrogates have no form in UTF-8.
                     files[key[0]].write(json.dumps([key.hex(), label, text.site, text.text]) + "\n")
 
-    def texts(self, most: int | None = None) -> Iterator[tuple[str, Text]]:
-        """(label, text), at most ``most`` of each label: those of the smallest hashes."""
+    def texts(
+        self, most: int | None = None, of_each: Literal["label", "site"] = "label"
+    ) -> Iterator[tuple[str, Text]]:
+        """(label, text), at most ``most`` of each label or site: those of the smallest hashes."""
         taken: Counter[str] = Counter()
         for number in range(_BUCKETS):
             with self._bucket(number).open(encoding="utf-8") as file:
                 rows = sorted({tuple(json.loads(line)) for line in file})
             last: tuple[str, str] | None = None
             for key, label, site, text in rows:
-                if (key, label) == last or (most is not None and taken[label] >= most):
+                group = label if of_each == "label" else site
+                if (key, label) == last or (most is not None and taken[group] >= most):
                     continue
                 last = (key, label)
-                taken[label] += 1
-                yield label, Text(text, label, site)
+                taken[group] += 1
+                yield label, Text(text, label or None, site)
 
     def _bucket(self, number: int) -> Path:
         return self._directory / f"{number:03d}.jsonl"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import tempfile
 from collections import Counter
@@ -19,7 +18,7 @@ from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, known, training_line
 from hanji.classifiers.quality import HIGH, QualityScorer
-from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, text_hash
+from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, site_hash
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
 
@@ -166,14 +165,8 @@ def write_card(model: Path, card: Mapping[str, Any]) -> str:
     return str(path)
 
 
-def site_is_held_out(site: str, share: float = HELD_OUT_BYTES / 256, salt: str = "") -> bool:
-    """Whether a site is of the ``share`` of sites that is held out, by its hash."""
-    head = hashlib.blake2b(f"{salt}{site}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(head, "big") < share * 2**64
-
-
 def _held_out(text: Text, by: str) -> bool:
-    return site_is_held_out(text.site) if by == "sites" else text_hash(text.text)[0] < HELD_OUT_BYTES
+    return (site_hash(text.site) if by == "sites" else text.hash())[0] < HELD_OUT_BYTES
 
 
 def _or_zero(value: float) -> float:

@@ -1,46 +1,90 @@
-"""hanji classifier train."""
+"""hanji classifier train, annotate."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hanji.jobs.terminal import number, say
+from hanji.errors import RecipeError
+from hanji.jobs.commands import classifier_edu
+from hanji.jobs.terminal import number, progress, say
 
-app = typer.Typer(no_args_is_help=True, help="Quality classifiers: train one.")
+if TYPE_CHECKING:
+    from hanji.classifiers.annotating.annotate import Annotated as Made
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Classifiers that choose the tiers: annotate texts, train from labels, train by iterations.",
+)
+app.command("train-edu")(classifier_edu.train_edu)
 
 
 @app.callback()
 def _group() -> None:
-    """Quality classifiers: train one."""
+    """Classifiers that choose the tiers: annotate texts, train from labels, train by iterations."""
 
 
 @app.command("train")
 def train(
     *,
     files: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            help='JSONL files (plain or .gz) of {"text": …, "label": …}; the good ones are labelled `high`.',
+            help='JSONL (plain or .gz) or Parquet files of {"text": …, "label": …}; the good ones are labelled '
+            "`high`.",
             show_default=False,
         ),
     ] = None,
     high: Annotated[
-        list[Path] | None,
-        typer.Option(help='A JSONL file of {"text": …}, all of it good. May be given again.'),
+        list[str] | None,
+        typer.Option(
+            help='A file of {"text": …}, all of it good, or a finished run: RUN or RUN:SOURCE,SOURCE. May be '
+            "given again."
+        ),
     ] = None,
     low: Annotated[
-        list[Path] | None,
-        typer.Option(help="The same for texts that are not. May be given again."),
+        list[str] | None,
+        typer.Option(
+            help="The same for texts that are not, such as random ones of the web. May be given again."
+        ),
+    ] = None,
+    high_label: Annotated[
+        str, typer.Option(help="The label of good texts, in files and model; DCLM's is `hq`.")
+    ] = "high",
+    low_label: Annotated[str, typer.Option(help="The label that --low gives; DCLM's is `cc`.")] = "low",
+    from_score: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=5,
+            help="Files have a `score` of `annotate`: `high` from so many points on, else `low`.",
+        ),
     ] = None,
     most: Annotated[
         int | None, typer.Option(min=1, help="Use at most so many texts of each label, chosen by hash.")
     ] = None,
     language: Annotated[Literal["ko", "en"], typer.Option(help="Language of the texts.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model to write, a .bin file.")],
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.")] = None,
+    prepare: Annotated[
+        Literal["dclm", "syllables", "eojeol"] | None,
+        typer.Option(help="How texts are prepared.  [default: dclm for English, syllables for Korean]"),
+    ] = None,
+    hold_out: Annotated[
+        Literal["texts", "sites"], typer.Option(help="Hold out a tenth of the texts, or of the sites.")
+    ] = "texts",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.  [default: 10]")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.1]")] = None,
+    dimensions: Annotated[int | None, typer.Option(min=1, help="Size of a row.  [default: 32]")] = None,
+    buckets: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rows for n-grams; 2000000 for millions of texts.  [default: 50000]"),
+    ] = None,
+    ngrams: Annotated[
+        int | None, typer.Option(min=1, help="Longest n-gram.  [default: 2 for English, 3 for Korean]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     threads: Annotated[
         int, typer.Option(min=1, help="More than one is faster and gives another model every time.")
@@ -48,21 +92,32 @@ def train(
 ) -> None:
     """Train a fastText quality classifier; its score (probability of `high`) is what tiers go by.
 
-    A tenth of the texts, by hash, is held out for the figures. With one thread the same files give the
+    A tenth of the texts, by hash, is held out for the figures. With one thread the same texts give the
     same model, byte for byte. A card (MODEL.json) with data, settings and figures is written beside it.
     """
     from dataclasses import replace
 
     from hanji.classifiers.training import default_training
     from hanji.classifiers.training import train as train_classifier
+    from hanji.jobs.classifier_texts import text_sources
 
-    settings = replace(default_training(language, seed), threads=threads)
-    if epochs is not None:
-        settings = replace(settings, epoch=epochs)
+    given = {"epoch": epochs, "lr": rate, "dim": dimensions, "bucket": buckets, "word_ngrams": ngrams}
+    changed = {name: value for name, value in given.items() if value is not None}
+    settings = replace(default_training(language, seed), threads=threads, **changed)  # type: ignore[arg-type]
+    sources = text_sources("FILES", files or [], language, label_scores=from_score)
+    sources += text_sources("--high", high or [], language, high_label)
+    sources += text_sources("--low", low or [], language, low_label)
     output.parent.mkdir(parents=True, exist_ok=True)
-    by_label = {label: [str(file) for file in named or []] for label, named in (("high", high), ("low", low))}
     made = train_classifier(
-        [str(file) for file in files or []], output, language, settings, by_label=by_label, most=most
+        [],
+        output,
+        language,
+        settings,
+        sources=sources,
+        most=most,
+        high=high_label,
+        preparation=prepare,
+        hold_out=hold_out,
     )
     counts = ", ".join(f"{number(count)} {label}" for label, count in sorted(made.counts.items()))
     say(
@@ -73,3 +128,130 @@ def train(
         *(f"  note     {note}" for note in made.notes),
         f"  next     in a curation recipe:  quality: {{{language}: {made.model}}}",
     )
+
+
+@app.command("annotate")
+def annotate(
+    *,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="JSONL or Parquet files with a `text`, or finished runs (RUN, RUN:SOURCE,SOURCE).",
+            show_default=False,
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str, typer.Option(help="Base URL of an OpenAI-compatible endpoint: https://api.example.com/v1.")
+    ],
+    model: Annotated[str, typer.Option(help="Name of the model, as the endpoint knows it.")],
+    language: Annotated[Literal["ko", "en"], typer.Option(help="Language of the prompt and the texts.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The labels to write, a JSONL file.")],
+    cache: Annotated[
+        Path | None, typer.Option(help="SQLite file of the answers.  [default: OUTPUT.cache.sqlite]")
+    ] = None,
+    key_variable: Annotated[
+        str, typer.Option(help="Environment variable with the API key; no key is sent if it is not set.")
+    ] = "OPENAI_API_KEY",
+    most: Annotated[int | None, typer.Option(min=1, help="Annotate at most so many texts, by hash.")] = None,
+    per_site: Annotated[
+        int | None, typer.Option(min=1, help="At most so many texts of a site (host, or `source`).")
+    ] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=512, help="Requests in flight.")] = 8,
+    requests_per_minute: Annotated[float | None, typer.Option(help="Send no more requests a minute.")] = None,
+    tokens_per_minute: Annotated[
+        float | None, typer.Option(help="Send and ask for no more tokens a minute.")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Stop before the answers in the cache cost more than this, at the prices given."),
+    ] = None,
+    input_price: Annotated[float, typer.Option(help="Price of a million tokens that are sent.")] = 0.0,
+    output_price: Annotated[float, typer.Option(help="Price of a million tokens that are answered.")] = 0.0,
+    characters: Annotated[int, typer.Option(min=1, help="Show the model so much of a text.")] = 4000,
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 400,
+    tokens_field: Annotated[
+        Literal["max_tokens", "max_completion_tokens"], typer.Option(help="What the endpoint calls that.")
+    ] = "max_tokens",
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 60.0,
+    tries: Annotated[int, typer.Option(min=1, help="Requests for a text before it is given up.")] = 6,
+    prompt_file: Annotated[
+        Path | None, typer.Option(help="Another prompt, with {text} for the text.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask again where an answer had no score.")] = False,
+    compare: Annotated[
+        Path | None,
+        typer.Option(help='JSONL of {"text": …, "score": 0–5} by a person: annotated too, and compared.'),
+    ] = None,
+) -> None:
+    """Have a language model label texts 0 to 5 by how educational they are.
+
+    Every answer is kept as it comes: a run that is stopped goes on where it was, and no text is paid for twice.
+    Texts go in the order of their hash, so labels of a run that a budget stopped are those of a random sample.
+    """
+    from hanji.classifiers.annotating.annotate import annotate as run
+    from hanji.classifiers.annotating.asking import Limits
+    from hanji.classifiers.annotating.endpoint import Endpoint
+    from hanji.classifiers.annotating.pace import Prices
+    from hanji.classifiers.annotating.prompts import prompt
+    from hanji.jobs.classifier_texts import text_sources
+
+    if not texts and compare is None:
+        raise RecipeError("FILES: name texts to annotate, or labels to compare with (--compare)")
+    try:
+        template = None if prompt_file is None else prompt_file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"--prompt-file: {prompt_file}: {error}") from None
+    key = os.environ.get(key_variable) or None
+    with progress() as bars:
+        made = run(
+            text_sources("FILES", texts or [], language),
+            output,
+            cache or Path(f"{output}.cache.sqlite"),
+            Endpoint(
+                endpoint,
+                model,
+                key,
+                max_tokens=answer_tokens,
+                tokens_field=tokens_field,
+                timeout=timeout,
+            ),
+            prompt(language, characters, template),
+            Limits(
+                concurrency,
+                requests_per_minute,
+                tokens_per_minute,
+                budget,
+                Prices(input_price, output_price),
+                tries,
+            ),
+            most=most,
+            per_site=per_site,
+            again=again,
+            compare=compare,
+            progress=bars,
+        )
+    say(*_annotated(made, bool(input_price or output_price)))
+
+
+def _annotated(made: Made, priced: bool) -> list[str]:
+    lines = [
+        f"{made.output}: {number(sum(made.scores.values()))} of {number(made.texts)} texts have a score "
+        f"({number(made.asked)} asked now, {number(made.cached)} answered before)",
+        "  scores   " + (", ".join(f"{score} × {number(n)}" for score, n in made.scores.items()) or "none"),
+    ]
+    if made.failed:
+        lines.append(f"  failed   {number(made.failed)}, in {made.failures}")
+    if made.left:
+        lines.append(f"  left     {number(made.left)} without an answer; the same command asks for them")
+    if made.stopped:
+        lines.append(f"  stopped  {made.stopped}")
+    if priced:
+        lines.append(f"  cost     {made.spent:.4f}")
+    if (a := made.agreement) is not None:
+        lines += [
+            f"  agreement with the labels compared, {number(a.texts)} texts: exact {a.exact:.3f}, within one "
+            f"{a.within_one:.3f}, quadratic kappa {a.quadratic_kappa:.3f}; at {a.threshold} points and more: "
+            f"precision {a.precision:.3f}, recall {a.recall:.3f}",
+            f"           confusion in {made.output}.agreement.json",
+        ]
+    return lines
