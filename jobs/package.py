@@ -138,6 +138,9 @@ def _localise_curation(
         *((urls["word_files"], place) for place in range(len(urls["word_files"]))),
         *((block, "model") for block in recipe["blocks"] if block["model"] not in (None, "auto")),
     ]
+    if recipe["takedown"] is not None:
+        lists = recipe["takedown"]["lists"]
+        holders += [(lists, place) for place in range(len(lists))]
     if recipe["language"]["model"] != "auto":
         holders.append((recipe["language"], "model"))
     models = []

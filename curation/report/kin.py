@@ -62,7 +62,7 @@ def cluster_lines(identity: str, cluster: Cluster) -> list[str]:
     if rest > 0:
         lines.append(f"  … and {rest:,} more")
     if cluster.fell:
-        lines.append(f"fell to it {cluster.fell:,} documents")
+        lines.append(f"fell to it {cluster.fell:,} document{'s' if cluster.fell > 1 else ''}")
         lines += [
             f"  {row['id'][:ID_DIGITS]}  {fate_of(row)}{_evidence(row)}  {_where(row)}"
             for row in cluster.fallen

@@ -178,7 +178,7 @@ class _Work:
         texts = self._texts_of(joined([before, given])) if erase else None
         if texts is not None:
             # Without their texts nobody could find them to be like a listed one: from now on they are listed.
-            more = [Entry("id", one, one, f"like {of}" if of else "", False) for one, of in texts.items()]
+            more = [Entry("id", one, one, f"like {of}", False) for one, of in texts.items() if of is not None]
             given = joined([given, TakedownList(tuple(more))])
         # First of all, so that whatever happens next no run in this directory keeps these documents.
         standing = joined([standing_list(self.run), given])

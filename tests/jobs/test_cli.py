@@ -11,7 +11,17 @@ from curation_corpus import corpus_rows, make_recipe, write_rows
 from ray_head import Hanji
 
 COMMANDS = (
-    *("curate", "report", "why", "whatif", "compare", "calibrate", "shards verify", "tokenizer train"),
+    *(
+        "curate",
+        "report",
+        "why",
+        "whatif",
+        "compare",
+        "takedown",
+        "calibrate",
+        "shards verify",
+        "tokenizer train",
+    ),
     *("classifier train", "train", "cost suggest", "cost presets", "export", "signals", "rules"),
     *("submit", "jobs list", "jobs status", "jobs logs", "jobs stop", "doctor", "demo"),
 )
