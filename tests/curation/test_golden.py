@@ -28,12 +28,13 @@ SAMPLE = Path(sample.__file__).parent
 # Which steps' versions answer for a table: its own and those before it.
 TABLES = {
     "documents": ["read"],
-    "edits": ["read", "edit"],
-    "signals/text": ["read", "edit", "measure"],
-    "gathered": ["read", "edit", "gather"],
-    "relations/edges": ["read", "edit", "gather", "relate"],
-    "relations/clusters": ["read", "edit", "gather", "relate", "cluster"],
-    "ledger": ["read", "edit", "measure", "gather", "relate", "cluster", "decide"],
+    "edits": ["read", "edit", "repeated"],
+    "relations/lines": ["read", "edit", "repeated"],
+    "signals/text": ["read", "edit", "repeated", "measure"],
+    "gathered": ["read", "edit", "repeated", "gather"],
+    "relations/edges": ["read", "edit", "repeated", "gather", "relate"],
+    "relations/clusters": ["read", "edit", "repeated", "gather", "relate", "cluster"],
+    "ledger": ["read", "edit", "repeated", "measure", "gather", "relate", "cluster", "decide"],
     "shards": list(STEP_VERSIONS),
 }
 # Rules of its own: another value in a preset is no change of a step.
@@ -45,6 +46,11 @@ RULES = {
     ]
     for language in ("ko", "en")
 }
+# The sample is small: lines of three documents are many there.
+LINES = {
+    "enabled": True,
+    "thresholds": {language: {"green": 1, "red": 2} for language in ("ko", "en")},
+}
 # Where other versions of these may rightly give other texts.
 LIBRARIES = ("resiliparse", "fasttext", "tokenizers", "gigatoken", "numpy")
 
@@ -54,6 +60,7 @@ def made(directory: Path) -> dict[str, Any]:
     paths = json.dumps([str(SAMPLE / name) for name in ("corpus.warc.gz", "broken.warc.gz")])
     rules = json.dumps({"presets": {}, "own": RULES})
     overrides = [f"run={directory}", "quality={}", f"sources.sample-web.paths={paths}", f"rules={rules}"]
+    overrides.append(f"dedup.lines={json.dumps(LINES)}")
     recipe = load_recipe(SAMPLE.parent / "recipes" / "demo.yaml", CurationRecipe, overrides)
     curate(recipe, LocalEngine(workers=1))
     return {name: rows_digest(directory, name) for name in TABLES}
