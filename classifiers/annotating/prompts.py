@@ -17,7 +17,7 @@ from hanji.fingerprint import fingerprint
 HIGHEST = 5
 
 _SCORE = re.compile(
-    r"(?:점수|총점|score)[\"'*_`]*\s*(?:[:：=은는]|is)?\s*[\"'*_`<]*\s*(?P<score>\d+(?:\.\d+)?)",
+    r"(?:점수|총점|score)[\"'*_`]*\s*(?:[:：=은는]|is)?\s*[\"'*_`<]*\s*(?P<score>\d+(?:\.\d+)?)(?!\d|\s*(?:부터|to\b))",
     re.IGNORECASE,
 )
 

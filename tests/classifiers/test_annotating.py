@@ -265,6 +265,7 @@ def test_a_bound_on_a_site_holds_and_takes_the_same_texts(tmp_path: Path) -> Non
         ("Educational score: <1>", 1),
         ("Score: 2 at first, but then Score: 3/5", 3),
         ("score is 0", 0),
+        ("점수: <0부터 5까지의 정수>", None),
         ("Score: 10", None),
         ("Score: -1", None),
         ("3", None),
