@@ -85,6 +85,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's) and return its exit code."""
     try:
         code = app(args=arguments, prog_name="hanji", standalone_mode=False)
+        if code == INTERRUPTED:  # Typer keeps a KeyboardInterrupt to itself
+            raise Abort
     except TyperException as error:
         rich_utils.rich_format_error(error)  # type: ignore[arg-type]
         return error.exit_code
