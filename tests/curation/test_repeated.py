@@ -136,7 +136,7 @@ def test_results_do_not_depend_on_order_cuts_names_partitions_or_workers(
     rows = site_rows()
     random.Random(4).shuffle(rows)
     paths = [write_rows(tmp_path / f"renamed-{9 - i}.jsonl", rows[i::5]) for i in range(5)]
-    recipe = recipe_of(tmp_path / "run", [*paths, paths[0]], {}, partitions=7, split_bytes=4000)
+    recipe = recipe_of(tmp_path / "run", [*paths, paths[0]], {}, partitions=7, split_bytes=12_000)
     _, texts, _ = measured(recipe, workers)
     assert texts == expected
     edits = [
