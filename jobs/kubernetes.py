@@ -34,6 +34,8 @@ LONGEST_NAME = 52
 """Of a Job: a pod's host name is that, a dash and its index, in 63 characters."""
 MOST_BYTES = 900_000
 """Of a recipe: a ConfigMap holds a mebibyte."""
+RETRIES = 3
+"""Of a curation whose cluster was lost."""
 MANAGED = {"app.kubernetes.io/managed-by": "hanji"}
 _JOB = "hanji/job"
 _WHERE = "/etc/hanji"
@@ -151,6 +153,8 @@ def _ray_job(job: Manifests) -> dict[str, Any]:
     settings = job.settings
     head = _pod(job, _container(job, "ray-head", None))
     worker = _pod(job, _container(job, "ray-worker", None))
+    # Limits are of memory alone, and without one of cores Ray would count those of the whole machine.
+    cores = {"num-cpus": str(settings.cpus_per_node)} if settings.cpus_per_node else {}
     groups = []
     if settings.nodes > 1:
         count = settings.nodes - 1
@@ -160,7 +164,7 @@ def _ray_job(job: Manifests) -> dict[str, Any]:
                 "replicas": count,
                 "minReplicas": count,
                 "maxReplicas": count,
-                "rayStartParams": {},
+                "rayStartParams": cores,
                 "template": worker,
             }
         )
@@ -172,9 +176,11 @@ def _ray_job(job: Manifests) -> dict[str, Any]:
             # Run by a shell on the head: the interpreter is quoted by a rule that the shell knows.
             "entrypoint": f"{shlex.quote(settings.python)} -m hanji.jobs.remote {_WHERE}/job.json",
             "shutdownAfterJobFinishes": True,
+            # A cluster whose head was lost is started anew, and the run goes on by its commit records.
+            "backoffLimit": RETRIES,
             "rayClusterSpec": {
                 "rayVersion": job.ray_version,
-                "headGroupSpec": {"rayStartParams": {"dashboard-host": "0.0.0.0"}, "template": head},
+                "headGroupSpec": {"rayStartParams": {"dashboard-host": "0.0.0.0", **cores}, "template": head},
                 "workerGroupSpecs": groups,
             },
         },

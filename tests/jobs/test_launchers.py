@@ -389,11 +389,17 @@ def test_a_curation_on_kubernetes_is_a_ray_job(hanji: Hanji, tmp_path: Path) -> 
     )
     data.pop("engine", None)
     data["sources"][0]["paths"] = ["/data/in/*.jsonl"]
-    data["cluster"] = {"nodes": 3, "image": "registry/hanji:1", "claims": {"data": "/data"}}
+    data["cluster"] = {
+        "nodes": 3,
+        "cpus_per_node": 8,
+        "image": "registry/hanji:1",
+        "claims": {"data": "/data"},
+    }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(data), encoding="utf-8")
     found = kubernetes_objects(hanji, tmp_path / "recipe.yaml")
     ray = found["RayJob"]
     assert ray["apiVersion"] == "ray.io/v1" and ray["spec"]["shutdownAfterJobFinishes"] is True
+    assert ray["spec"]["backoffLimit"] == 3
     assert ray["spec"]["entrypoint"] == "python -m hanji.jobs.remote /etc/hanji/job.json"
     cluster = ray["spec"]["rayClusterSpec"]
     [workers] = cluster["workerGroupSpecs"]
@@ -401,7 +407,7 @@ def test_a_curation_on_kubernetes_is_a_ray_job(hanji: Hanji, tmp_path: Path) -> 
     for group in (cluster["headGroupSpec"], workers):
         [container] = group["template"]["spec"]["containers"]
         assert {"name": "data", "mountPath": "/data"} in container["volumeMounts"]
-        assert "rayStartParams" in group and "restartPolicy" not in group["template"]["spec"]
+        assert group["rayStartParams"]["num-cpus"] == "8" and "restartPolicy" not in group["template"]["spec"]
 
 
 def test_a_run_outside_of_the_pods_volumes_and_a_missing_image_are_refused(
