@@ -42,10 +42,14 @@ from hanji.errors import InputError, RecipeError
 def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) -> Decisions:
     """What a run with these rules and the tiers of ``recipe`` decides, for every document.
 
+    What a takedown took is decided as if it had not, as a run does it, and goes in the end: with the tier in
+    which it would be.
+
     Raises RecipeError for a rule over a signal that the run did not measure.
     """
     columns = _columns(documents, rules)
     after = documents.decided.copy()
+    _keep(after, documents.taken & (after.tier >= 0))
     passed = after.kept() | documents.duplicate
     # Of what reaches the rules, all passes that breaks none: a language may have no rules now.
     passes = documents.judged.copy()
@@ -68,7 +72,16 @@ def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) ->
     moved = documents.cluster[(passes != passed) & (documents.cluster >= 0)]
     _walk_clusters(documents, recipe, after, passes, np.unique(moved))
     _assign_tiers(documents, recipe, after)
+    _take_down(documents, after)
     return after
+
+
+def _take_down(documents: Documents, after: Decisions) -> None:
+    """Enter what the run's takedowns took, whatever was decided of it now; its tier stands."""
+    before, rows = documents.decided, documents.taken
+    after.reason[rows], after.original[rows] = before.reason[rows], before.original[rows]
+    after.value[rows], after.threshold[rows] = before.value[rows], before.threshold[rows]
+    after.jaccard[rows], after.containment[rows] = before.jaccard[rows], before.containment[rows]
 
 
 def _keep(after: Decisions, rows: np.ndarray) -> None:
@@ -235,8 +248,8 @@ def _assign_tiers(documents: Documents, recipe: CurationRecipe, after: Decisions
 def tier_thresholds(
     documents: Documents, tiers: list[Tier], decisions: Decisions
 ) -> dict[str, TierThresholds]:
-    """The thresholds of each language that has a kept document."""
-    kept = decisions.kept()
+    """The thresholds of each language that has a kept document; what a takedown took counts as in a run."""
+    kept = decisions.kept() | (documents.taken & (decisions.tier >= 0))
     return {
         documents.languages.names[code]: thresholds(
             tiers, merge_histograms([histogram(documents.score[kept & (documents.language == code)])])

@@ -24,7 +24,8 @@ from hanji.recipe import parse_recipe
 from hanji.storage import Storage
 
 KEPT = "kept"
-RULE_STEPS = ("rules", "duplicates", "tiers")
+TAKEDOWN = "takedown"
+RULE_STEPS = ("rules", "duplicates", "tiers", TAKEDOWN)
 """Where the ledger ends documents that the rules judge: all others fell before, and stay where they fell."""
 _LEDGER = (
     *("id", "source", "language", "date", "text_bytes", "verdict", "step", "rule", "value", "threshold"),
@@ -107,7 +108,7 @@ class Documents:
 
     ``ids`` and ``dates`` large_string; ``source``, ``language`` and ``cluster`` int64 codes (−1: none), of which
     ``sources``, ``languages`` and ``clusters`` hold the names; ``bytes`` int64 of the text after edits; ``score``
-    float64, NaN without one; ``judged`` bool: whether the rules judge it; ``duplicates`` bool: fell as a
+    float64, NaN without one; ``judged`` bool: whether the rules judge it; ``taken`` bool: a takedown took it; ``duplicates`` bool: fell as a
     duplicate; ``tokens`` int64: as its shard holds it, −1 where it is in none.
     """
 
@@ -124,6 +125,7 @@ class Documents:
     bytes: np.ndarray
     score: np.ndarray
     judged: np.ndarray
+    taken: np.ndarray
     duplicate: np.ndarray
     clusters: list[str]
     cluster: np.ndarray
@@ -227,6 +229,7 @@ def read_documents(run: Storage, facts: dict[str, Any], recipe: CurationRecipe) 
         bytes=pc.fill_null(table["text_bytes"], 0).to_numpy(),
         score=_floats(table["score"]),
         judged=np.logical_or.reduce([_equals(table["step"], step) for step in RULE_STEPS]),
+        taken=_equals(table["step"], TAKEDOWN),
         duplicate=duplicate,
         clusters=clusters.names,
         cluster=cluster,

@@ -27,6 +27,7 @@ from hanji.curation.redecide.changes import as_overrides, changed
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
 from hanji.curation.redecide.samples import EXCERPT, excerpt
 from hanji.curation.shards.tokenizer import train_tokenizer
+from hanji.curation.takedown.applying import take_down
 from hanji.curation.whatif import what_if
 from hanji.errors import InputError, RecipeError
 from hanji.manifest import read_manifest
@@ -196,6 +197,30 @@ def test_every_document_is_decided_as_a_real_run_decides_it(name: str, made: Mad
             for i, r in expected.items()
         )
     assert all(before[i]["split"] == expected[i]["split"] for i in kept & was)
+
+
+@pytest.mark.parametrize("name", ["nothing", "more are too short", "tiers too"])
+def test_what_was_taken_down_stays_gone_and_moves_no_tier(name: str, made: Made, home: Path) -> None:
+    changes = CHANGES[name]
+    kept = sorted(i for i, row in ledger(made.run).items() if row["tier"] in ("high", "middle"))
+    (home / "list.txt").write_text("\n".join(kept[::2]))
+    run = Path(shutil.copytree(made.run, home / "run"))
+    take_down(str(run), [str(home / "list.txt")], apply=True)
+    decided = again(run, changes)
+    curate(changed(made.recipe, changes).model_copy(update={"run": str(run)}))
+    expected = ledger(run)
+    taken = {i for i, row in expected.items() if row["step"] == "takedown"}
+    assert len(taken) >= len(kept[::2]) > 5
+    # The twins of what is taken are another matter: a run finds new ones.
+    lonely = [i for i, row in expected.items() if not row["cluster"]]
+    for identity in lonely:
+        ours, row = decided[identity], expected[identity]
+        assert ours["reason"] == ("kept" if row["verdict"] == "kept" else row["rule"]), (identity, ours, row)
+        assert ours["tier"] == row["tier"], (identity, ours, row)
+    if name == "nothing":
+        assert {i for i, row in decided.items() if row["reason"] == "kept"} == {
+            i for i, row in expected.items() if row["verdict"] == "kept"
+        }
 
 
 @pytest.mark.parametrize(
