@@ -108,8 +108,8 @@ class Documents:
 
     ``ids`` and ``dates`` large_string; ``source``, ``language`` and ``cluster`` int64 codes (−1: none), of which
     ``sources``, ``languages`` and ``clusters`` hold the names; ``bytes`` int64 of the text after edits; ``score``
-    float64, NaN without one; ``judged`` bool: whether the rules judge it; ``taken`` bool: a takedown took it; ``duplicates`` bool: fell as a
-    duplicate; ``tokens`` int64: as its shard holds it, −1 where it is in none.
+    float64, NaN without one; ``judged`` bool: whether the rules judge it; ``taken`` bool: a takedown took it;
+    ``duplicate`` bool: fell as a duplicate; ``tokens`` int64: as its shard holds it, −1 where it is in none.
     """
 
     run: Storage
