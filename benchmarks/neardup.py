@@ -53,7 +53,7 @@ SETTINGS = MinHash()
 ENVIRONMENTS = {"en": "minhash", "ko": "datatrove-ko"}
 SCRIPT = Path(__file__).with_name("peer_neardup.py")
 A_PARTITION = 12_500
-LINES = (10, 60)
+LINES = (4, 24)
 COPIES = 0.2
 
 
