@@ -27,6 +27,12 @@ EDITION = "이 글은 마을 소식지 가을호에 실렸던 글이다"
 SITE = 60
 
 
+def selected(query: str) -> list[tuple[Any, ...]]:
+    relation = duckdb.sql(query)
+    assert relation is not None
+    return relation.fetchall()
+
+
 def site_rows() -> list[dict[str, Any]]:
     """Pages of a site with the same first and last lines, and an article in six copies with different ends."""
     rows = [
@@ -47,7 +53,7 @@ def site_rows() -> list[dict[str, Any]]:
 
 
 def recipe_of(run: Path, paths: Sequence[Path], lines: dict[str, Any], **changes: Any) -> CurationRecipe:
-    recipe = make_recipe(run, paths, **changes)
+    recipe = make_recipe(run, list(paths), **changes)
     dedup = recipe.dedup.model_copy(update={"lines": RepeatedLines.model_validate({"enabled": True} | lines)})
     return recipe.model_copy(
         update={"dedup": dedup, "floor": recipe.floor.model_copy(update={"min_characters": 10})}
@@ -108,9 +114,7 @@ def test_a_document_that_would_lose_most_of_itself_is_left_as_it_is(marked: Any)
 
 def test_every_repeated_line_has_its_count_and_an_example(marked: Any) -> None:
     run, _, _, facts = marked
-    rows = duckdb.sql(
-        f"SELECT language, documents, colour, example FROM '{run}/relations/lines/*.parquet'"
-    ).fetchall()
+    rows = selected(f"SELECT language, documents, colour, example FROM '{run}/relations/lines/*.parquet'")
     ids = {row["id"] for row in facts.values()}
     # The pages, the list and the page of nothing else; the last two share their longest line with no page.
     assert sorted((language, count, colour) for language, count, colour, _ in rows) == [
@@ -140,16 +144,16 @@ def test_results_do_not_depend_on_order_cuts_names_partitions_or_workers(
     _, texts, _ = measured(recipe, workers)
     assert texts == expected
     edits = [
-        duckdb.sql(
+        selected(
             f"SELECT DISTINCT key, step, start, \"end\", reason FROM '{run}/edits/*.parquet' JOIN "
             f"(SELECT DISTINCT id, key FROM '{run}/documents/*.parquet') USING (id) "
             "WHERE step = 'repeated' ORDER BY ALL"
-        ).fetchall()
+        )
         for run in (site[0] / "run", tmp_path / "run")
     ]
     assert edits[0] == edits[1] != []
     lines = [
-        duckdb.sql(f"SELECT * EXCLUDE example FROM '{run}/relations/lines/*.parquet' ORDER BY ALL").fetchall()
+        selected(f"SELECT * EXCLUDE example FROM '{run}/relations/lines/*.parquet' ORDER BY ALL")
         for run in (site[0] / "run", tmp_path / "run")
     ]
     assert lines[0] == lines[1]
@@ -176,15 +180,15 @@ def test_a_document_of_nothing_but_repeated_lines_is_a_row_of_the_ledger_with_a_
     recipe = recipe_of(tmp_path / "run", site[1], {"max_share": 1.0})
     summary = curate(recipe)
     assert summary.kept + summary.dropped + summary.failed == summary.documents == len(site_rows())
-    (row,) = duckdb.sql(
+    (row,) = selected(
         "SELECT id, verdict, step, rule, value, text_bytes "
         f"FROM '{tmp_path}/run/ledger/*.parquet' WHERE step = 'repeated'"
-    ).fetchall()
+    )
     assert row[1:5] == ("dropped", "repeated", "repeated.empty", 2.0)
     assert row[5] == len(f"{NAV}\n\n{NOTICE}".encode())
     assert "repeated.empty" in why(str(tmp_path / "run"), row[0])
     query = f"SELECT id FROM '{tmp_path}/run/documents/*.parquet' WHERE key = 'page-1'"
-    (page,) = duckdb.sql(query).fetchall()
+    (page,) = selected(query)
     story = why(str(tmp_path / "run"), page[0])
     assert "repeated.red × 2" in story
     assert story.count(f"removed, a line of {SITE + 1} documents") == 2

@@ -56,6 +56,12 @@ APART = [
 ]
 
 
+def selected(query: str) -> list[tuple[Any, ...]]:
+    relation = duckdb.sql(query)
+    assert relation is not None
+    return relation.fetchall()
+
+
 def test_addresses_of_one_page_have_one_normal_form() -> None:
     assert dict(zip(FORMS, normal_urls(pa.array(list(FORMS))).to_pylist(), strict=True)) == FORMS
 
@@ -120,7 +126,7 @@ def fates(run: Path) -> dict[str, tuple[Any, ...]]:
         f"FROM '{run}/ledger/*.parquet' l JOIN '{run}/documents/*.parquet' d USING (id) "
         f"LEFT JOIN '{run}/documents/*.parquet' t ON t.id = duplicate_of"
     )
-    return {row[0]: row[1:] for row in duckdb.sql(query).fetchall()}
+    return {row[0]: row[1:] for row in selected(query)}
 
 
 def dedup(**url: Any) -> dict[str, Any]:
@@ -164,9 +170,7 @@ def test_likeness_without_the_address_has_to_reach_its_own_bar(ran: Any) -> None
 
 def test_edges_say_which_kind_they_are(ran: Any) -> None:
     run, _ = ran
-    kinds = duckdb.sql(
-        f"SELECT kind, min(jaccard) FROM '{run}/relations/edges/*.parquet' GROUP BY kind"
-    ).fetchall()
+    kinds = selected(f"SELECT kind, min(jaccard) FROM '{run}/relations/edges/*.parquet' GROUP BY kind")
     assert dict(kinds)["url"] >= 0.2
     assert set(dict(kinds)) <= {"url", "near"}
 
