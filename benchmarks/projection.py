@@ -1,6 +1,6 @@
 """What a run costs by step, and from that what 1 and 30 terabytes of text would take.
 
-    python -m benchmarks.projection
+    python -m benchmarks.projection [--every N]
 
 The documents of the development data go through a whole run twice, every third of them and all of them, with one
 worker: the differences in processor time and bytes, over the difference in text, are the constants; starting up
@@ -47,7 +47,7 @@ STAGES = {
     "read": ("read",),
     "measure": ("edit", "measure"),
     "gather": ("gather-send", "gather"),
-    "relate": ("sign", "pair", "attach", "verify", "cluster-start", "cluster-round", "cluster"),
+    "relate": ("sign", "sign-urls", "pair", "attach", "verify", "cluster-start", "cluster-round", "cluster"),
     "decide": ("judge", "ask", "answer", "survive", "settle", "ledger"),
     "write": ("tokenise", "shard", "summarise"),
 }
@@ -79,13 +79,14 @@ class Constants:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--every", type=int, default=1, help="only every N-th document, to be done sooner")
     parser.add_argument("--child", nargs=2, help="run, and its settings (JSON)")
     arguments = parser.parse_args()
     if arguments.child:
         say(json.dumps({"facts": child(json.loads(arguments.child[1]))}))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        found = constants(Path(scratch))
+        found = constants(Path(scratch), arguments.every)
     say(f"\n{machine()}\n")
     tell_constants(found)
     tell_projection(found)
@@ -94,9 +95,9 @@ def main() -> None:
 # -- measuring ----------------------------------------------------------------------------------------------
 
 
-def constants(place: Path) -> Constants:
+def constants(place: Path, every: int) -> Constants:
     """Measure. Every document stands once, so that the share of duplicates is that of the data."""
-    texts = [row["text"] for name in SOURCES for row in rows(name) if row["text"].strip()]
+    texts = [row["text"] for name in SOURCES for row in rows(name) if row["text"].strip()][::every]
     runs: dict[str, tuple[Watched, int, int]] = {}
     for name, chosen in (("few", texts[::3]), ("all", texts), ("merged", texts)):
         inputs = place / name
@@ -119,20 +120,20 @@ def constants(place: Path) -> Constants:
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in chosen)
         runs[name] = (done, size, len(chosen))
         say(f"{name}: {len(chosen)} documents, {size / 1e6:.1f} MB of text; {done.told()}")
-    (few, few_size, few_count), (every, size, count), (merged, _, _) = (
+    (few, few_size, few_count), (whole, size, count), (merged, _, _) = (
         runs[name] for name in ("few", "all", "merged")
     )
     more = size - few_size
-    written = every.facts["written"]
+    written = whole.facts["written"]
     merging = [step for step in merged.cpu if step.endswith("-merge")]
     return Constants(
-        cpu={step: max(0.0, every.cpu[step] - few.cpu.get(step, 0.0)) / more for step in every.cpu},
+        cpu={step: max(0.0, whole.cpu[step] - few.cpu.get(step, 0.0)) / more for step in whole.cpu},
         written={step: (written[step] - few.facts["written"].get(step, 0)) / more for step in written},
         merging_cpu=sum(merged.cpu[step] for step in merging) / size / PASSES,
         merged=sum(merged.facts["written"][step] for step in merging) / size / PASSES,
         documents=(count - few_count) / more,
         compressed=(written["read"] - few.facts["written"]["read"]) / more,
-        tokens=every.facts["tokens"] / size,
+        tokens=whole.facts["tokens"] / size,
     )
 
 

@@ -3,9 +3,9 @@
     python -m benchmarks.scale [--signatures 100000 1000000 10000000] [--hot 1000000] [--documents 100000 2000000]
 
 1. Planted band hashes (benchmarks/scale_planted.py) go through the steps *pair* and *cluster* as a run has them,
-   with as many partitions as a run would choose. The clusters must be the planted ones. A tenth of the documents
-   share one bucket of each band: at ten million, a million of them.
-2. Short made-up documents (benchmarks/scale_texts.py) go through a whole run, with the settings that a recipe has
+   with as many partitions as a run would choose. The clusters must be the planted ones.
+2. The same with twice as many signatures as the hot bucket is large, half of which share every band.
+3. Short made-up documents (benchmarks/scale_texts.py) go through a whole run, with the settings that a recipe has
    by default, two workers and no rules. Seconds, processor time and peak memory are told by step.
 
 The bars: processor time from one size to the next grows no faster than n log n; peak memory of all processes grows
@@ -39,6 +39,8 @@ from hanji.storage import Storage
 WORKERS = 2
 ALLOWED = 1.25
 MEMORY = 4e9
+WARM = 10_000
+"""Documents in the largest bucket of runs of any size."""
 
 
 def main() -> None:
@@ -59,7 +61,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(arguments.keep or scratch)
-        table = signatures(place, arguments.signatures, arguments.hot)
+        table = signatures(place, arguments.signatures)
+        if arguments.hot:
+            table += planted_run(place, 2 * arguments.hot, arguments.hot)[0]
         table += documents(place, arguments.documents, arguments.hot_documents, keep=bool(arguments.keep))
     report("Scale: relating from thousands to millions", table)
 
@@ -67,34 +71,39 @@ def main() -> None:
 # -- planted band hashes ------------------------------------------------------------------------------------
 
 
-def signatures(place: Path, sizes: Sequence[int], hot: int) -> list[Row]:
+def signatures(place: Path, sizes: Sequence[int]) -> list[Row]:
     """A row for each size, and one for each step from a size to the next."""
     table: list[Row] = []
     runs: list[tuple[int, Watched]] = []
     for size in sizes:
-        settings: dict[str, Any] = {
-            "run": str(place / f"planted-{size}"),
-            "documents": size,
-            "hot": hot * size // max(sizes),
-            "partitions": partitions_of(size),
-        }
-        done = watched("benchmarks.scale", "planted", settings)
-        shutil.rmtree(settings["run"])
+        rows, done = planted_run(place, size, WARM)
+        table += rows
         runs.append((size, done))
-        facts = done.facts
-        say(f"{size} signatures: {done.told()} {json.dumps(facts)}")
-        table.append(
-            Row(
-                f"{size:,} signatures, {settings['partitions']} partitions, bucket of {facts['largest_bucket']:,}",
-                "",
-                f"{done.total(done.wall):.0f} s, {done.total(done.cpu):.0f} s of processor time, "
-                f"{done.highest() / 1e6:.0f} MB, {facts['rounds']} rounds",
-                f"{facts['members']:,} in clusters, {facts['wrong']} ranges wrong",
-                "all as planted",
-                facts["wrong"] == 0,
-            )
-        )
-    return table + _growth("signatures", runs)
+    return table + _growth("signatures", runs) if runs else []
+
+
+def planted_run(place: Path, size: int, hot: int) -> tuple[list[Row], Watched]:
+    """Pairs and clusters of planted hashes, ``hot`` of which are in one bucket of each band."""
+    settings: dict[str, Any] = {
+        "run": str(place / f"planted-{size}-{hot}"),
+        "documents": size,
+        "hot": hot,
+        "partitions": partitions_of(size),
+    }
+    done = watched("benchmarks.scale", "planted", settings)
+    shutil.rmtree(settings["run"])
+    facts = done.facts
+    say(f"{size} signatures: {done.told()} {json.dumps(facts)}")
+    row = Row(
+        f"{size:,} signatures, {settings['partitions']} partitions, bucket of {facts['largest_bucket']:,}",
+        "",
+        f"{done.total(done.wall):.0f} s, {done.total(done.cpu):.0f} s of processor time, "
+        f"{done.highest() / 1e6:.0f} MB, {facts['rounds']} rounds",
+        f"{facts['members']:,} in clusters, {facts['wrong']} ranges wrong",
+        "all as planted",
+        facts["wrong"] == 0,
+    )
+    return [row], done
 
 
 def _growth(what: str, runs: Sequence[tuple[int, Watched]]) -> list[Row]:

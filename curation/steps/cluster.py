@@ -32,7 +32,7 @@ VERSION = 2
 ARCS = pa.schema([("node", PACKED), ("neighbour", PACKED)])
 CLUSTERS = pa.schema([("id", TEXT), ("cluster", TEXT)])
 MAX_ROUNDS = 64
-JOINED_EDGES = 500_000
+JOINED_EDGES = 250_000
 
 
 def components(runner: Runner, edges: list[Commit], partitions: int) -> list[Commit]:
