@@ -35,7 +35,10 @@ def write_shard(root: Path, prefix: str, documents: Iterable[np.ndarray], source
         "token_offset": pa.array(np.cumsum(counts) - counts, pa.int64()),
         "tokens": pa.array(counts, pa.int32()),
         "bytes": pa.array(3 * (counts - 1), pa.int64()),
+        "occurrences": pa.array(np.ones(len(lengths)), pa.int64()),
+        "cluster": pa.nulls(len(lengths), pa.large_string()),
         "cluster_size": pa.array(np.ones(len(lengths)), pa.int32()),
+        "cluster_occurrences": pa.array(np.ones(len(lengths)), pa.int64()),
     }
     pq.write_table(pa.table(columns), root / f"{prefix}.docs.parquet")
 
