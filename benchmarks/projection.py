@@ -13,20 +13,29 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import shutil
 import tempfile
+import time
 import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from benchmarks.harness import machine, rows, say
+from benchmarks.memory import resident
 from benchmarks.watching import Steps, Watched, watched
 from hanji.curation import exchange
 from hanji.curation.context import FEWEST_PARTITIONS, MOST_PARTITIONS, PARTITION_BYTES, PARTITION_DOCUMENTS
-from hanji.curation.exchange import FAN_IN, MERGE_BYTES, WIDE, Stretch
+from hanji.curation.engines.local import LocalEngine
+from hanji.curation.exchange import FAN_IN, MERGE_BYTES, WIDE, Stretch, receiving_units, sending
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
+from hanji.curation.work import Attempt, Outcome, Runner, Step, Unit, task_with
+from hanji.progress import SilentProgress
 from hanji.recipe import parse_recipe
 from hanji.storage import Storage
 
@@ -90,6 +99,7 @@ def main() -> None:
     say(f"\n{machine()}\n")
     tell_constants(found)
     tell_projection(found)
+    tell_driver()
 
 
 # -- measuring ----------------------------------------------------------------------------------------------
@@ -253,6 +263,35 @@ def _projected(found: Constants, size: float) -> list[str]:
         f"{senders * min(partitions, WIDE) + stretches:,}",
         f"{splits:,} to {senders:,}, then {cuts:,}",
     ]
+
+
+def tell_driver(partitions: int = 4_096) -> None:
+    """What it takes the driver to make the units of an exchange: FAN_IN files with an index and empty messages."""
+    with tempfile.TemporaryDirectory() as scratch:
+        runner = Runner(Storage(scratch), LocalEngine(1), SilentProgress(), None)
+        step = Step("sent", 1, task_with(empty_messages, partitions))
+        sent = runner.map(step, [Unit(f"u{n:05d}", n, n) for n in range(FAN_IN)])
+        began, before = time.process_time(), resident(os.getpid())
+        units = receiving_units(runner, "x", sent, "rows", partitions)
+        spent, held = time.process_time() - began, resident(os.getpid()) - before
+        record = sum(len(commit.to_json()) for commit in sent) / len(sent)
+    stretches = sum(len(unit.work[1]) for unit in units)
+    say(
+        f"\nUnits of an exchange of {FAN_IN} files into {partitions:,} partitions, {stretches:,} stretches: "
+        f"{spent:.1f} s and {held / 1e6:.0f} MB of the driver; {record:.0f} bytes a commit record."
+    )
+
+
+def empty_messages(attempt: Attempt, number: int, partitions: int) -> Outcome:
+    """An exchange file with a message for each partition, none of which is written."""
+    with sending(attempt, "rows") as sender:
+        sender.add(pa.table({"a": pa.array([number])}), np.zeros(1, np.int64))
+        (entry,) = sender.entries
+        some = np.repeat(entry, partitions)
+        some["partition"] = np.arange(partitions)
+        some["digest"] = np.frombuffer(np.random.default_rng(number).bytes(16 * partitions), "V16")
+        sender.entries[:] = [some]
+    return Outcome(info={"rows": sender.index})
 
 
 def _stretch_bytes() -> float:

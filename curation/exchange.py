@@ -167,7 +167,7 @@ class Sender:
         self._written = 0
         self._width = -(-partitions // WIDE)
         self._schema = b""
-        self._entries: list[np.ndarray] = []
+        self.entries: list[np.ndarray] = []
         self.index: Index = {}
 
     def add(self, table: pa.Table, partition: np.ndarray) -> None:
@@ -200,11 +200,11 @@ class Sender:
             here["digest"] = np.frombuffer(_digest(message, schema), "V16")
             self._file.write(message)
             self._written += len(message)
-        self._entries.append(entries)
+        self.entries.append(entries)
 
     def finish(self) -> None:
         """Write the index, after which nothing can be added."""
-        entries = np.concatenate([np.zeros(0, _ENTRY), *self._entries])
+        entries = np.concatenate([np.zeros(0, _ENTRY), *self.entries])
         data = self._schema + entries.tobytes()
         self._file.write(data)
         self.index = {
