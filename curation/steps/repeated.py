@@ -29,8 +29,10 @@ from hanji.curation.steps.texts import Group, SplitWork, groups, split_verdicts
 from hanji.curation.verdicts import Verdict, verdicts_table
 from hanji.curation.work import Attempt, Outcome
 
-VERSION = 1
+VERSION = 2
 SEND_ROWS = 4_000_000
+MOST_DOCUMENTS = 128
+"""Documents of a line up to which they are counted, and that a split sends at most, so that no line is too much."""
 
 # "document": the hash of the document's longest line; "head": the first 64 bits of its id; "split": who asks.
 ASKED = pa.schema(
@@ -48,6 +50,7 @@ LINES = pa.schema(
         ("language", TEXT),
         # Of the line's letters and digits (curation/repeated/kernels.py), within its language.
         ("hash", pa.uint64()),
+        # Counted below MOST_DOCUMENTS, from there on estimated.
         ("documents", pa.int64()),
         # "yellow" or "red".
         ("colour", TEXT),
@@ -65,22 +68,19 @@ def send_lines(
 ) -> Outcome:
     """Send the lines of a split to the homes of their hashes; ``languages`` are those that have thresholds."""
     number, split = work
-    lines = 0
     with sending(attempt, "lines", partitions) as sender:
         waiting: list[pa.Table] = []
         for group in groups(attempt.run, split):
-            table, found = _asked(group, number, languages)
-            lines += found
-            waiting.append(table)
+            waiting.append(_asked(group, number, languages))
             if sum(map(len, waiting)) >= SEND_ROWS:
                 _send(sender, waiting, partitions)
                 waiting = []
         _send(sender, waiting, partitions)
-    return Outcome(info={"lines": sender.index, "found": lines})
+    return Outcome(info={"lines": sender.index})
 
 
-def _asked(group: Group, number: int, languages: tuple[str, ...]) -> tuple[pa.Table, int]:
-    """Rows of ASKED for the lines of a group, once a document; and how many lines those are of."""
+def _asked(group: Group, number: int, languages: tuple[str, ...]) -> pa.Table:
+    """A row of ASKED for every line of a group."""
     lines = scan(group.texts, group.languages)
     codes = {language: code for code, language in enumerate(languages)}
     language = np.array([codes.get(name, 255) for name in group.languages.to_pylist()], np.uint8)
@@ -88,24 +88,50 @@ def _asked(group: Group, number: int, languages: tuple[str, ...]) -> tuple[pa.Ta
     rows = np.flatnonzero(language[document] != 255)
     document = document[rows]
     head = np.ascontiguousarray(as_bytes(packed(group.ids))[:, :8]).view(">u8").reshape(-1).astype(np.uint64)
-    columns = [lines.hashes[rows], lines.longest()[document], head[document]]
-    order = np.lexsort(columns[::-1])
-    new = np.ones(len(rows), bool)
-    sorted_columns = [column[order] for column in columns]
-    if len(rows):
-        new[1:] = (sorted_columns[0][1:] != sorted_columns[0][:-1]) | (
-            sorted_columns[1][1:] != sorted_columns[1][:-1]
-        )
-    kept = order[new]
-    values = [*(column[kept] for column in columns), language[document][kept], np.full(len(kept), number)]
-    arrays = [pa.array(value, field.type) for value, field in zip(values, ASKED, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=ASKED), len(rows)
+    columns = [lines.hashes[rows], lines.longest()[document], head[document], language[document]]
+    columns.append(np.full(len(rows), number, np.int32))
+    return pa.table([pa.array(column) for column in columns], schema=ASKED)
 
 
 def _send(sender: Sender, waiting: list[pa.Table], partitions: int) -> None:
     if waiting:
         table = pa.concat_tables(waiting).combine_chunks()
+        table = table.take(pa.array(_enough(*(table[name].to_numpy() for name in ASKED.names[:3]))))
         sender.add(table, hash_partition(table["hash"].to_numpy(), partitions))
+
+
+def _enough(line: np.ndarray, document: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """The rows that have to be sent, by line: of each its MOST_DOCUMENTS smallest documents, each once; int64.
+
+    Of several ids of one document it is the smallest. Most lines stand once and are left unsorted.
+    """
+    order = np.argsort(line)
+    same = line[order[1:]] == line[order[:-1]]
+    often = np.append(same, False) | np.append(False, same) if len(order) else np.zeros(0, bool)
+    rows = order[often]
+    rows = rows[np.lexsort((head[rows], document[rows], line[rows]))]
+    first, rank = _ranks(line[rows], document[rows])
+    return np.concatenate([order[~often], rows[first & (rank < MOST_DOCUMENTS)]])
+
+
+def _ranks(line: np.ndarray, document: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows sorted by line and document: whether it is the first of both; how many documents are before it."""
+    if not len(line):
+        return np.zeros(0, bool), np.zeros(0, np.int64)
+    new = np.append(True, line[1:] != line[:-1])
+    first = new | np.append(True, document[1:] != document[:-1])
+    number = np.cumsum(first) - 1
+    return first, number - number[np.flatnonzero(new)][np.cumsum(new) - 1]
+
+
+def _documents(count: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """In how many documents lines stand, int64, of how many were seen and the MOST_DOCUMENTS-th smallest of them.
+
+    Below MOST_DOCUMENTS that is how many were seen. Above, k documents whose hashes are smallest, and lie between 0
+    and ``largest`` of 2^64, estimate them as (k - 1) · 2^64 / largest (Bar-Yossef et al. 2002, k minimum values).
+    """
+    estimate = np.rint((MOST_DOCUMENTS - 1) * 2.0**64 / np.maximum(largest.astype(np.float64), 1.0))
+    return np.where(count < MOST_DOCUMENTS, count, np.maximum(estimate, MOST_DOCUMENTS)).astype(np.int64)
 
 
 def count_lines(
@@ -122,11 +148,14 @@ def count_lines(
     line, document, head, language, split = (column[order] for column in values)
     rows = len(line)
     first = np.flatnonzero(np.append(True, line[1:] != line[:-1])) if rows else np.zeros(0, np.int64)
-    other = (
-        np.append(True, (line[1:] != line[:-1]) | (document[1:] != document[:-1])) if rows else np.zeros(0)
-    )
-    documents = np.add.reduceat(other.astype(np.int64), first) if rows else np.zeros(0, np.int64)
-    examples = np.minimum.reduceat(head, first) if rows else np.zeros(0, np.uint64)
+    new, rank = _ranks(line, document)
+    seen = np.add.reduceat(new.astype(np.int64), first) if rows else np.zeros(0, np.int64)
+    # What was cut away before it was sent, and where, must not show: only the smallest documents are looked at.
+    among = rank < MOST_DOCUMENTS
+    largest = np.maximum.reduceat(np.where(among, document, 0), first) if rows else np.zeros(0, np.uint64)
+    most = np.uint64(0xFFFFFFFFFFFFFFFF)
+    examples = np.minimum.reduceat(np.where(among, head, most), first) if rows else np.zeros(0, np.uint64)
+    documents = _documents(seen, largest)
     names = sorted(thresholds)
     green = np.array([thresholds[name].green for name in names])[language[first]]
     red = np.array([thresholds[name].red for name in names])[language[first]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from curation_corpus import article, make_recipe, write_rows
 from pydantic import ValidationError
@@ -18,6 +19,7 @@ from hanji.curation.measuring import Measuring
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe, RepeatedLines
 from hanji.curation.sources.splits import plan_splits
+from hanji.curation.steps import repeated
 from hanji.curation.why import why
 from hanji.progress import SilentProgress
 
@@ -157,6 +159,30 @@ def test_results_do_not_depend_on_order_cuts_names_partitions_or_workers(
         for run in (site[0] / "run", tmp_path / "run")
     ]
     assert lines[0] == lines[1]
+
+
+def test_of_a_line_of_very_many_documents_a_few_tell_how_many_wherever_the_inputs_are_cut(
+    site: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeated, "MOST_DOCUMENTS", 20)
+    whole = write_rows(tmp_path / "whole.jsonl", site_rows())
+    found = []
+    for name, paths, size in (("a", [whole], 10**6), ("b", site[1], 12_000)):
+        _, texts, _ = measured(recipe_of(tmp_path / name, paths, {}, split_bytes=size))
+        assert texts["page-9"] == article("ko", 9, 12)
+        found.append(selected(f"SELECT * FROM '{tmp_path}/{name}/relations/lines/*.parquet' ORDER BY hash"))
+    assert found[0] == found[1]
+    # A standard error of about a quarter at 20 documents.
+    assert all(SITE / 2 < count < SITE * 2 for _, _, count, colour, _ in found[0] if colour == "red")
+
+
+@pytest.mark.parametrize("documents", [5, 127, 128, 3000, 200_000])
+def test_documents_are_counted_up_to_a_number_and_estimated_above(documents: int) -> None:
+    hashes = np.unique(np.random.default_rng(documents).integers(0, 2**64, documents, np.uint64))
+    most = repeated.MOST_DOCUMENTS
+    largest = hashes[:most][-1:]
+    (found,) = repeated._documents(np.array([len(hashes)]), largest).tolist()
+    assert found == documents if documents < most else 0.7 * documents < found < 1.3 * documents
 
 
 def test_of_an_added_file_only_splits_whose_lines_change_colour_are_marked_again(
