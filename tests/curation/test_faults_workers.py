@@ -14,7 +14,7 @@ import pytest
 from curation_corpus import article, make_recipe, write_rows
 from faults import POINTS, FaultyEngine, die_once, first_time, made, same_as, steps
 
-from hanji.classifiers import quality
+from hanji.classifiers import training
 from hanji.curation.engines.base import Engine
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.pipeline import curate
@@ -25,7 +25,7 @@ def every_step(base: Path, corpus: list[Path]) -> Callable[[Path], CurationRecip
     """A recipe with every step that a run can have: rewriting, blocks, benchmarks, scores, morphemes, merges."""
     rows = [{"label": "high", "text": article("ko", 1000 + i)} for i in range(30)]
     rows += [{"label": "low", "text": f"대박 할인 최저가 {i} 무료배송 쿠폰 이벤트 당첨"} for i in range(30)]
-    quality.train([write_rows(base / "seed.jsonl", rows)], base / "ko.bin", "ko")
+    training.train([write_rows(base / "seed.jsonl", rows)], base / "ko.bin", "ko")
     items = write_rows(base / "items.jsonl", [{"question": article("ko", 7)[:200]}])
     large = write_rows(base / "large.jsonl.gz", [{"text": article("en", 500 + i)} for i in range(40)])
     changes: dict[str, Any] = {
