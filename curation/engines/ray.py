@@ -30,6 +30,8 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray 2.60 would otherwise override accelerator variables of tasks without GPUs, with a warning.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Ray's own 30 s are short on a busy machine, and end in an error that explains nothing.
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
         import ray
 
         self._ray = ray

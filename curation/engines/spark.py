@@ -240,7 +240,9 @@ class _Jobs:
         """The next result. Raises what a task raised, or RunError where Spark gave a task up."""
         got = self._arrived.get()
         if isinstance(got, Exception):
-            raise RunError(f"Spark gave a task up: {spark_start.first_line(got)}") from None
+            raise RunError(
+                f"Spark gave a task up: {spark_start.first_line(got)}; what was finished is kept"
+            ) from None
         index, outcome = pickle.loads(got)
         if isinstance(outcome, _Raised):
             raise outcome.error from _Remote(outcome.traceback)
