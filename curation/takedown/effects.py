@@ -175,8 +175,8 @@ def _documents(run: Storage, taken: Taken, ledger: Commit) -> pa.Table:
         new[name] = rows[name]
     new["state"] = state
     new["entry"] = named["entry"].take(place)
-    new["component"] = pc.if_else(kept, component, pa.scalar(None, TEXT))
-    new["split"] = pc.if_else(kept, rows["split"], pa.scalar(None, TEXT))
+    new["component"] = component  # null where it has no tier, and was never to be in the shards
+    new["split"] = rows["split"]
     if twins is not None:
         like = twins.take(pc.index_in(flat(rows["id"]), value_set=flat(twins["id"])))
         unnamed = pc.is_null(place)
@@ -204,6 +204,8 @@ def _placed(found: pa.Table, manifest: Manifest, shards: Storage) -> tuple[pa.Ta
             ).combine_chunks()
             at = pc.index_in(flat(found["id"].take(pa.array(mine))), value_set=flat(sidecar["document_id"]))
             there = at.is_valid().to_numpy(zero_copy_only=False)
+            if not there.any():
+                continue  # its documents were taken down before
             mine, line = mine[there], at.drop_null().to_numpy().astype(np.int64)
             offset = sidecar["token_offset"].to_numpy()[line]
             tokens = sidecar["tokens"].to_numpy()[line].astype(np.int64)
@@ -213,6 +215,13 @@ def _placed(found: pa.Table, manifest: Manifest, shards: Storage) -> tuple[pa.Ta
     for name, values in (("row", row), ("token_start", start), ("token_end", end)):
         place = DOCUMENTS.get_field_index(name)
         found = found.set_column(place, name, pa.array(values, pa.int64(), mask=row < 0))
+    # The sidecars know best: a takedown that was cut short may have got as far as the ledger.
+    there = pa.array(row >= 0)
+    place = DOCUMENTS.get_field_index("state")
+    found = found.set_column(place, "state", pc.if_else(there, IN_SHARDS, found["state"]).cast(TEXT))
+    for name in ("component", "split"):
+        place = DOCUMENTS.get_field_index(name)
+        found = found.set_column(place, name, pc.if_else(there, found[name], pa.scalar(None, TEXT)))
     place = DOCUMENTS.get_field_index("shard")
     return found.set_column(place, "shard", pa.array(prefix.tolist(), TEXT)), changed
 

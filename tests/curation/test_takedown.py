@@ -368,6 +368,31 @@ def test_takedowns_add_up(taken: tuple[Path, Any], tmp_path: Path) -> None:
     assert verify_shards(str(run / "shards")).problems == []
 
 
+@pytest.mark.parametrize(
+    "where", ["write_ledger", "ShardWriting.write", "reporting.summary", "erasing.erase"]
+)
+def test_what_was_cut_short_is_done_by_the_same_command(
+    where: str, run: Path, taken: tuple[Path, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, erase = f"hanji.curation.takedown.applying.{where}", where == "erasing.erase"
+
+    class Dead(Exception): ...
+
+    def dies(*_: Any, **__: Any) -> None:
+        raise Dead
+
+    with monkeypatch.context() as patched, pytest.raises(Dead):
+        patched.setattr(name, dies)
+        take_down(str(run), [listed(tmp_path)], apply=True, erase=erase)
+    again = take_down(str(run), [listed(tmp_path)], apply=True, erase=erase)
+    # What was still in the shards is told, wherever the first try ended.
+    assert len(again.effects.leaving) == (4 if where in ("write_ledger", "ShardWriting.write") else 0)
+    assert bool(again.effects.shards) == bool(len(again.effects.leaving))
+    assert shard_hashes(run) == shard_hashes(taken[0])
+    assert erase or ledger(run) == ledger(taken[0])
+    assert verify_shards(str(run / "shards")).problems == []
+
+
 def test_a_component_of_which_nothing_is_left_is_none(run: Path, tmp_path: Path) -> None:
     english = [row["id"] for row in ledger(run).values() if row["language"] == "en"]
     done = take_down(str(run), [listed(tmp_path, "\n".join(english))], apply=True)
