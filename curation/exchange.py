@@ -30,8 +30,8 @@ from hanji.curation.work import REQUESTS_AT_ONCE, Attempt, Commit, Outcome, Runn
 from hanji.errors import UnreadableError
 from hanji.storage import Storage
 
-FAN_IN = 256
-WIDE = 256
+FAN_IN = 512
+WIDE = 2048
 MERGE_BYTES = 64 << 20  # compressed
 CHUNK_BYTES = 16 << 20  # compressed; what a merging task has decoded at a time, if one message is not more
 VERSION = 2
