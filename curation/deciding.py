@@ -29,7 +29,7 @@ def decide(
     context: Context, gathered: list[Commit], edges: list[Commit], clusters: list[Commit]
 ) -> tuple[list[Commit], dict[str, TierThresholds]]:
     """The commits of the ledger, by range of ids, and the thresholds of the tiers by language."""
-    recipe, partitions, version = context.recipe, context.recipe.partitions, STEP_VERSIONS["decide"]
+    recipe, partitions, version = context.recipe, context.partitions, STEP_VERSIONS["decide"]
     homes = [steps.Home(g, c, e) for g, c, e in zip(gathered, clusters, edges, strict=True)]
     judge_step = Step(
         "judge",
@@ -77,7 +77,7 @@ def decide(
 
 def _survive(context: Context, gathered: list[Commit], judged: list[Commit]) -> list[Commit]:
     """The commits that say what becomes of the members of clusters."""
-    runner, partitions, version = context.runner, context.recipe.partitions, STEP_VERSIONS["decide"]
+    runner, partitions, version = context.runner, context.partitions, STEP_VERSIONS["decide"]
     dedup = context.recipe.dedup
     params = [dedup.minhash, dedup.max_cluster, dedup.max_cluster_action, partitions]
     edges = receiving_units(runner, "ask", judged, "edges", partitions)

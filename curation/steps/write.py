@@ -125,7 +125,7 @@ def tokenise(
     ).cast(TOKENS)
     counts = pa.table({"id": rows_table["id"], "tokens": pa.array(np.diff(bounds), pa.int64())})
     attempt.write_table("counts", "tokens", counts)
-    return Outcome(info={"tokens": send(attempt, "tokens", rows_table, shard, layout.count)})
+    return Outcome(info={"tokens": send(attempt, "tokens", rows_table, shard, len(layout.places))})
 
 
 def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], dtype: str) -> Outcome:
