@@ -13,6 +13,8 @@ from benchmarks.harness import say
 ALL = (
     "extraction",
     "pipeline",
+    "engines",
+    "determinism",
     "charset",
     "characters",
     "byte_guess",

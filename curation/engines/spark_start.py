@@ -17,6 +17,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def find_java() -> str | None:
 
 def why_not() -> str | None:
     """What keeps Spark from running here, with the remedy; None if nothing does."""
+    if find_spec("pyspark") is None:
+        return "pyspark is not installed: pip install 'hanji[spark]'"
     java = find_java()
     if java is None:
         return f"no Java: Spark needs Java {OLDEST_JAVA} or newer on the PATH, or JAVA_HOME"

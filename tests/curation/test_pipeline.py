@@ -185,14 +185,6 @@ def test_shards_are_the_same_whatever_the_order_cut_or_number_of_workers(
         assert shard_hashes(Path(recipe.run)) == expected, name
 
 
-@pytest.mark.ray
-def test_ray_makes_the_same_shards(
-    tmp_path: Path, corpus: list[Path], finished: tuple[Path, CurationSummary]
-) -> None:
-    curate(make_recipe(tmp_path / "run", corpus, engine={"name": "ray", "workers": 2}))
-    assert shard_hashes(tmp_path / "run") == shard_hashes(finished[0])
-
-
 KILLED = """
 import sys
 from pathlib import Path

@@ -22,7 +22,6 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
     """Spark inside this process, two cores, one retry."""
-    pytest.importorskip("pyspark", reason="Spark: pyspark is not installed (pip install 'hanji[spark]')")
     from hanji.curation.engines.spark import SparkEngine
 
     started = SparkEngine(None, workers=2, retries=1)
