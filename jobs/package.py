@@ -79,7 +79,7 @@ def make_package(
     localise = _localise_curation if kind == "curation" else _localise_training
     recipe, models, cpus = localise(data, str(recipe_path), prefixes)
     shipped = _ship(models, job)
-    libraries = TRAINING_LIBRARIES
+    libraries: tuple[str, ...] = TRAINING_LIBRARIES
     if kind == "curation":
         libraries = CURATION_LIBRARIES
         recipe["engine"] |= {"name": engine, "address": "auto" if engine == "ray" else None}
