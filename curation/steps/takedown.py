@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
 from hanji.curation.dedup.shingles import alike, exact_hash, likeness, shingle_sets
-from hanji.curation.exchange import Index, Stretch, id_partition, receive, send
-from hanji.curation.recipe import MinHash
+from hanji.curation.exchange import Index, Stretch, id_partition, receive, receive_each, send
+from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.records import LEDGER, TEXT
 from hanji.curation.takedown.lists import TakedownList, stored_list
 from hanji.curation.work import Attempt, Commit, Outcome
@@ -180,46 +180,47 @@ def compare(
     """Write takedown/twins (TWINS): the kept documents that are like a named one, sorted by id."""
     _, pair_parts, (text_parts, gathered) = work
     pairs = receive(attempt.run, pair_parts, PAIRS)
-    away = receive(attempt.run, text_parts, TEXTS)
     home = _texts(attempt.run, gathered, pc.unique(flat(pairs["b"])))
-    found = [TWINS.empty_table()]
-    for language, shingles in sorted(settings.shingles.items()):
-        some = pairs.filter(pc.equal(pairs["language"], language))
-        if not len(some):
-            continue
-        left_ids, right_ids = pc.unique(flat(some["a"])), pc.unique(flat(some["b"]))
-        texts = pa.concat_arrays([_lookup(away, left_ids), _lookup(home, right_ids)])
-        sets = shingle_sets(texts, shingles)
-        left = pc.index_in(flat(some["a"]), value_set=left_ids).to_numpy(zero_copy_only=False)
-        right = pc.index_in(flat(some["b"]), value_set=right_ids).to_numpy(zero_copy_only=False)
-        right = right + len(left_ids)
-        jaccard, containment = likeness(sets, left.astype(np.int64), right.astype(np.int64))
-        # Texts too short for a shingle are alike if they are the same.
-        for row in np.flatnonzero((sets.sizes()[left] == 0) & (sets.sizes()[right] == 0)).tolist():
-            same = exact_hash(texts[int(left[row])].as_py()) == exact_hash(texts[int(right[row])].as_py())
-            jaccard[row] = containment[row] = float(same)
-        rows = pa.array(alike(jaccard, containment, settings))
-        likest = pa.table(
-            {
-                "id": some["b"],
-                "duplicate_of": some["a"],
-                "jaccard": pa.array(jaccard),
-                "containment": pa.array(containment),
-            }
-        ).filter(rows)
-        found.append(likest.cast(TWINS))
-    twins = pa.concat_tables(found).sort_by(
-        [
-            ("id", "ascending"),
-            ("jaccard", "descending"),
-            ("containment", "descending"),
-            ("duplicate_of", "ascending"),
-        ]
-    )
-    ids = flat(twins["id"]).to_numpy(zero_copy_only=False)
-    twins = twins.filter(pa.array(np.append(True, ids[1:] != ids[:-1])[: len(ids)]))
+    twins = TWINS.empty_table()
+    # The texts of one sender at a time: those of a whole host would not fit.
+    for away in receive_each(attempt.run, text_parts):
+        for language, shingles in sorted(settings.shingles.items()):
+            here = pc.and_(pc.is_in(pairs["a"], flat(away["id"])), pc.equal(pairs["language"], language))
+            alike_here = _alike(pairs.filter(here), away, home, shingles, settings)
+            twins = _likest(pa.concat_tables([twins, alike_here]))
     attempt.write_table("twins", "takedown/twins", twins)
     return Outcome(info={"twins": len(twins)})
+
+
+def _alike(
+    pairs: pa.Table, away: pa.Table, home: pa.Table, shingles: Shingles, settings: MinHash
+) -> pa.Table:
+    """The pairs that are truly alike, as rows of TWINS; texts of ``a`` are in ``away``, of ``b`` in ``home``."""
+    if not len(pairs):
+        return TWINS.empty_table()
+    left_ids, right_ids = pc.unique(flat(pairs["a"])), pc.unique(flat(pairs["b"]))
+    texts = pa.concat_arrays([_lookup(away, left_ids), _lookup(home, right_ids)])
+    sets = shingle_sets(texts, shingles)
+    left = pc.index_in(flat(pairs["a"]), value_set=left_ids).to_numpy(zero_copy_only=False)
+    right = pc.index_in(flat(pairs["b"]), value_set=right_ids).to_numpy(zero_copy_only=False)
+    right = right + len(left_ids)
+    jaccard, containment = likeness(sets, left.astype(np.int64), right.astype(np.int64))
+    # Texts too short for a shingle are alike if they are the same.
+    for row in np.flatnonzero((sets.sizes()[left] == 0) & (sets.sizes()[right] == 0)).tolist():
+        same = exact_hash(texts[int(left[row])].as_py()) == exact_hash(texts[int(right[row])].as_py())
+        jaccard[row] = containment[row] = float(same)
+    found = {"id": pairs["b"], "duplicate_of": pairs["a"]}
+    found |= {"jaccard": pa.array(jaccard), "containment": pa.array(containment)}
+    return pa.table(found).filter(pa.array(alike(jaccard, containment, settings))).cast(TWINS)
+
+
+def _likest(twins: pa.Table) -> pa.Table:
+    """Each document once, with the listed one that it is most like; sorted by id."""
+    keys = ("jaccard", "containment")
+    order = [("id", "ascending"), *((key, "descending") for key in keys), ("duplicate_of", "ascending")]
+    twins = twins.sort_by(order)
+    ids = flat(twins["id"]).to_numpy(zero_copy_only=False)
+    return twins.filter(pa.array(np.append(True, ids[1:] != ids[:-1])[: len(ids)]))
 
 
 def take_down(run: Storage, table: pa.Table, taken: Taken, settings: MinHash) -> pa.Table:

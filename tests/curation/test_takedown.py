@@ -20,12 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import Sent, Stretch, receive_each
+from hanji.curation.exchange import Sent, Stretch, receive_each, send
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe, MinHash, Takedown
 from hanji.curation.records import TEXT
 from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
+from hanji.curation.steps.takedown import MEMBERS, pair
 from hanji.curation.takedown.applying import take_down
 from hanji.curation.takedown.lists import KINDS, TakedownList, address_key, joined, parse_list
 from hanji.curation.takedown.search import Search, search
@@ -554,6 +555,42 @@ def test_a_kept_document_goes_only_if_it_is_truly_like_a_listed_one_of_its_clust
     minhash = MinHash()
     found = search(runner, entries, minhash, [g for _, g in homes], [s for s, _ in homes])
     assert twins_of(runner.run, found) == expected_twins(documents, entries, minhash)
+
+
+def test_texts_too_short_to_be_compared_go_if_they_are_the_same(tmp_path: Path) -> None:
+    fixed = {"cluster": "c0" * 16, "language": "en", "verdict": "kept", "step": "tiers"}
+    documents = [
+        {"id": f"{number:x}" * 32, "url": f"http://a.example/{number}", **fixed, "text": text}
+        for number, text in enumerate(["Two words", "two\nWORDS", "other words", "two words"])
+    ]
+    runner, homes = made(tmp_path, documents, 3)
+    lists = parsed("http://a.example/0"), parsed("http://a.example/0").only_listed()
+    found, alone = (
+        search(runner, one, MinHash(), [g for _, g in homes], [s for s, _ in homes]) for one in lists
+    )
+    assert twins_of(runner.run, found) == {"1" * 32: ("0" * 32, 1.0), "3" * 32: ("0" * 32, 1.0)}
+    assert twins_of(runner.run, alone) == {}
+
+
+def test_of_a_cluster_too_large_the_first_listed_are_compared_and_the_rest_told(tmp_path: Path) -> None:
+    rows = [("c0" * 16, "en", f"{number:032x}") for number in range(12)]
+    run = Storage(tmp_path)
+    parts = []
+    for channel, some in (("named", rows[:5]), ("members", rows[4:])):
+        attempt = Attempt(run, "standing", channel)
+        table = pa.table(dict(zip(MEMBERS.names, map(list, zip(*some, strict=True)), strict=True)), MEMBERS)
+        index = send(attempt, channel, table, np.zeros(len(table), np.int64))
+        commit = Commit("standing", channel, "", attempt.files, {}, {channel: index}, 0.0)
+        schema, entries = Sent.of(commit, channel).read_index(run)
+        entry = entries[0]
+        at, length, count = (int(entry[name]) for name in ("offset", "length", "rows"))
+        path = commit.files[channel].path
+        parts.append([Stretch(path, at, length, count, entry["digest"].tobytes().hex(), schema)])
+    for most, compared, left_out in ((1000, 35, 0), (15, 14, 3), (1, 7, 4)):
+        outcome = pair(Attempt(run, "pair", "p00000"), (0, parts[0], parts[1]), 1, most)
+        assert (outcome.info["compared"], outcome.info["left_out"]) == (compared, left_out)
+    listed = TakedownList(())
+    assert "4 listed documents were not compared" in Search([], 4).warnings(listed)[0]
 
 
 def twins_of(run: Storage, found: Search) -> dict[str, tuple[str, float]]:
