@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -213,6 +214,11 @@ def test_a_document_of_nothing_but_repeated_lines_is_a_row_of_the_ledger_with_a_
     assert row[1:5] == ("dropped", "repeated", "repeated.empty", 2.0)
     assert row[5] == len(f"{NAV}\n\n{NOTICE}".encode())
     assert "repeated.empty" in why(str(tmp_path / "run"), row[0])
+    metrics = json.loads((tmp_path / "run" / "report" / "metrics.json").read_text())
+    # Of each page the two red lines, of five the yellow one; lists are no longer left alone.
+    assert metrics["edits"]["s"]["repeated.red"] >= 2 * SITE
+    assert metrics["edits"]["s"]["repeated.yellow"] >= 5
+    assert "nothing but repeated lines" in (tmp_path / "run" / "report" / "index.html").read_text()
     query = f"SELECT id FROM '{tmp_path}/run/documents/*.parquet' WHERE key = 'page-1'"
     (page,) = selected(query)
     story = why(str(tmp_path / "run"), page[0])
