@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hanji.curation.report.metrics import JACCARD_BINS
+from hanji.curation.report.counting import JACCARD_BINS
 from hanji.curation.report.pairs import pairs
 from hanji.page import Markup, histogram, number, section, share_cell, table, tag
 

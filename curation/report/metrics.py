@@ -11,15 +11,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from hanji.curation.report import histograms
+from hanji.curation.report import counting, histograms
+from hanji.curation.report.counting import (
+    JACCARD_BINS,
+    NO_LANGUAGE,
+    SAMPLES,
+    SCORE_BINS,
+    TOP_CLUSTERS,
+)
 
-SAMPLES = 3
-TOP_CLUSTERS = 8
 EXCERPT = 300
-SCORE_BINS = 50
-JACCARD_BINS = 20
-NO_LANGUAGE, OTHER = "–", "other"
+OTHER = "other"
 OPTIONAL_STEPS = ("pii", "repeated", "blocks", "contamination", "takedown")
 STEPS = ("read", "floor", *OPTIONAL_STEPS, "rules", "duplicates", "kept")
 """Where a document may end, in order. At the optional ones none does unless the recipe asks for them."""
@@ -32,15 +36,11 @@ def summarise(ledger: pa.Table, text_of: Callable[[list[str]], dict[str, str]], 
     ``text_of`` gives edited texts by id (ids without a text are left out); ``tokens`` has id and tokens of
     the kept documents.
     """
-    counted = dict(zip(tokens["id"].to_pylist(), tokens["tokens"].to_pylist(), strict=True))
-    rows = ledger.to_pylist()
-    partial = empty()
-    for row in rows:
-        _count(partial, row, counted.get(row["id"], 0))
+    partial = counting.count(ledger, tokens) | {"signals": histograms.empty()}
     shown = [rule for rule in partial["rules"].values() if rule["step"] != "takedown"]
     wanted = {sample["id"] for rule in shown for sample in rule["samples"]}
     wanted |= {cluster["id"] for cluster in partial["clusters"]}
-    wanted -= {row["id"] for row in rows if row["step"] == "takedown"}
+    wanted -= set(ledger.filter(pc.equal(ledger["step"], "takedown"))["id"].to_pylist())
     texts = text_of(sorted(wanted))
     for sample in [s for rule in partial["rules"].values() for s in rule["samples"]] + partial["clusters"]:
         sample["excerpt"] = " ".join(texts.get(sample["id"], "")[: 2 * EXCERPT].split())[:EXCERPT]
@@ -65,69 +65,6 @@ def empty() -> Partial:
         "languages": {},
         "signals": histograms.empty(),
     }
-
-
-def _count(partial: Partial, row: dict[str, Any], tokens: int) -> None:
-    language = row["language"] or NO_LANGUAGE
-    size = row["text_bytes"] or 0
-    partial["documents"] += 1
-    partial["occurrences"] += row["occurrences"]
-    partial["bytes"] += size
-    _add(partial["verdicts"], row["verdict"], 1)
-    _add(partial["languages"], language, 1)
-    ends = "kept" if row["verdict"] == "kept" else row["step"]
-    key = f"{row['source']}\t{language}\t{ends}"
-    cell = partial["funnel"].setdefault(key, [0, 0, 0])
-    for place, amount in enumerate((1, size, tokens)):
-        cell[place] += amount
-    if row["verdict"] == "kept":
-        name = "/".join((language, row["domain"], row["tier"], row["split"]))
-        cell = partial["components"].setdefault(name, [0, 0, 0])
-        for place, amount in enumerate((1, size, tokens)):
-            cell[place] += amount
-        if row["score"] is not None:
-            bins = partial["scores"].setdefault(language, {}).setdefault(row["tier"], [0] * SCORE_BINS)
-            bins[min(int(row["score"] * SCORE_BINS), SCORE_BINS - 1)] += 1
-    else:
-        rule = partial["rules"].setdefault(
-            row["rule"] or "unknown",
-            {
-                "count": 0,
-                "bytes": 0,
-                "step": row["step"],
-                "verdict": row["verdict"],
-                "sources": {},
-                "samples": [],
-            },
-        )
-        rule["count"] += 1
-        rule["bytes"] += size
-        _add(rule["sources"], row["source"], 1)
-        names = (
-            *("id", "url", "path", "offset", "value", "threshold", "detail", "source"),
-            *("duplicate_of", "cluster"),
-        )
-        rule["samples"] = _least([*rule["samples"], {name: row[name] for name in names}])
-    if row["cluster"] is not None:
-        _add(partial["cluster_sizes"], str(row["cluster_size"]), 1)
-        partial["clusters"] = _largest(
-            [
-                *partial["clusters"],
-                {
-                    "cluster": row["cluster"],
-                    "size": row["cluster_size"],
-                    "id": row["id"],
-                    "url": row["url"],
-                    "source": row["source"],
-                },
-            ]
-        )
-    if row["jaccard"] is not None and ends == "duplicates":
-        partial["jaccard"][min(int(row["jaccard"] * JACCARD_BINS), JACCARD_BINS - 1)] += 1
-    if ends in ("duplicates", "kept"):
-        loss = partial["duplicate_loss"].setdefault(row["source"], [0, 0])
-        loss[0] += ends == "duplicates"
-        loss[1] += 1
 
 
 def merge(partials: Iterable[Partial]) -> Partial:

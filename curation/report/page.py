@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from hanji.curation.contamination.report import contamination_section
+from hanji.curation.report.counting import NO_LANGUAGE
 from hanji.curation.report.duplicates import duplicates_section
 from hanji.curation.report.metrics import (
-    NO_LANGUAGE,
     OPTIONAL_STEPS,
     OTHER,
     STEPS,

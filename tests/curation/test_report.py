@@ -8,12 +8,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from curation_corpus import article, make_recipe, write_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hanji.curation.pipeline import curate
+from hanji.curation.records import LEDGER
+from hanji.curation.report import counting
 from hanji.curation.report import metrics as figures
 from hanji.curation.report.metrics import OTHER, funnel_rows
 from hanji.curation.report.page import render
@@ -91,18 +94,78 @@ def test_the_funnel_balances_and_folds_unwanted_languages(metrics: dict[str, Any
         assert counts == sorted(counts, reverse=True)
 
 
+def counted_row_by_row(rows: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
+    """Some of the counts of :func:`counting.count`, document by document."""
+    told: dict[str, Any] = {name: {} for name in ("funnel", "components", "rules", "scores", "loss")}
+    told["jaccard"] = [0] * counting.JACCARD_BINS
+    for row in sorted(rows, key=lambda row: str(row["id"])):
+        kept, language, size = row["verdict"] == "kept", row["language"] or "–", row["text_bytes"] or 0
+        amounts = (1, size, tokens if kept else 0)
+        ends = "kept" if kept else row["step"]
+        cells = [(told["funnel"], f"{row['source']}\t{language}\t{ends}")]
+        if kept:
+            cells.append((told["components"], f"{language}/{row['domain']}/{row['tier']}/{row['split']}"))
+        for cells_of, key in cells:
+            cells_of[key] = [a + b for a, b in zip(cells_of.get(key, (0, 0, 0)), amounts, strict=True)]
+        if kept and row["score"] is not None:
+            bins = told["scores"].setdefault(language, {}).setdefault(row["tier"], [0] * counting.SCORE_BINS)
+            bins[min(int(row["score"] * counting.SCORE_BINS), counting.SCORE_BINS - 1)] += 1
+        if not kept:
+            rule = told["rules"].setdefault(row["rule"] or "unknown", [0, 0, []])
+            rule[0] += 1
+            rule[1] += size
+            rule[2] = [*rule[2], row["id"]][: counting.SAMPLES]
+        if ends == "duplicates":
+            told["jaccard"][min(int(row["jaccard"] * counting.JACCARD_BINS), counting.JACCARD_BINS - 1)] += 1
+        if ends in ("duplicates", "kept"):
+            lost, stood = told["loss"].get(row["source"], (0, 0))
+            told["loss"][row["source"]] = [lost + (ends == "duplicates"), stood + 1]
+    return told
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_by_columns_are_those_of_row_by_row(seed: int) -> None:
+    rng = random.Random(seed)
+    rows = [ledger_row(number) for number in range(60)] if seed else []
+    for row in rows:
+        row |= {"language": rng.choice(["ko", "en", None]), "score": rng.choice([None, 0.0, 0.5, 1.0])}
+        row["cluster"] = rng.choice([None, row["cluster"]])
+        if row["verdict"] == "dropped" and rng.random() < 0.5:
+            row |= {"step": "duplicates", "rule": "duplicates.near", "jaccard": rng.choice([0.7, 1.0])}
+        if row["verdict"] == "failed":
+            row |= {"rule": None, "text_bytes": rng.choice([None, 0])}
+    rng.shuffle(rows)
+    kept = [row["id"] for row in rows if row["verdict"] == "kept"]
+    tokens = pa.table(
+        {"id": pa.array(kept, pa.large_string()), "tokens": pa.array([5] * len(kept), pa.int64())}
+    )
+    made = counting.count(pa.Table.from_pylist(rows, schema=LEDGER), tokens)
+    expected = counted_row_by_row(rows, 5)
+    for name in ("funnel", "components", "scores", "jaccard"):
+        assert made[name] == expected[name], name
+    assert made["duplicate_loss"] == expected["loss"]
+    assert {
+        name: [rule["count"], rule["bytes"], [sample["id"] for sample in rule["samples"]]]
+        for name, rule in made["rules"].items()
+    } == expected["rules"]
+    sizes = {row["cluster"] for row in rows if row["cluster"]}
+    assert [cluster["cluster"] for cluster in made["clusters"]] == sorted(sizes)[: counting.TOP_CLUSTERS]
+    for cluster in made["clusters"]:
+        assert cluster["id"] == min(row["id"] for row in rows if row["cluster"] == cluster["cluster"])
+
+
 @given(st.randoms(use_true_random=False), st.integers(1, 6))
 @settings(max_examples=25, deadline=None)
 def test_merging_does_not_depend_on_the_order_of_the_parts(rng: random.Random, parts: int) -> None:
-    import pyarrow as pa
-
     rows = [ledger_row(number) for number in range(40)]
     texts = {row["id"]: f"text of {row['id']}" for row in rows}
     tokens = pa.table({"id": pa.array(list(texts), pa.large_string()), "tokens": pa.array([5] * 40)})
 
     def summary(groups: list[list[dict[str, Any]]]) -> dict[str, Any]:
         made = [
-            figures.summarise(pa.Table.from_pylist(group), lambda ids: {i: texts[i] for i in ids}, tokens)
+            figures.summarise(
+                pa.Table.from_pylist(group, schema=LEDGER), lambda ids: {i: texts[i] for i in ids}, tokens
+            )
             for group in groups
             if group
         ]
