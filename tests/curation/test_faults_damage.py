@@ -96,10 +96,15 @@ def in_column(path: Path, column: str) -> float:
     (chunk,) = [c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == column]
     start: int = chunk.dictionary_page_offset or chunk.data_page_offset
     place = start + chunk.total_compressed_size * 6 // 10
-    return place / path.stat().st_size
+    return float(place / path.stat().st_size)
 
 
-@pytest.mark.parametrize("name", READ)
+QUICK = {"gathered text", "exchange of texts", "tokenizer"}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in READ]
+)
 def test_changed_bytes_are_noticed_by_who_reads_them_and_made_again(
     copy: Path, shared_corpus: list[Path], undisturbed: Path, name: str
 ) -> None:
@@ -114,7 +119,9 @@ def test_changed_bytes_are_noticed_by_who_reads_them_and_made_again(
     same_as(copy, undisturbed)
 
 
-@pytest.mark.parametrize("share", [0.001, 0.93, 0.999])
+@pytest.mark.parametrize(
+    "share", [0.93, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.001, 0.999))]
+)
 def test_a_damaged_header_or_footer_is_noticed_too(
     copy: Path, shared_corpus: list[Path], undisturbed: Path, share: float
 ) -> None:
@@ -147,7 +154,9 @@ def test_what_is_gone_or_cut_short_is_done_again_and_nothing_else(
     same_as(copy, undisturbed)
 
 
-@pytest.mark.parametrize("how", ["cut", "no JSON", "other numbers", "another object"])
+@pytest.mark.parametrize(
+    "how", ["cut", "other numbers", *(pytest.param(h, marks=pytest.mark.slow) for h in ("no JSON", "a list"))]
+)
 def test_a_damaged_commit_record_is_forgotten_and_its_unit_done_again(
     copy: Path, shared_corpus: list[Path], undisturbed: Path, how: str
 ) -> None:

@@ -16,10 +16,12 @@ from typing import Any
 import psutil
 import pytest
 from curation_corpus import make_recipe
-from faults import made, same_as, steps
+from faults import same_as, steps
 
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
+from hanji.errors import RunError
+from hanji.storage import Storage
 
 
 def start(recipe: CurationRecipe, base: Path, **options: Any) -> subprocess.Popen[str]:
@@ -65,7 +67,8 @@ def gone(processes: list[psutil.Process]) -> bool:
 @pytest.mark.parametrize(
     ("workers", "points"),
     [
-        pytest.param(2, (1, 11, 30, 64), id="two processes"),
+        pytest.param(2, (20, 60), id="two processes"),
+        pytest.param(2, (1, 11, 30, 64), id="two processes, more often", marks=pytest.mark.slow),
         pytest.param(1, (3, 17, 41, 72), id="in the driver", marks=pytest.mark.slow),
     ],
 )
@@ -88,7 +91,7 @@ def test_a_driver_killed_again_and_again_gets_there_and_does_nothing_twice(
     same_as(run, undisturbed)
 
 
-@pytest.mark.parametrize("to", ["driver", "group"])
+@pytest.mark.parametrize("to", ["driver", pytest.param("group", marks=pytest.mark.slow)])
 def test_ctrl_c_ends_the_run_and_its_workers_within_seconds(
     tmp_path: Path, shared_corpus: list[Path], to: str
 ) -> None:
@@ -110,7 +113,7 @@ def limited(size: int) -> Callable[[], None]:
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_full_disk_ends_the_run_with_the_file_named_and_no_document_blamed(
     tmp_path: Path, shared_corpus: list[Path], undisturbed: Path, workers: int
 ) -> None:
@@ -134,21 +137,13 @@ def test_a_full_disk_ends_the_run_with_the_file_named_and_no_document_blamed(
     same_as(run, undisturbed)
 
 
-def test_a_second_driver_is_told_who_is_at_work(
-    tmp_path: Path, shared_corpus: list[Path], undisturbed: Path
-) -> None:
-    run = tmp_path / "run"
-    recipe = make_recipe(run, shared_corpus)
-    driver = start(recipe, tmp_path)
-    try:
-        let_it_commit(driver, run, 1)
-        driver.send_signal(signal.SIGSTOP)
-        second = start(recipe, tmp_path)
-        _, error = second.communicate(timeout=120)
-        assert second.returncode == 1
-        assert f"process {driver.pid} on" in " ".join(error.split())
-        driver.send_signal(signal.SIGCONT)
-        driver.communicate(timeout=240)
-    finally:
-        driver.kill()
-    assert made(run) == made(undisturbed)
+def test_a_second_driver_is_told_who_is_at_work(tmp_path: Path, shared_corpus: list[Path]) -> None:
+    recipe = make_recipe(tmp_path / "run", shared_corpus)
+    with (
+        Storage(recipe.run).locked(),
+        pytest.raises(
+            RunError, match=rf"another process is at work there \(process {os.getpid()} on .*since"
+        ),
+    ):
+        curate(recipe)
+    assert records(tmp_path / "run") == 0

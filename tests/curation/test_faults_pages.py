@@ -56,7 +56,9 @@ def rows(run: Path) -> tuple[list[Any], list[Any]]:
     table = f"'{run}/ledger/*.parquet'"
     huge = f"SELECT verdict, step, rule, text_bytes FROM {table} WHERE payload_bytes >= {BYTES}"
     others = f"SELECT verdict FROM {table} WHERE payload_bytes < {BYTES}"
-    return duckdb.sql(huge).fetchall(), [row[0] for row in duckdb.sql(others).fetchall()]
+    with duckdb.connect() as connection:
+        rest = [row[0] for row in connection.execute(others).fetchall()]
+        return connection.execute(huge).fetchall(), rest
 
 
 def test_by_default_a_huge_page_falls_to_a_floor_unparsed(tmp_path: Path) -> None:
