@@ -20,8 +20,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from benchmarks.harness import ROOT, machine, say
 from hanji.classifiers.training import default_training, train
 from hanji.curation.pipeline import curate
@@ -98,6 +96,9 @@ def _sha256(data: bytes) -> str:
 
 def _rows(query: str) -> str:
     """Hash of a table's rows, whatever their order."""
+    # Not above: workers of the local engine import this module too.
+    import duckdb
+
     hashing = hashlib.sha256()
     result = duckdb.sql(f"SELECT * FROM ({query}) ORDER BY ALL")
     hashing.update(repr(result.columns).encode())

@@ -3,7 +3,7 @@
 Each engine runs tasks that do nothing, in a process of its own: seconds until it takes tasks (first results of one
 task a worker, imports included), and milliseconds a task after that, of the clock and of all processors together
 (driver, workers and what the engine starts besides). Spark is measured in its first thousand tasks, while its JVM
-is still warming up, and in the next.
+is still warming up, and in the next; and once more with a job for every task instead of jobs of a few.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 
 from benchmarks.harness import ROOT, machine, say
 
-ENGINES = ("local", "ray", "spark")
+SINGLE = "spark, a job a task"
+ENGINES = ("local", "ray", "spark", SINGLE)
 
 
 def nothing(number: int) -> int:
@@ -45,6 +46,11 @@ def measure(name: str, workers: int, tasks: int) -> dict[str, Any]:
     from hanji.curation.engines.choice import make_engine
     from hanji.curation.recipe import EngineSettings
 
+    if name == SINGLE:
+        from hanji.curation.engines import spark
+
+        spark.JOBS = 1 << 30
+        name = "spark"
     started, spent = time.perf_counter(), processor_seconds()
     engine = make_engine(EngineSettings(name=name, workers=workers))  # type: ignore[arg-type]
     try:
