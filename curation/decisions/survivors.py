@@ -128,14 +128,15 @@ def rank_order(
 ) -> np.ndarray:
     """Rows by cluster, and in each from best to worst: higher score, longer, earlier, then the id; int64.
 
-    A missing score counts as less than any, a missing date as later than any.
+    A missing score counts as less than any, a missing or empty date as later than any.
     """
+    dates = pc.fill_null(date.cast(pa.large_string()), "")
     table = pa.table(
         {
             "cluster": cluster,
             "score": pc.fill_null(score.cast(pa.float64()), -1.0),
             "size": size,
-            "date": pc.fill_null(date.cast(pa.large_string()), "9999"),
+            "date": pc.if_else(pc.equal(dates, ""), "9999", dates),
             "id": identity,
         }
     )

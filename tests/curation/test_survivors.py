@@ -40,7 +40,7 @@ def clusters(draw: st.DrawFn) -> tuple[list[Document], list[Edge]]:
                 cluster=f"c{rng.randrange(3)}",
                 language=rng.choice(["en", "en", "en", "ko"]),
                 score=rng.choice([None, 0.25, 0.5]),
-                date=rng.choice([None, "2020-01-01", "2021"]),
+                date=rng.choice([None, "", "2020-01-01", "2021"]),
             )
         )
     edges = []
