@@ -9,8 +9,8 @@ from typing import Any
 from hanji.curation import duplicates
 from hanji.curation.context import Context
 from hanji.curation.decisions.rules import Rule
-from hanji.curation.decisions.tiers import TierThresholds, merge_histograms, thresholds
-from hanji.curation.exchange import receiving_units, release
+from hanji.curation.decisions.tiers import TierThresholds, thresholds
+from hanji.curation.exchange import FAN_IN, receiving_units, release
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
@@ -111,6 +111,27 @@ def _survive(context: Context, gathered: list[Commit], judged: list[Commit]) -> 
     return fates
 
 
+def _scores(runner: Runner, settled: list[Commit]) -> dict[str, dict[int, int]]:
+    """The histogram of the scores of all kept documents by language, added up by tasks of FAN_IN files each."""
+    commits, level = settled, 0
+    while level == 0 or len(commits) > 1:
+        step = Step("scores", STEP_VERSIONS["decide"], steps.add_scores, level)
+        groups = [commits[start : start + FAN_IN] for start in range(0, len(commits), FAN_IN)]
+        commits = runner.map(
+            step,
+            [
+                Unit(f"{level}-{place:05d}", [commit.files["scores"].sha256 for commit in group], group)
+                for place, group in enumerate(groups)
+            ],
+        )
+        level += 1
+    found: dict[str, dict[int, int]] = {}
+    table = runner.run.read_table(commits[0].files["scores"].path)
+    for language, score, count in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
+        found.setdefault(language, {})[score] = count
+    return found
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What was decided in the end: commits by range of ids, thresholds by language, and what to tell."""
@@ -129,14 +150,9 @@ def write_ledger(
 ) -> Ledger:
     """From what was settled to the ledger: tiers, and what must be taken down."""
     minhash = recipe.dedup.minhash
-    languages = sorted({language for commit in settled for language in commit.info["scores"]})
-    tiers = {
-        language: thresholds(
-            recipe.tiers,
-            merge_histograms(commit.info["scores"].get(language, {}) for commit in settled),
-        )
-        for language in languages
-    }
+    counts = _scores(runner, settled)
+    languages = sorted(counts)
+    tiers = {language: thresholds(recipe.tiers, counts[language]) for language in languages}
     warnings = [
         f"no quality classifier for {language} (quality.{language}): "
         f"all of it is in the tier {recipe.tiers[-1].name}"

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from hanji.curation.columns import flat
 from hanji.curation.decisions.rules import Rule, columns_of, judge
 from hanji.curation.decisions.survivors import grounds
-from hanji.curation.decisions.tiers import TierThresholds, histogram
+from hanji.curation.decisions.tiers import TierThresholds, quantise
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.ids import packed, unpacked
 from hanji.curation.recipe import Dedup, MinHash
@@ -33,7 +33,10 @@ from hanji.curation.steps.takedown import Taken, table_hash, take_down
 from hanji.curation.verdicts import VERDICT_FACTS
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 3
+VERSION = 4
+
+SCORES = pa.schema([("language", TEXT), ("score", pa.int64()), ("count", pa.int64())])
+"""How many kept documents have a score, in millionths (−1: none)."""
 
 _JUDGED = ("status", "step", "rule", "value", "threshold", "detail")
 _OF_MEMBERS = ("source", "language", "score", "edited_bytes", "date", "occurrences")
@@ -152,7 +155,7 @@ def settle(
     settings: Dedup,
     valid_share: float,
 ) -> Outcome:
-    """Write decisions/settled: ledger rows without tiers; hand on the score histogram by language.
+    """Write decisions/settled, ledger rows without tiers, and the histogram of their scores.
 
     Also ``standing``, by source: documents that passed all rules, before any duplicate fell.
     """
@@ -168,14 +171,27 @@ def settle(
     table = _settled(facts, judged, fate, settings, valid_share)
     attempt.write_table("settled", "decisions/settled", table)
     kept = table.filter(pc.equal(table["verdict"], "kept"))
-    scores: dict[str, dict[str, int]] = {}
-    for language in sorted(pc.unique(kept["language"]).to_pylist()):
-        column = kept.filter(pc.equal(kept["language"], language))["score"]
-        scores[language] = histogram(pc.fill_null(column, np.nan).to_numpy())
+    whole = pa.array(quantise(pc.fill_null(kept["score"], np.nan).to_numpy()))
+    counts = pa.table([kept["language"], whole, pa.array(np.ones(len(kept), np.int64))], schema=SCORES)
+    attempt.write_table("scores", "decisions/scores", _added(counts))
     records = int(pc.sum(table["occurrences"]).as_py() or 0)
     stood = table.filter(pc.is_in(table["step"], pa.array(["duplicates", "tiers"], TEXT)))
     standing = {row["values"]: row["counts"] for row in pc.value_counts(stood["source"]).to_pylist()}
-    return Outcome(_counts(table), {"scores": scores, "records": records, "standing": standing})
+    return Outcome(_counts(table), {"records": records, "standing": standing})
+
+
+def add_scores(attempt: Attempt, commits: list[Commit]) -> Outcome:
+    """Add up the histograms of scores of several commits."""
+    tables = [attempt.run.read_table(commit.files["scores"].path) for commit in commits]
+    attempt.write_table("scores", "decisions/scores", _added(pa.concat_tables(tables)))
+    return Outcome()
+
+
+def _added(counts: pa.Table) -> pa.Table:
+    """SCORES with each language and score once, sorted."""
+    added = counts.group_by(["language", "score"]).aggregate([("count", "sum")])
+    added = added.rename_columns({"count_sum": "count"}).select(SCORES.names).cast(SCORES)
+    return added.sort_by([("language", "ascending"), ("score", "ascending")])
 
 
 _ENDS = ("failed", "floor", "judged", "duplicate", "kept")
