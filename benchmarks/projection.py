@@ -135,12 +135,16 @@ def constants(place: Path, every: int) -> Constants:
     )
     more = size - few_size
     written = whole.facts["written"]
-    merging = [step for step in merged.cpu if step.endswith("-merge")]
+    merging = {
+        step: 1 / (PASSES if step == "gather-merge" else 1) / size
+        for step in merged.cpu
+        if step.endswith("-merge")
+    }
     return Constants(
         cpu={step: max(0.0, whole.cpu[step] - few.cpu.get(step, 0.0)) / more for step in whole.cpu},
         written={step: (written[step] - few.facts["written"].get(step, 0)) / more for step in written},
-        merging_cpu=sum(merged.cpu[step] for step in merging) / size / PASSES,
-        merged=sum(merged.facts["written"][step] for step in merging) / size / PASSES,
+        merging_cpu=sum(merged.cpu[step] * share for step, share in merging.items()),
+        merged=sum(merged.facts["written"][step] * share for step, share in merging.items()),
         documents=(count - few_count) / more,
         compressed=(written["read"] - few.facts["written"]["read"]) / more,
         tokens=whole.facts["tokens"] / size,
@@ -148,7 +152,9 @@ def constants(place: Path, every: int) -> Constants:
 
 
 PASSES = math.ceil(math.log2(SPLITS)) - 1
-"""Of merging two by two, until two are left."""
+"""Of merging the files of all splits two by two, until two are left."""
+MERGED_PARTITIONS = 4
+"""So few that one pass merges their files, and messages are as large as they are in a run of terabytes."""
 
 
 def child(settings: dict[str, Any]) -> dict[str, Any]:
@@ -161,6 +167,7 @@ def child(settings: dict[str, Any]) -> dict[str, Any]:
             "sources": [{"name": "texts", "format": "jsonl", "paths": [settings["inputs"]]}],
             "shards": {"tokenizer": {"vocab_size": 16_000, "train_bytes": 2_000_000}},
             "engine": {"name": "local", "workers": 1},
+            "partitions": MERGED_PARTITIONS if settings["merged"] else None,
         },
         CurationRecipe,
     )
