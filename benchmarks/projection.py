@@ -81,6 +81,8 @@ class Constants:
     documents: float
     compressed: float
     tokens: float
+    records: dict[str, float]
+    """Bytes of a commit record of each step."""
 
     def stage(self, of: dict[str, float], name: str) -> float:
         return sum(of.get(step, 0.0) for step in STAGES[name])
@@ -148,6 +150,7 @@ def constants(place: Path, every: int) -> Constants:
         documents=(count - few_count) / more,
         compressed=(written["read"] - few.facts["written"]["read"]) / more,
         tokens=whole.facts["tokens"] / size,
+        records=whole.facts["records"],
     )
 
 
@@ -176,7 +179,12 @@ def child(settings: dict[str, Any]) -> dict[str, Any]:
     written: dict[str, int] = {}
     for step in facts["steps"]:
         written[step["name"]] = written.get(step["name"], 0) + step["bytes_written"]
-    return {"written": written, "tokens": summary.tokens, "kept": summary.kept}
+    run = Storage(settings["run"])
+    sizes: dict[str, list[int]] = {}
+    for path in run.walk("commits"):
+        sizes.setdefault(path.split("/")[1], []).append(run.size(path))
+    records = {step: sum(some) / len(some) for step, some in sizes.items()}
+    return {"written": written, "tokens": summary.tokens, "kept": summary.kept, "records": records}
 
 
 # -- telling ------------------------------------------------------------------------------------------------
@@ -196,7 +204,9 @@ def tell_constants(found: Constants) -> None:
     say(
         f"\n{1 / found.documents:.0f} bytes of text a document; {found.tokens:.3f} tokens of the kept a byte read; "
         f"exchanged: {sum(found.written[step] for step in EXCHANGES.values()):.3f} bytes a byte of text "
-        f"({', '.join(f'{name} {found.written[step]:.3f}' for name, step in EXCHANGES.items())})."
+        f"({', '.join(f'{name} {found.written[step]:.3f}' for name, step in EXCHANGES.items())}). "
+        f"A commit record has {min(found.records.values()):.0f} to {max(found.records.values()):.0f} bytes; "
+        f"the report's (summarise) {found.records['summarise']:.0f}."
     )
 
 
@@ -258,13 +268,14 @@ def _projected(found: Constants, size: float) -> list[str]:
         f"{cpu:,.0f}",
         str(most),
         f"{merging:,.0f}",
-        *(f"{(cpu + merging) / cores:,.1f}" for cores in CORES),
+        *(f"{(cpu + merging) / cores:,.2f}" for cores in CORES),
         _bytes(exchanged),
         _bytes(merged),
         _bytes(tables),
         _bytes(tables + exchanged + merged),
         _bytes(tables + largest),
         f"{records:,}",
+        _bytes(found.records["summarise"] * partitions),
         f"{stretches:,}",
         _bytes(stretches * _stretch_bytes()),
         f"{senders * min(partitions, WIDE) + stretches:,}",
