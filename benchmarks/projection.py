@@ -233,6 +233,7 @@ def tell_projection(found: Constants) -> None:
         *(
             "disk at the height, exchange released",
             "commit records",
+            "of them the report's, as JSON",
             "stretches that the driver holds at a time",
         ),
         *("memory of the driver for them", "messages read of the largest exchange", "its files"),
