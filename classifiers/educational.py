@@ -35,9 +35,9 @@ from hanji.fingerprint import file_sha256, library_versions
 from hanji.progress import Progress, SilentProgress
 
 LIMITS = (
-    "The iteration was taken by its figures on the held-out texts, which are therefore a little too good. What the "
-    "pool lacks the filter cannot learn; what the first labels mean by educational it keeps. Scores order texts of "
-    "one language, and a threshold holds for this model alone."
+    "The figures are on one half of the held-out texts; the other half, of the same sites, chose the iteration and "
+    "what was added. What the pool lacks the filter cannot learn; what the first labels mean by educational it "
+    "keeps. Scores order texts of one language, and a threshold holds for this model alone."
 )
 
 
@@ -46,7 +46,8 @@ class Iterating:
     """How the iterations go.
 
     ``quota``: most texts of a site that one iteration adds. ``growth``: most texts that it adds, as a share of
-    the educational ones there are. ``add_from``: smallest score of a text that is added. ``keep``: the
+    the educational ones there are. ``add_from``: smallest score of a text that is added,
+    raised to where the held-out texts that choose have ``add_precision`` (0: it is not). ``keep``: the
     threshold that the figures are for; ``precision``: that at which recall is told. They end after
     ``iterations`` models, when nothing is found, or when fewer than ``least_change`` of the pool's texts cross
     ``keep``.
@@ -56,6 +57,7 @@ class Iterating:
     quota: int = 100
     growth: float = 1.0
     add_from: float = 0.5
+    add_precision: float = 0.9
     keep: float = 0.5
     precision: float = 0.9
     least_change: float = 0.001
@@ -66,7 +68,7 @@ class Iterating:
             raise RecipeError("iterations and quota are at least 1")
         if self.growth <= 0:
             raise RecipeError(f"growth: {self.growth} is not allowed: above 0")
-        for name in ("add_from", "keep", "precision", "least_change", "held_out_share"):
+        for name in ("add_from", "add_precision", "keep", "precision", "least_change", "held_out_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise RecipeError(f"{name}: {getattr(self, name)} is not allowed: 0 to 1")
 
@@ -78,8 +80,9 @@ class Iteration:
     ``recall`` is the most at the wanted precision (0 if no threshold has it), ``recall_threshold`` where.
     ``change``: share of the pool that crossed the keep threshold since the iteration before; ``drift``:
     population stability index of the pool's scores since then. ``largest_site``: the largest share of one site
-    in the educational texts. ``added_right``: of the texts added that have a label in the pool, the share
-    whose label is the good one.
+    in the educational texts. ``choosing_…``: the same figures on the half of the held-out texts that chooses;
+    ``bound``: the smallest score from which texts were added. ``added_right``: of the texts added that have a
+    label in the pool, the share whose label is the good one.
     """
 
     number: int
@@ -96,6 +99,9 @@ class Iteration:
     pool_kept: float | None
     change: float | None
     drift: float | None
+    choosing_recall: float
+    choosing_auc: float | None
+    bound: float | None
     added: int
     added_sites: int
     most_of_a_site: int
@@ -130,14 +136,14 @@ def train_educational(
     preparation: str | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train by iterations into a directory: ``model.bin``, its card, ``iterations.json``, and each iteration's
-    own.
+    """Train by iterations into a directory: ``model.bin``, its card, ``iterations.json``, and those of each one.
 
     ``seeds`` are labelled ``high`` or ``low``; labels that the pool has are told of (``added_right``) and not
     used. Figures are on ``held_out``, or on a share of the seeds' sites of each label; texts of these sites
-    leave seeds and pool. The model taken is that with the most recall at the wanted precision, then the
-    largest AUC. The same texts give the same bytes. Raises RecipeError for seeds or held-out texts without
-    both labels, or a directory that holds another training.
+    leave seeds and pool. One half of them, by hash, chooses what is added and the model that is taken (most
+    recall at the wanted precision, then the largest AUC); the other half gives the figures. The same texts
+    give the same bytes. Raises RecipeError for seeds or held-out texts without both labels, or a directory
+    that holds another training.
     """
     how, progress = how or Iterating(), progress or SilentProgress()
     preparation = preparation or DEFAULTS[language]
@@ -150,7 +156,7 @@ def train_educational(
         texts = read_material(Path(scratch), seeds, pool, held_out, how.held_out_share)
         made = _Run(Path(scratch), output, language, preparation, how, settings, texts)
         iterations, stopped = made.iterate(progress)
-        best = max(iterations, key=lambda one: (one.recall, one.auc or 0.0, -one.number))
+        best = max(iterations, key=lambda one: (one.choosing_recall, one.choosing_auc or 0.0, -one.number))
         model = output / "model.bin"
         shutil.copyfile(made.path(best.number), model)
         sources = [*seeds, *pool, *held_out]
@@ -210,8 +216,11 @@ class _Run:
             scorer = QualityScorer(self.path(number))
             truth, scores = scored(scorer, self.texts.held_out.texts(), HIGH)
             found = self._score_pool(scorer)
-            new = self._choose(found, added)
-            iterations.append(self._told(number, added, new, truth, scores, found, before, rate, notes))
+            bound = self._bound(truth, scores)
+            new = self._choose(found, added, bound)
+            iterations.append(
+                self._told(number, added, new, truth, scores, found, before, rate, notes, bound)
+            )
             write_card(self.path(number), self.card(number) | {"figures": asdict(iterations[-1])})
             self._write_added(number, new, found)
             progress.advance()
@@ -241,10 +250,20 @@ class _Run:
         ]
         return np.concatenate([np.zeros(0), *found])
 
-    def _choose(self, scores: np.ndarray, added: np.ndarray) -> np.ndarray:
+    def _bound(self, truth: np.ndarray, scores: np.ndarray) -> float | None:
+        """The smallest score to add from; None where no threshold has the precision that adding asks for."""
+        if not self.how.add_precision:
+            return self.how.add_from
+        mine = self.texts.choosing
+        found = best_recall(truth[mine], scores[mine], self.how.add_precision)
+        return None if found is None else max(found.threshold, self.how.add_from)
+
+    def _choose(self, scores: np.ndarray, added: np.ndarray, bound: float | None) -> np.ndarray:
         """The best texts that are not yet in: at most the quota of each site, and so many that growth allows."""
         chosen = np.zeros(len(scores), bool)
-        rows = np.flatnonzero(~added & (scores >= self.how.add_from))
+        if bound is None:
+            return chosen
+        rows = np.flatnonzero(~added & (scores >= bound))
         rows = rows[np.argsort(-scores[rows], kind="stable")]  # equal scores in the order of hashes
         most = math.ceil(self.how.growth * (self.texts.seed_counts[HIGH] + int(added.sum())))
         of_site: Counter[int] = Counter()
@@ -269,7 +288,12 @@ class _Run:
         before: np.ndarray | None,
         rate: float,
         notes: list[str],
+        bound: float | None,
     ) -> Iteration:
+        choosing = self.texts.choosing
+        chosen_by = best_recall(truth[choosing], scores[choosing], self.how.precision)
+        auc = roc_auc(truth[choosing], scores[choosing])
+        truth, scores = truth[~choosing], scores[~choosing]
         sites = self.texts.seed_sites + Counter(
             self.pool.sites[site] for site in self.pool.site[added].tolist()
         )
@@ -295,6 +319,9 @@ class _Run:
             float(sides.mean()) if len(found) else None,
             None if before is None else float((sides != (before >= self.how.keep)).mean()),
             None if before is None else _or_none(drift(before, found)),
+            chosen_by.recall if chosen_by else 0.0,
+            _or_none(auc),
+            bound,
             int(new.sum()),
             len(of_new),
             max(of_new.values(), default=0),

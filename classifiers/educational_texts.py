@@ -38,7 +38,11 @@ class Pool:
 
 @dataclass
 class Material:
-    """Labelled seeds, a pool, and held-out texts of sites that are in neither. ``seed_sites`` are of good texts."""
+    """Labelled seeds, a pool, and held-out texts of sites that are in neither. ``seed_sites`` are of good texts.
+
+    ``choosing``: bool, a row for each held-out text in their order. Those (half, by hash) choose what is added and
+    which iteration is taken; the others give the figures.
+    """
 
     seeds: HashedTexts
     seed_counts: Counter[str]
@@ -46,6 +50,7 @@ class Material:
     held_out: HashedTexts
     held_out_counts: Counter[str]
     held_out_sites: list[str]
+    choosing: np.ndarray
     pool: Pool
 
 
@@ -66,12 +71,18 @@ def read_material(
     seen: set[bytes] = set()
     sites: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = {}
+    choosing: list[bool] = []
+    halves: set[tuple[str, bool]] = set()
     for what, texts in (("held out", kept_out), ("seeds", trained_on)):
         counts[what] = Counter()
         for label, text in texts.texts():
             seen.add(text.hash())
             counts[what][label] += 1
-            sites[text.site] += label == HIGH and texts is trained_on
+            if texts is trained_on:
+                sites[text.site] += label == HIGH
+            else:
+                choosing.append(bool(text.hash()[-1] & 1))
+                halves.add((label, choosing[-1]))
         others = sorted(set(counts[what]) - {HIGH, LOW})
         if others:
             raise RecipeError(f"{what}: the labels are {HIGH!r} and {LOW!r}; found: {others[0]!r}")
@@ -79,8 +90,22 @@ def read_material(
             check_labels(counts[what], HIGH)
         except RecipeError as error:
             raise RecipeError(f"{what}: {error}") from None
+    if len(halves) < 4:
+        raise RecipeError(
+            f"held out: too few texts ({dict(counts['held out'])}): both labels must be in the half that chooses "
+            "and in the half that gives the figures"
+        )
     found = _read_pool(_hashed(scratch / "pool", pool, outside=aside, need_labels=False), seen)
-    return Material(trained_on, counts["seeds"], +sites, kept_out, counts["held out"], sorted(aside), found)
+    return Material(
+        trained_on,
+        counts["seeds"],
+        +sites,
+        kept_out,
+        counts["held out"],
+        sorted(aside),
+        np.array(choosing),
+        found,
+    )
 
 
 def _set_aside(seeds: Sequence[TextSource], share: float) -> set[str]:

@@ -98,13 +98,9 @@ def _required() -> Iterator[Finding]:
 
 
 def _fasttext() -> Iterator[Finding]:
-    owners = sorted(
-        {
-            distribution.metadata["Name"]
-            for distribution in metadata.distributions()
-            if distribution.metadata["Name"] and distribution.metadata["Name"].lower().startswith("fasttext")
-        }
-    )
+    # By module, not by name: fasttext-wheel, fasttext-numpy2-wheel and others bring a module of the same name, and
+    # whichever was installed last has overwritten the others' files.
+    owners = sorted(set(metadata.packages_distributions().get("fasttext", ())))
     if len(owners) > 1:
         yield Finding(
             "fasttext",

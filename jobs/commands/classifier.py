@@ -76,7 +76,10 @@ def train(
         Literal["texts", "sites"], typer.Option(help="Hold out a tenth of the texts, or of the sites.")
     ] = "texts",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.  [default: 10]")] = None,
-    rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.1]")] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, help="Learning rate; with hundreds of thousands of texts 0.1.  [default: 0.5]"),
+    ] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="Size of a row.  [default: 32]")] = None,
     buckets: Annotated[
         int | None,

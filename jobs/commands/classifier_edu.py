@@ -49,6 +49,9 @@ def train_edu(
         float, typer.Option(help="Texts that it adds at most, as a share of the educational ones there are.")
     ] = 1.0,
     add_from: Annotated[float, typer.Option(help="Smallest score of a text that is added.")] = 0.5,
+    add_precision: Annotated[
+        float, typer.Option(help="Add where half of the held-out texts have so much precision; 0: wherever.")
+    ] = 0.9,
     keep: Annotated[float, typer.Option(help="Threshold that the figures are for.")] = 0.5,
     precision: Annotated[float, typer.Option(help="Precision at which recall is told.")] = 0.9,
     least_change: Annotated[
@@ -61,7 +64,7 @@ def train_edu(
         Literal["dclm", "syllables", "eojeol"] | None, typer.Option(help="How texts are prepared.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.  [default: 10]")] = None,
-    rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.1]")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.5]")] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="Size of a row.  [default: 32]")] = None,
     buckets: Annotated[int | None, typer.Option(min=1, help="Rows for n-grams.  [default: 50000]")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
@@ -91,7 +94,17 @@ def train_edu(
             output,
             language=language,
             held_out=aside,
-            how=Iterating(iterations, quota, growth, add_from, keep, precision, least_change, held_out_share),
+            how=Iterating(
+                iterations,
+                quota,
+                growth,
+                add_from,
+                add_precision,
+                keep,
+                precision,
+                least_change,
+                held_out_share,
+            ),
             settings=replace(default_training(language, seed), **changed),  # type: ignore[arg-type]
             preparation=prepare,
             progress=bars,

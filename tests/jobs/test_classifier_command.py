@@ -1,0 +1,131 @@
+"""hanji classifier as a person uses it: texts from files and runs, models that a curation and a job take along."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from curation_corpus import corpus_rows, make_recipe, write_rows
+
+from hanji.classifiers.quality import QualityScorer
+from hanji.classifiers.texts import TextFile
+from hanji.curation.context import Context
+from hanji.curation.pipeline import curate
+from hanji.errors import RecipeError
+from hanji.jobs import doctor, sample
+from hanji.jobs.classifier_texts import KeptDocuments, text_sources
+from hanji.jobs.package import make_package
+
+SEED = Path(sample.__file__).parent / "seed"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("run")
+    curate(make_recipe(home / "run", [write_rows(home / "rows.jsonl", corpus_rows())]))
+    return home / "run"
+
+
+def test_exactly_one_distribution_owns_the_module_fasttext() -> None:
+    assert set(metadata.packages_distributions()["fasttext"]) == {"fasttext"}
+
+
+def test_the_doctor_sees_a_second_owner_of_fasttext_by_its_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    owners = {"fasttext": ["fasttext", "some-other-wheel"]}
+    monkeypatch.setattr(doctor.metadata, "packages_distributions", lambda: owners)
+    (finding,) = doctor._fasttext()
+    assert finding.state == "wrong" and "fasttext, some-other-wheel" in finding.detail
+    assert "pip uninstall fasttext some-other-wheel" in finding.remedy
+
+
+def test_the_kept_documents_of_a_run_are_its_texts(run: Path) -> None:
+    ledger = pa.concat_tables(pq.read_table(path) for path in sorted((run / "ledger").rglob("*.parquet")))
+    rows = [row for row in ledger.to_pylist() if row["verdict"] == "kept" and row["language"] == "ko"]
+    (source,) = text_sources("--high", [str(run)], "ko", "high")
+    assert isinstance(source, KeptDocuments)
+    texts = list(source)
+    assert len(texts) == len(rows) > 0 and {text.label for text in texts} == {"high"}
+    assert len(source.identity()) == 32
+    with pytest.raises(RecipeError, match="'gone' is no source of the run"):
+        list(text_sources("--high", [f"{run}:gone"], "ko")[0])
+    with pytest.raises(RecipeError, match=r"--pool: .*: a directory that is no run"):
+        text_sources("--pool", [str(run.parent)], "ko")
+    with pytest.raises(RecipeError, match=r"--pool: .*neither a run nor a file of texts"):
+        text_sources("--pool", ["notes.txt"], "ko")
+
+
+def test_a_run_and_a_parquet_file_are_good_and_random_texts(hanji: object, run: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (SEED / "ko.jsonl").read_text("utf-8").splitlines()]
+    low = [row["text"] for row in rows if row["label"] == "low"]
+    pq.write_table(
+        pa.table({"text": low, "url": ["https://www.shop.example/a"] * len(low)}), tmp_path / "low.parquet"
+    )
+    ended = hanji(  # type: ignore[operator]
+        *(
+            "classifier",
+            "train",
+            "--high",
+            run,
+            "--low",
+            "low.parquet",
+            "--high-label",
+            "hq",
+            "--low-label",
+            "cc",
+        ),
+        *("--language", "ko", "-o", "q.bin", "--epochs", 2),
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    card = json.loads((tmp_path / "q.json").read_text("utf-8"))
+    assert card["high"] == "hq" and set(card["labels"]) == {"hq", "cc"} and card["preparation"] == "syllables"
+    assert set(card["data"]) == {str(run), "low.parquet"}
+    assert QualityScorer(tmp_path / "q.bin").label == "hq"
+    assert {text.site for text in TextFile(str(tmp_path / "low.parquet"))} == {"shop.example"}
+
+
+def test_a_score_follows_the_models_bytes_and_the_way_texts_are_prepared(tmp_path: Path) -> None:
+    """What the score step's fingerprint holds changes with the model's file and with its card."""
+    from hanji.classifiers.training import train
+
+    train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko")
+    rows = write_rows(tmp_path / "rows.jsonl", corpus_rows()[:5])
+    recipe = make_recipe(tmp_path / "run", [rows]).model_copy(
+        update={"quality": {"ko": str(tmp_path / "m.bin")}}
+    )
+
+    def identity() -> object:
+        from hanji.curation.engines.local import LocalEngine
+        from hanji.progress import SilentProgress
+
+        return Context(recipe, LocalEngine(1), SilentProgress(), 1.0).model_identities["ko"]
+
+    first = identity()
+    card = json.loads((tmp_path / "m.json").read_text("utf-8"))
+    (tmp_path / "m.json").write_text(json.dumps(card | {"preparation": "dclm"}), "utf-8")
+    other_card = identity()
+    shutil.copyfile(tmp_path / "m.bin", tmp_path / "n.bin")
+    train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko", most=50)
+    assert len({first, other_card, identity()}) == 3
+    assert np.isfinite(QualityScorer(tmp_path / "n.bin").score(["글"])).all()
+
+
+def test_a_job_takes_the_card_of_a_model_along(tmp_path: Path) -> None:
+    from hanji.classifiers.training import train
+
+    train([SEED / "ko.jsonl"], tmp_path / "q.bin", "ko")
+    rows = write_rows(tmp_path / "rows.jsonl", corpus_rows()[:5])
+    recipe = make_recipe(tmp_path / "run", [rows]).model_dump(mode="json", exclude_defaults=True)
+    recipe |= {"quality": {"ko": str(tmp_path / "q.bin")}}
+    recipe.pop("engine", None)
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    package = make_package(tmp_path / "recipe.yaml", [], tmp_path / "package", shared=[str(tmp_path)])
+    (model,) = Path(package.directory).rglob("*-q.bin")
+    assert QualityScorer(model).preparation == "syllables"
