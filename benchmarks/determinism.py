@@ -35,12 +35,13 @@ ABOUT_THE_RUN = ("recipe", "steps", "engine", "manifest")
 
 @dataclass(frozen=True)
 class Outcome:
-    """SHA-256 of everything a run made, by name. ``rows`` are tables as sets of rows without locators."""
+    """SHA-256 of everything a run made, by name; ``rows`` (tables as sets of rows) and ``metrics`` without locators."""
 
     shards: dict[str, str]
     components: str
     rows: dict[str, str]
     metrics: str
+    metrics_whole: str
     ledger_files: tuple[str, ...]
     manifest: str
 
@@ -54,7 +55,7 @@ class Outcome:
         found += [name for name, sha in self.rows.items() if other.rows[name] != sha]
         found += [name for name in ("components", "metrics") if getattr(self, name) != getattr(other, name)]
         if same_inputs:
-            names = ("ledger_files", "manifest")
+            names = ("ledger_files", "manifest", "metrics_whole")
             found += [name for name in names if getattr(self, name) != getattr(other, name)]
         return found
 
@@ -84,10 +85,20 @@ def outcome(run: Path) -> Outcome:
         {path: _sha256(storage.read_bytes(path)) for path in files},
         _sha256(json.dumps(facts, sort_keys=True).encode()),
         {name: _rows(query) for name, query in tables.items()},
+        _sha256(json.dumps(_without_locators(told), sort_keys=True).encode()),
         _sha256(json.dumps(told, sort_keys=True).encode()),
         tuple(sorted(_sha256(path.read_bytes()) for path in (run / "ledger").glob("*.parquet"))),
         _sha256((run / "shards" / "manifest.json").read_bytes()),
     )
+
+
+def _without_locators(value: Any) -> Any:
+    """JSON without the places of samples."""
+    if isinstance(value, dict):
+        return {key: _without_locators(one) for key, one in value.items() if key not in LOCATORS}
+    if isinstance(value, list):
+        return [_without_locators(one) for one in value]
+    return value
 
 
 def _sha256(data: bytes) -> str:
