@@ -236,7 +236,7 @@ def tell_projection(found: Constants) -> None:
             "of them the report's, as JSON",
             "stretches that the driver holds at a time",
         ),
-        *("memory of the driver for them", "messages read of the largest exchange", "its files"),
+        *("memory of the driver for them", "messages that gather reads", "messages that pair reads"),
     ]
     columns = [_projected(found, size) for size in TEXT]
     say("\n| | " + " | ".join(f"{size / 1e12:.0f} TB of text" for size in TEXT) + " |\n|---|---|---|")
@@ -279,8 +279,10 @@ def _projected(found: Constants, size: float) -> list[str]:
         _bytes(found.records["summarise"] * partitions),
         f"{stretches:,}",
         _bytes(stretches * _stretch_bytes()),
-        f"{senders * min(partitions, WIDE) + stretches:,}",
-        f"{splits:,} to {senders:,}, then {cuts:,}",
+        *(
+            f"{files * min(partitions, WIDE) + math.ceil(files / FAN_IN) * partitions:,}"
+            for files in (splits, partitions)
+        ),
     ]
 
 
