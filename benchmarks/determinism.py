@@ -35,7 +35,7 @@ ABOUT_THE_RUN = ("recipe", "steps", "engine", "manifest")
 
 @dataclass(frozen=True)
 class Outcome:
-    """SHA-256 of everything a run made, by name; ``rows`` (tables as sets of rows) and ``metrics`` without locators."""
+    """SHA-256 of everything a run made, by name. ``rows`` (tables as sets) and ``metrics`` have no locators."""
 
     shards: dict[str, str]
     components: str
