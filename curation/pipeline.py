@@ -109,6 +109,8 @@ def curate(
                         raise lost from error
                     made_again.append(f"{lost.why}: made again by the step {lost.step}")
                     context = Context(recipe, engine, context.progress, sample)
+    except BrokenPipeError:  # whoever read our output has gone
+        raise
     except OSError as error:
         raise RunError(
             f"trouble of the machine: {error}; what was finished is kept, and the same command goes on from there"
