@@ -293,11 +293,10 @@ class Runner:
             for path in self.run.walk(directory)
             if path not in self._owners
         ]
-        # Half-written files of killed processes, where finished files are not the runner's.
-        stale += [
-            path for path in self.run.walk("shards") + self.run.walk("report") if path.endswith(".part")
-        ]
         if self.run.local is not None:
+            # Half-written files of killed processes, where finished files are not the runner's.
+            others = self.run.walk("shards") + self.run.walk("report")
+            stale += [path for path in others if path.endswith(".part")]
             stale += [path.name for path in self.run.local.glob(".*.part")]
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             list(pool.map(self.run.remove, stale))
