@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,14 @@ def every_step(base: Path, corpus: list[Path]) -> Callable[[Path], CurationRecip
     return lambda run: make_recipe(run, corpus, **changes)
 
 
-def killed_everywhere(engine: Engine, base: Path, points: Sequence[str], recipe: CurationRecipe) -> None:
-    faulty = FaultyEngine(engine, die_once, base / "marks", points)
+def die_by_turns(task: Callable[[Any], Any], marks: str, turn: Sequence[str], job: Any) -> Any:
+    """In every step one worker dies, in some steps at one point and in some at another; four turns make all."""
+    place = zlib.crc32(job[0].name.encode()) + int(turn[0])
+    return die_once(task, marks, (POINTS[place % len(POINTS)],), job)
+
+
+def killed_everywhere(engine: Engine, base: Path, turn: int, recipe: CurationRecipe) -> None:
+    faulty = FaultyEngine(engine, die_by_turns, base / "marks", (str(turn),))
     try:
         curate(recipe, faulty)
     finally:
@@ -53,7 +60,8 @@ def killed_everywhere(engine: Engine, base: Path, points: Sequence[str], recipe:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_worker_killed_in_every_step_changes_nothing(tmp_path: Path, corpus: list[Path]) -> None:
+@pytest.mark.parametrize("turn", range(4))
+def test_a_worker_killed_in_every_step_changes_nothing(tmp_path: Path, corpus: list[Path], turn: int) -> None:
     recipe = every_step(tmp_path, corpus)
     curate(recipe(tmp_path / "undisturbed"))
     names = {step["name"] for step in steps(tmp_path / "undisturbed")}
@@ -67,7 +75,7 @@ def test_a_worker_killed_in_every_step_changes_nothing(tmp_path: Path, corpus: l
         "ledger",
         "shard",
     } <= names
-    killed_everywhere(LocalEngine(2), tmp_path, POINTS, recipe(tmp_path / "run"))
+    killed_everywhere(LocalEngine(2), tmp_path, turn, recipe(tmp_path / "run"))
     same_as(tmp_path / "run", tmp_path / "undisturbed")
 
 
@@ -80,7 +88,7 @@ def test_a_ray_worker_killed_in_every_step_changes_nothing(
     from hanji.curation.engines.ray import RayEngine
 
     recipe = make_recipe(tmp_path / "run", shared_corpus)
-    killed_everywhere(RayEngine(workers=2), tmp_path, ("written",), recipe)
+    killed_everywhere(RayEngine(workers=2), tmp_path, 0, recipe)
     same_as(tmp_path / "run", undisturbed)
 
 
