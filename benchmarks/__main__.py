@@ -36,6 +36,8 @@ ALL = (
     "recall",
     "neardup",
     "removals",
+    "scale",
+    "projection",
     "decontamination",
     "whatif",
     "export",

@@ -23,7 +23,12 @@ from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, ta
 from hanji.errors import RunError
 from hanji.progress import SilentProgress
 from hanji.recipe import parse_recipe
-from hanji.storage import Storage
+from hanji.storage import Storage, Written
+
+
+def recipe_of(path: Path, **settings: object) -> CurationRecipe:
+    sources = [{"name": "s", "format": "text", "paths": ["unused"]}]
+    return parse_recipe({"name": "relate", "run": str(path), "sources": sources, **settings}, CurationRecipe)
 
 
 def names(count: int, seed: int = 0) -> list[str]:
@@ -65,6 +70,28 @@ def test_pieces_hold_no_more_than_they_may_or_one() -> None:
     assert pieces(np.array([3, 3, 3, 10, 1]), 6) == [(0, 2), (2, 3), (3, 4), (4, 5)]
     assert pieces(np.array([], np.int64), 6) == []
     assert pieces(np.array([0, 0, 0]), 0) == [(0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("documents", "size", "partitions"),
+    [(5, 1_000, 16), (2_000_000, 300_000_000, 64), (1_000, 64 << 26, 64), (10**10, 10**13, 65_536)],
+)
+def test_partitions_follow_from_what_was_read(
+    tmp_path: Path, documents: int, size: int, partitions: int
+) -> None:
+    recipe = recipe_of(tmp_path)
+    reads = [
+        Commit(
+            "read", f"u{n}", "", {"documents": Written("x", size // 2, "")}, {"in": documents // 2}, {}, 0.0
+        )
+        for n in range(2)
+    ]
+    context = Context(recipe, LocalEngine(1), SilentProgress(), 1.0)
+    context.settle_partitions(reads)
+    assert context.partitions == partitions
+    given = Context(recipe_of(tmp_path, partitions=3), LocalEngine(1), SilentProgress(), 1.0)
+    given.settle_partitions(reads)
+    assert given.partitions == 3
 
 
 # -- pairs --------------------------------------------------------------------------------------------------
@@ -178,16 +205,7 @@ def related(
     path: Path, rows: list[tuple[str, str, str]], partitions: int, **settings: object
 ) -> tuple[list[dict[str, object]], dict[str, str], Runner]:
     """(verified edges sorted by (b, a), the cluster of each document, the runner)."""
-    recipe = parse_recipe(
-        {
-            "name": "relate",
-            "run": str(path),
-            "sources": [{"name": "s", "format": "text", "paths": ["unused"]}],
-            "partitions": partitions,
-            **settings,
-        },
-        CurationRecipe,
-    )
+    recipe = recipe_of(path, partitions=partitions, **settings)
     context = Context(recipe, LocalEngine(1), SilentProgress(), 1.0)
     homes: list[list[tuple[str, str, str]]] = [[] for _ in range(partitions)]
     for row in sorted(rows):
