@@ -65,6 +65,7 @@ class Lease:
         while not self._storage.create(NAME, self._content()):
             holder = self._read()
             if holder is None:
+                time.sleep(0.1)
                 continue
             if holder.get("token") == self._mine["token"]:
                 break  # our own put, whose answer was lost
