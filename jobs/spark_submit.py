@@ -184,7 +184,11 @@ def unpacked_facts(text: str) -> bytes:
 
 def submit(job: SparkJob) -> None:
     """Run spark-submit; in client mode that is the whole run. Raises RunError with its exit code if it fails."""
-    program = need("spark-submit", WHY)
+    # The cluster's own, or pyspark's, which is beside the interpreter of an environment that is not activated.
+    beside = Path(sys.executable).with_name("spark-submit")
+    program = (
+        str(beside) if shutil.which("spark-submit") is None and beside.exists() else need(beside.name, WHY)
+    )
     directory = job.package.directory
     # Everything that is wrong with the settings is told before anything is packed.
     arguments = command(job)[1:]
