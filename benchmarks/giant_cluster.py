@@ -32,8 +32,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.harness import Row, report, say
+from hanji.curation.delivery import receiving_units
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import receiving_units, send
+from hanji.curation.exchange import send
 from hanji.curation.ids import from_halves
 from hanji.curation.recipe import Dedup
 from hanji.curation.records import TEXT

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 
 from hanji.curation.context import Context
 from hanji.curation.deciding import decide
+from hanji.curation.delivery import receiving_units
 from hanji.curation.engines.base import Engine
-from hanji.curation.exchange import id_partition, receiving_units, send
+from hanji.curation.exchange import id_partition, send
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.records import Record, document_id
 from hanji.curation.relating import relate

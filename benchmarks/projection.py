@@ -28,10 +28,11 @@ import pyarrow as pa
 from benchmarks.harness import machine, rows, say
 from benchmarks.memory import resident
 from benchmarks.watching import Steps, Watched, watched
-from hanji.curation import exchange
+from hanji.curation import delivery
 from hanji.curation.context import FEWEST_PARTITIONS, MOST_PARTITIONS, PARTITION_BYTES, PARTITION_DOCUMENTS
+from hanji.curation.delivery import FAN_IN, MERGE_BYTES, receiving_units
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import FAN_IN, MERGE_BYTES, WIDE, Stretch, receiving_units, sending
+from hanji.curation.exchange import WIDE, Stretch, sending
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.work import Attempt, Outcome, Runner, Step, Unit, task_with
@@ -162,7 +163,7 @@ MERGED_PARTITIONS = 4
 
 def child(settings: dict[str, Any]) -> dict[str, Any]:
     if settings["merged"]:
-        exchange.FAN_IN = 2
+        delivery.FAN_IN = 2
     recipe = parse_recipe(
         {
             "name": "projection",

@@ -14,16 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.exchange import (
-    Stretch,
-    hash_partition,
-    id_partition,
-    receive,
-    receiving_units,
-    release,
-    send,
-    sending,
-)
+from hanji.curation.delivery import receiving_units, release
+from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send, sending
 from hanji.curation.ids import PACKED, from_halves, halves, packed, unpacked
 from hanji.curation.steps.cluster import components
 from hanji.curation.steps.relate import BUCKETS, NEAR, PAIRS, distinct_pairs, pair

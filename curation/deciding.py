@@ -10,7 +10,7 @@ from hanji.curation import duplicates
 from hanji.curation.context import Context
 from hanji.curation.decisions.rules import Rule
 from hanji.curation.decisions.tiers import TierThresholds, thresholds
-from hanji.curation.exchange import FAN_IN, receiving_units, release
+from hanji.curation.delivery import FAN_IN, receiving_units, release
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps

@@ -8,7 +8,7 @@ from typing import Any
 from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.contamination import report as contamination_report
 from hanji.curation.context import Context
-from hanji.curation.exchange import receiving_units, release
+from hanji.curation.delivery import receiving_units, release
 from hanji.curation.repeating import remove_repeated_lines
 from hanji.curation.report.reading import add
 from hanji.curation.signals import morphemes as kiwi

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hanji.curation.context import Context
-from hanji.curation.exchange import receiving_units, release
+from hanji.curation.delivery import receiving_units, release
 from hanji.curation.steps import cluster
 from hanji.curation.steps import relate as steps
 from hanji.curation.versions import STEP_VERSIONS

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from hanji.curation.context import Context
-from hanji.curation.exchange import receiving_units, release
+from hanji.curation.delivery import receiving_units, release
 from hanji.curation.report.reading import add
 from hanji.curation.steps import repeated
 from hanji.curation.steps.texts import SplitWork

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from hanji.curation.exchange import partition_name, receiving_units, release
+from hanji.curation.delivery import partition_name, receiving_units, release
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.shards.indexed import dtype_for
 from hanji.curation.shards.layout import Layout, plan_layout

@@ -22,7 +22,8 @@ import pyarrow as pa
 
 from hanji.curation.columns import pieces
 from hanji.curation.dedup.unions import smallest_of_component
-from hanji.curation.exchange import Index, Stretch, id_partition, receive, receiving_units, release, send
+from hanji.curation.delivery import receiving_units, release
+from hanji.curation.exchange import Index, Stretch, id_partition, receive, send
 from hanji.curation.ids import PACKED, codes, packed, unpacked
 from hanji.curation.records import TEXT
 from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, task_with

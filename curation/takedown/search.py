@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hanji.curation.exchange import receiving_units
+from hanji.curation.delivery import receiving_units
 from hanji.curation.recipe import MinHash, Takedown
 from hanji.curation.steps import takedown as steps
 from hanji.curation.takedown.lists import TakedownList, joined, read_lists, standing_list

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from hanji.curation import exchange
+from hanji.curation import delivery, exchange
+from hanji.curation.delivery import receiving_units
 from hanji.curation.engines.base import Engine
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import Sent, id_partition, receive, receiving_units, send
+from hanji.curation.exchange import Sent, id_partition, receive, send
 from hanji.curation.work import (
     Attempt,
     ForgottenError,
@@ -74,7 +75,7 @@ def test_how_the_senders_are_cut_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_many_senders_are_merged_in_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "FAN_IN", 3)
+    monkeypatch.setattr(delivery, "FAN_IN", 3)
     parts = run_exchange(tmp_path, [[n] for n in range(20)], 2)
     assert sorted(value for part in parts for value in part) == list(range(20))
     assert (tmp_path / "commits" / "collect-merge").is_dir()
@@ -84,8 +85,8 @@ def test_a_merging_task_takes_no_more_than_its_share_of_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = run_exchange(tmp_path / "whole", [list(range(200))], 8)
-    monkeypatch.setattr(exchange, "FAN_IN", 4)
-    monkeypatch.setattr(exchange, "MERGE_BYTES", 3000)
+    monkeypatch.setattr(delivery, "FAN_IN", 4)
+    monkeypatch.setattr(delivery, "MERGE_BYTES", 3000)
     assert run_exchange(tmp_path / "merged", [list(range(n, 200, 20)) for n in range(20)], 8) == whole
     files = list((tmp_path / "merged" / "exchange" / "collect-merge.rows").iterdir())
     assert len(files) > 10 and max(path.stat().st_size for path in files) < 3000
@@ -97,7 +98,7 @@ def test_wide_exchanges_take_a_pass_more_and_give_the_same(
     cuts = [list(range(n, 300, 5)) for n in range(5)]
     whole = run_exchange(tmp_path / "whole", cuts, 40)
     monkeypatch.setattr(exchange, "WIDE", 6)
-    monkeypatch.setattr(exchange, "CHUNK_BYTES", 500)
+    monkeypatch.setattr(delivery, "CHUNK_BYTES", 500)
     assert run_exchange(tmp_path / "wide", cuts, 40) == whole
     sent = [Sent.of(commit, "rows") for commit in newest_commits(Storage(tmp_path / "wide"), "make")]
     assert {part.width for part in sent} == {7}

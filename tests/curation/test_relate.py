@@ -12,8 +12,9 @@ import pytest
 from hanji.curation.columns import pieces
 from hanji.curation.context import Context
 from hanji.curation.dedup.shingles import likeness, shingle_sets, signatures
+from hanji.curation.delivery import receiving_units
 from hanji.curation.engines.local import LocalEngine
-from hanji.curation.exchange import receive, receiving_units, send
+from hanji.curation.exchange import receive, send
 from hanji.curation.ids import codes, from_halves, heads, packed, unpacked
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.relating import relate
