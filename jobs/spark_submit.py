@@ -20,6 +20,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
@@ -184,11 +185,7 @@ def unpacked_facts(text: str) -> bytes:
 
 def submit(job: SparkJob) -> None:
     """Run spark-submit; in client mode that is the whole run. Raises RunError with its exit code if it fails."""
-    # The cluster's own, or pyspark's, which is beside the interpreter of an environment that is not activated.
-    beside = Path(sys.executable).with_name("spark-submit")
-    program = (
-        str(beside) if shutil.which("spark-submit") is None and beside.exists() else need(beside.name, WHY)
-    )
+    program, home = _program()
     directory = job.package.directory
     # Everything that is wrong with the settings is told before anything is packed.
     arguments = command(job)[1:]
@@ -202,13 +199,22 @@ def submit(job: SparkJob) -> None:
         shutil.make_archive(str(directory / "job"), "zip", directory / "job")
     # Ours and what the recipe says reach the driver; PYTHONPATH is the package alone.
     variables = {} if job.on_kubernetes else job.settings.environment
-    environment = {**os.environ, **variables, "PYTHONPATH": str(directory), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, **home, **variables, "PYTHONPATH": str(directory), "PYTHONUNBUFFERED": "1"}
     for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
         # They would win over what the command says.
         environment.pop(name, None)
     done = subprocess.run([program, *arguments], cwd=directory, env=environment, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
         raise RunError(f"{job.name}: spark-submit ended with code {done.returncode}")
+
+
+def _program() -> tuple[str, dict[str, str]]:
+    """(spark-submit, variables that it needs): the cluster's own on the PATH, else that of this Python's pyspark."""
+    found = find_spec("pyspark")
+    if shutil.which("spark-submit") is None and found is not None and found.origin is not None:
+        home = Path(found.origin).parent
+        return str(home / "bin" / "spark-submit"), {"SPARK_HOME": str(home)}
+    return need("spark-submit", WHY), {}
 
 
 def render(job: SparkJob) -> str:

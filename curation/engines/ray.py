@@ -11,6 +11,10 @@ from hanji.curation.engines.base import Item, Resources, Result
 from hanji.errors import HanjiError, InputError, RunError
 
 
+STARTS = 3
+"""Tries to start Ray in this process."""
+
+
 class RayEngine:
     """Ray tasks, with a bound on how many are in flight so that a driver's memory stays flat.
 
@@ -30,8 +34,6 @@ class RayEngine:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         # Ray 2.60 would otherwise override accelerator variables of tasks without GPUs, with a warning.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        # Ray's own 30 s are short on a busy machine, and end in an error that explains nothing.
-        os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")
         import ray
 
         self._ray = ray
@@ -51,15 +53,28 @@ class RayEngine:
 
     def _start(self, address: str | None, workers: int | None) -> None:
         common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address is None:
-            self._ray.init(
-                num_cpus=workers or os.cpu_count(),
-                include_dashboard=False,
-                object_store_memory=200_000_000,
-                **common,
-            )
-        else:
+        if address is not None:
             self._ray.init(address=address, **common)
+            return
+        for left in reversed(range(STARTS)):
+            try:
+                self._ray.init(
+                    num_cpus=workers or os.cpu_count(),
+                    include_dashboard=False,
+                    object_store_memory=200_000_000,
+                    **common,
+                )
+                return
+            except Exception as error:
+                # A bare Exception, after 30 s that cannot be set, which a busy machine may take.
+                if type(error) is not Exception or "timed out during startup" not in str(error):
+                    raise
+                self._ray.shutdown()
+                if not left:
+                    raise RunError(
+                        f"Ray did not start here in {STARTS} tries: {error}; on a machine this busy take "
+                        "--engine local"
+                    ) from error
 
     def run(
         self,

@@ -142,7 +142,7 @@ def test_the_rendered_command_is_safe_in_a_shell(hanji: Hanji, tmp_path: Path) -
 def test_a_machine_without_spark_submit_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = packed(tmp_path, "yarn")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(spark_submit, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="spark-submit is not on this machine's PATH"):
         spark_submit.submit(job)
 
