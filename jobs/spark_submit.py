@@ -209,7 +209,7 @@ def submit(job: SparkJob) -> None:
 
 
 def _program() -> tuple[str, dict[str, str]]:
-    """(spark-submit, variables that it needs): the cluster's own on the PATH, else that of this Python's pyspark."""
+    """(spark-submit, variables that it needs): that on the PATH, else the one of pyspark here."""
     found = find_spec("pyspark")
     if shutil.which("spark-submit") is None and found is not None and found.origin is not None:
         home = Path(found.origin).parent

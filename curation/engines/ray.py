@@ -10,7 +10,6 @@ from typing import Any
 from hanji.curation.engines.base import Item, Resources, Result
 from hanji.errors import HanjiError, InputError, RunError
 
-
 STARTS = 3
 """Tries to start Ray in this process."""
 
