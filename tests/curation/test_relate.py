@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from curation_corpus import make_recipe, shard_hashes
 
 from hanji.curation.columns import pieces
 from hanji.curation.context import Context
@@ -16,6 +18,7 @@ from hanji.curation.delivery import receiving_units
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.exchange import receive, send
 from hanji.curation.ids import codes, from_halves, heads, packed, unpacked
+from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.relating import relate
 from hanji.curation.steps import cluster
@@ -292,3 +295,20 @@ def test_exchange_files_go_as_soon_as_they_were_received_where_the_recipe_says_s
     assert not any((tmp_path / "gone" / "exchange").rglob("*.arrows"))
     # Started again, all is sent again, and what was received is believed.
     assert related(tmp_path / "gone", rows, 3, keep_exchange=False)[:2] == kept
+
+
+def test_a_run_that_keeps_no_exchange_and_chooses_its_partitions_makes_the_same_shards(
+    tmp_path: Path, shared_corpus: list[Path], undisturbed: Path
+) -> None:
+    recipe = make_recipe(tmp_path / "run", shared_corpus, keep_exchange=False, partitions=None)
+    curate(recipe)
+    assert shard_hashes(tmp_path / "run") == shard_hashes(undisturbed)
+    assert not any((tmp_path / "run" / "exchange").rglob("*.arrows"))
+    curate(recipe)
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert facts["recipe"]["partitions"] == 16
+    again = {step["name"]: step["units"] - step["skipped"] for step in facts["steps"]}
+    assert again["gather-send"] > 0 and again["sign"] > 0
+    for name in ("read", "measure", "gather", "verify", "cluster", "settle", "ledger", "shard"):
+        assert again[name] == 0, name
+    assert shard_hashes(tmp_path / "run") == shard_hashes(undisturbed)
