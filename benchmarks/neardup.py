@@ -50,7 +50,6 @@ DOCUMENTS = {"en": 5_000, "ko": 1_000}
 COMPARED = 10_000  # documents up to which our side tells what it removed
 BAR = 30.0
 SETTINGS = MinHash()
-ENVIRONMENTS = {"en": "minhash", "ko": "datatrove-ko"}
 SCRIPT = Path(__file__).with_name("peer_neardup.py")
 A_PARTITION = 12_500
 LINES = (4, 24)
@@ -331,7 +330,7 @@ def _unlike(
 
 
 def compared(language: str, rounds: int, steps: bool) -> list[Row]:
-    interpreter = peers.python_of(ENVIRONMENTS[language])
+    interpreter = peers.python_of("minhash")
     if interpreter is None:
         say(f"{language} skipped: no environment of datatrove; make bench-peers")
         return []

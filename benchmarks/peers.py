@@ -66,6 +66,9 @@ REQUIREMENTS: dict[str, tuple[str, ...]] = {
         "tokenizers",
         "xxhash<4",
         "numpy",
+        # Its Korean words.
+        "kiwipiepy==0.21.0",
+        "kiwipiepy_model==0.21.0",
     ),
     # The filters alone: what else the package asks for (Ray, an executor, CUDA) they do not use.
     "nemo-curator": ("--no-deps", "nemo-curator==1.4.0", "regex==2026.11.19", "loguru==0.7.3"),

@@ -51,7 +51,6 @@ from hanji.curation.recipe import CurationRecipe, Floor, MinHash
 from hanji.recipe import parse_recipe
 
 SCRIPT = Path(__file__).with_name("peer_recall.py")
-ENVIRONMENTS = {"en": "minhash", "ko": "datatrove-ko"}
 SETTINGS = MinHash()
 PAIRS = 24_000
 REPLICAS = 32
@@ -136,7 +135,7 @@ def by_kind(language: str, measured: Measured, peer: np.ndarray | None) -> list[
 
 def peer_met(language: str, pairs: Sequence[Pair]) -> np.ndarray | None:
     """Which of the pairs datatrove brings together; None without its environment."""
-    interpreter = python_of(ENVIRONMENTS[language])
+    interpreter = python_of("minhash")
     if interpreter is None:
         say(f"{language}: no environment of datatrove; make bench-peers")
         return None
