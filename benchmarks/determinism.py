@@ -216,6 +216,7 @@ def prepare(base: Path) -> dict[str, list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.determinism")
     parser.add_argument("--quick", action="store_true", help="9 of the 27 combinations")
+    parser.add_argument("--engines", default="local,ray,spark", help="of the runs after the first")
     given = parser.parse_args()
     wrong = 0
     with tempfile.TemporaryDirectory(prefix="hanji-determinism-") as scratch:
@@ -223,7 +224,9 @@ def main() -> None:
         inputs = prepare(base)
         first: Outcome | None = None
         rows: list[list[str]] = []
-        for number, case in enumerate(cases(given.quick)):
+        first_case, *others = cases(given.quick)
+        chosen = [case for case in others if case.engine in given.engines.split(",")]
+        for number, case in enumerate([first_case, *chosen]):
             started = time.perf_counter()
             recipe = recipe_of(base, inputs, case, number)
             summary = curate(recipe)
