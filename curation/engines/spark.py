@@ -2,8 +2,8 @@
 
 Each task hands its result to an accumulator, whose updates reach the driver when the task has ended, once for
 every task that succeeds, so results come as they complete although a job has many tasks. (A job for every task
-costs twice the processor time of the driver; one job for all tasks would hold thousands of them in the driver, and
-``collect`` gives nothing before the last one; docs/engines.md has the figures.) When enough tasks have ended, a
+costs the driver more; one job for all tasks would hold thousands of them in the driver, and ``collect`` gives
+nothing before the last one.) When enough tasks have ended, a
 further job fills what they left, so a slow task keeps nobody waiting.
 
 Machine trouble, a lost executor, a worker that died, an OSError, is tried again by Spark
