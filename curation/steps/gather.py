@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from hanji.curation.columns import flat, run_lengths, run_starts
+from hanji.curation.columns import flat, pieces, run_lengths, run_starts
 from hanji.curation.exchange import Sender, Stretch, id_partition, receive, sending
 from hanji.curation.records import DOCUMENTS, TEXT
 from hanji.curation.signals import morphemes
@@ -25,9 +25,11 @@ from hanji.curation.verdicts import VERDICT_FACTS, verdict_facts
 from hanji.curation.work import Attempt, Outcome
 from hanji.errors import RunError
 
-VERSION = 3
+VERSION = 4
 SEND_BYTES = 128_000_000
 SEND_ROWS = 100_000
+GROUP_BYTES, GROUP_ROWS = 16 << 20, 16_384
+"""What a row group of gathered/text holds at most, if one document is not more: later steps take one at a time."""
 
 FACTS = pa.schema(
     [column for column in DOCUMENTS if column.name != "text"]
@@ -148,7 +150,10 @@ def receive_partition(
     texts = receive(attempt.run, text_parts, TEXTS).sort_by("id")
     texts = texts.take(pa.array(run_starts(texts, ["id"])))
     attempt.write_table("facts", "gathered/facts", facts)
-    attempt.write_table("text", "gathered/text", texts)
+    with attempt.table_writer("text", "gathered/text", TEXTS) as writer:
+        sizes = pc.binary_length(texts["text"]).to_numpy().astype(np.int64)
+        for start, stop in pieces(np.maximum(sizes, GROUP_BYTES // GROUP_ROWS), GROUP_BYTES):
+            writer.write(texts.slice(start, stop - start))
     return Outcome(info={"records": rows_in, "documents": len(first)})
 
 
