@@ -75,11 +75,11 @@ def added(made: Trained, number: int) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_good_texts_are_found_and_the_held_out_ones_are_told_apart_better(made: Trained) -> None:
+def test_most_texts_that_are_found_are_good(made: Trained) -> None:
     first, last = made.iterations[0], made.iterations[-1]
     assert first.high == 8 and last.high > 16
-    assert all(one.added_right is None or one.added_right > 0.8 for one in made.iterations)
-    assert (last.auc or 0) >= (first.auc or 0) and last.recall >= first.recall
+    found = sum(one.added for one in made.iterations)
+    assert sum(one.added * (one.added_right or 0) for one in made.iterations) >= 0.8 * found
     assert made.held_out == {"high": 30, "low": 30}
 
 
@@ -157,9 +157,13 @@ def test_sites_are_held_out_by_themselves_and_what_cannot_be_is_named(
     files: dict[str, TextFile], tmp_path: Path
 ) -> None:
     made = train_educational(
-        [files["seeds"]], [files["pool"]], tmp_path / "out", how=Iterating(iterations=1), settings=SETTINGS
+        [files["seeds"]],
+        [files["pool"]],
+        tmp_path / "out",
+        how=Iterating(iterations=1, held_out_share=0.6),
+        settings=SETTINGS,
     )
-    assert len(made.held_out_sites) == 2 and set(made.held_out) == {"high", "low"}
+    assert len(made.held_out_sites) == 6 and set(made.held_out) == {"high", "low"}
     high = TextFile(files["seeds"].path, "high")
     with pytest.raises(RecipeError, match="texts labelled 'low' are of one site"):
         train_educational([high, _Few()], [], tmp_path / "a")

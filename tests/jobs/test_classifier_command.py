@@ -121,11 +121,14 @@ def test_a_job_takes_the_card_of_a_model_along(tmp_path: Path) -> None:
     from hanji.classifiers.training import train
 
     train([SEED / "ko.jsonl"], tmp_path / "q.bin", "ko")
-    rows = write_rows(tmp_path / "rows.jsonl", corpus_rows()[:5])
-    recipe = make_recipe(tmp_path / "run", [rows]).model_dump(mode="json", exclude_defaults=True)
+    (tmp_path / "shared").mkdir()
+    rows = write_rows(tmp_path / "shared" / "rows.jsonl", corpus_rows()[:5])
+    recipe = make_recipe(tmp_path / "shared" / "run", [rows]).model_dump(mode="json", exclude_defaults=True)
     recipe |= {"quality": {"ko": str(tmp_path / "q.bin")}}
     recipe.pop("engine", None)
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    package = make_package(tmp_path / "recipe.yaml", [], tmp_path / "package", shared=[str(tmp_path)])
+    package = make_package(
+        tmp_path / "recipe.yaml", [], tmp_path / "package", shared=[str(tmp_path / "shared")]
+    )
     (model,) = Path(package.directory).rglob("*-q.bin")
     assert QualityScorer(model).preparation == "syllables"
