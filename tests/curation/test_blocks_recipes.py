@@ -12,7 +12,7 @@ pytest.importorskip("datatrove", reason="pip install 'hanji[datatrove]'")
 
 from curation_corpus import make_recipe, write_rows
 
-from hanji.classifiers import quality
+from hanji.classifiers import training
 from hanji.classifiers.language import find_lid
 from hanji.curation.blocks import needs
 from hanji.curation.blocks.resolve import block_names, built_in, resolve
@@ -146,7 +146,7 @@ def test_a_tokenizer_or_list_that_is_missing_is_found_out_at_once(monkeypatch: p
 def test_models_are_local_files_and_their_labels_are_checked(tmp_path: Path) -> None:
     rows = [{"label": "high", "text": f"paper {n} of the mulberry"} for n in range(30)]
     rows += [{"label": "low", "text": f"buy {n} cheap watches"} for n in range(30)]
-    quality.train([write_rows(tmp_path / "seed.jsonl", rows)], tmp_path / "en.bin", "en")
+    training.train([write_rows(tmp_path / "seed.jsonl", rows)], tmp_path / "en.bin", "en")
     model = str(tmp_path / "en.bin")
     name = "FastTextClassifierFilter"
     assert "needs a model: auto" in refused(datatrove="LanguageFilter")

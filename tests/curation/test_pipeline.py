@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, write_rows
 
-from hanji.classifiers import quality
+from hanji.classifiers import training
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.pipeline import curate, plan
 from hanji.curation.recipe import CurationRecipe
@@ -263,7 +263,7 @@ def test_scores_make_tiers(tmp_path: Path, corpus: list[Path]) -> None:
         for i in range(40)
     ]
     seed = write_rows(tmp_path / "seed.jsonl", rows)
-    quality.train([seed], tmp_path / "ko.bin", "ko")
+    training.train([seed], tmp_path / "ko.bin", "ko")
     tiers = [{"name": "high", "top_share": 0.25}, {"name": "low"}]
     summary = curate(
         make_recipe(tmp_path / "run", corpus, quality={"ko": str(tmp_path / "ko.bin")}, tiers=tiers)

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from curation_corpus import article, make_recipe, write_rows
 
-from hanji.classifiers import quality
+from hanji.classifiers import training
 from hanji.curation.decisions.rules import columns_of, load_rules
 from hanji.curation.dedup import stored
 from hanji.curation.pipeline import curate
@@ -111,7 +111,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     base = tmp_path_factory.mktemp("whatif")
     seed = [{"label": "high", "text": article("ko", 3000 + i)} for i in range(40)]
     seed += [{"label": "low", "text": f"{ADVERTISEMENT} {i}"} for i in range(40)]
-    quality.train([write_rows(base / "seed.jsonl", seed)], base / "ko.bin", "ko")
+    training.train([write_rows(base / "seed.jsonl", seed)], base / "ko.bin", "ko")
     texts = [row["text"] for row in rows()]
     train_tokenizer(texts, 500, "<|end_of_text|>", base / "tokenizer.json")
     some = list(rows())
