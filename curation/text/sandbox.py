@@ -198,5 +198,7 @@ def _serve(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError, ConnectionResetError):  # the parent is gone, and nobody waits for the answer
+    with suppress(
+        BrokenPipeError, ConnectionResetError
+    ):  # the parent is gone, and nobody waits for the answer
         _serve(int(sys.argv[1]))
