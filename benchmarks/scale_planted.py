@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from hanji.curation.delivery import receiving_units, release
-from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send, sending
+from hanji.curation.exchange import Stretch, hash_partition, id_partition, receive, send
 from hanji.curation.ids import PACKED, from_halves, halves, packed, unpacked
 from hanji.curation.steps.cluster import components
 from hanji.curation.steps.relate import BUCKETS, NEAR, PAIRS, distinct_pairs, pair
@@ -63,20 +63,22 @@ def plant(attempt: Attempt, number: int, planted: Planted, partitions: int) -> O
     group[rest] = documents[rest[starts]][np.searchsorted(starts, np.arange(len(rest)), "right") - 1]
     chained = (place >= hot) & (place < hot + CHAIN)
     ids = from_halves(high, low)
-    with sending(attempt, "buckets", partitions) as sender:
-        for band in range(BANDS):
-            alone = mixed(documents, 10 + band)
-            together = mixed(group, 30 + band)
-            shares = (band == 0) | (mixed(documents, 50 + band) < np.uint64(int(SHARED * 2.0**64)))
-            hashes = np.where(shares | (group == -1), together, alone)
-            # Of a chain, two neighbours share the band whose turn it is.
-            step = (place - hot) // 2 if band % 2 == 0 else (place - hot + 1) // 2
-            link = mixed(group + step, 70 + band % 2)
-            hashes = np.where(chained, link if band < 2 else alone, hashes)
-            table = pa.table(
-                [hashes, np.zeros(UNIT, np.uint64), np.full(UNIT, NEAR, np.uint8), ids], schema=BUCKETS
-            )
-            sender.add(table, hash_partition(hashes, partitions))
+    made = []
+    for band in range(BANDS):
+        alone = mixed(documents, 10 + band)
+        together = mixed(group, 30 + band)
+        shares = (band == 0) | (mixed(documents, 50 + band) < np.uint64(int(SHARED * 2.0**64)))
+        hashes = np.where(shares | (group == -1), together, alone)
+        # Of a chain, two neighbours share the band whose turn it is.
+        step = (place - hot) // 2 if band % 2 == 0 else (place - hot + 1) // 2
+        link = mixed(group + step, 70 + band % 2)
+        hashes = np.where(chained, link if band < 2 else alone, hashes)
+        made.append(hashes)
+    every = np.concatenate(made)
+    columns = [every, np.zeros(len(every), np.uint64), np.full(len(every), NEAR, np.uint8)]
+    repeated = ids.take(pa.array(np.tile(np.arange(UNIT), BANDS)))
+    table = pa.table([*columns, repeated], schema=BUCKETS)
+    buckets = send(attempt, "buckets", table, hash_partition(every, partitions), partitions)
     label = _smallest(group, high, low)
     hot_rows = group == -1
     _, of, members = np.unique(group, return_inverse=True, return_counts=True)
@@ -86,7 +88,7 @@ def plant(attempt: Attempt, number: int, planted: Planted, partitions: int) -> O
         label_high[hot_rows], label_low[hot_rows] = _smallest_hot(planted)
     truth = pa.table([ids.take(pa.array(rows)), from_halves(label_high[rows], label_low[rows])], schema=TRUTH)
     home = id_partition(truth["id"], partitions)
-    return Outcome(info={"buckets": sender.index, "truth": send(attempt, "truth", truth, home, partitions)})
+    return Outcome(info={"buckets": buckets, "truth": send(attempt, "truth", truth, home, partitions)})
 
 
 def _smallest(group: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:

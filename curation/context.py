@@ -28,7 +28,7 @@ from hanji.progress import Progress
 from hanji.storage import Storage
 
 FEWEST_PARTITIONS, MOST_PARTITIONS = 16, 65_536
-PARTITION_DOCUMENTS = 32_768
+PARTITION_DOCUMENTS = 65_536
 PARTITION_BYTES = 64 << 20
 """What one partition is to hold at most; bytes as they lie in documents/, compressed."""
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, pairwise
 from typing import IO, Any
 
@@ -278,5 +279,9 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 def decode(message: bytes, schema: bytes) -> pa.Table:
     """The rows of a message."""
-    known = pa.ipc.read_schema(pa.py_buffer(schema))
-    return pa.Table.from_batches([pa.ipc.read_record_batch(pa.py_buffer(message), known)])
+    return pa.Table.from_batches([pa.ipc.read_record_batch(pa.py_buffer(message), _schema(schema))])
+
+
+@lru_cache(maxsize=64)
+def _schema(data: bytes) -> pa.Schema:
+    return pa.ipc.read_schema(pa.py_buffer(data))

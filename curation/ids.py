@@ -76,6 +76,12 @@ def heads(ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return first.view(">u4").reshape(-1).astype(np.int64)
 
 
+def tails(ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """The last 32 bits of packed ids; int64. They say nothing of the order of ids."""
+    last: np.ndarray = np.ascontiguousarray(as_bytes(ids)[:, 12:]).view(">u4").reshape(-1).astype(np.int64)
+    return last
+
+
 def codes(*columns: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, list[np.ndarray]]:
     """(the distinct packed ids, sorted; for each column the places of its ids among them, int64)."""
     parts = [halves(column) for column in columns]

@@ -78,7 +78,7 @@ def test_pieces_hold_no_more_than_they_may_or_one() -> None:
 
 @pytest.mark.parametrize(
     ("documents", "size", "partitions"),
-    [(5, 1_000, 16), (2_000_000, 300_000_000, 64), (1_000, 64 << 26, 64), (10**10, 10**13, 65_536)],
+    [(5, 1_000, 16), (2_000_000, 300_000_000, 32), (1_000, 64 << 26, 64), (10**10, 10**13, 65_536)],
 )
 def test_partitions_follow_from_what_was_read(
     tmp_path: Path, documents: int, size: int, partitions: int
