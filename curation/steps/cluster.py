@@ -5,8 +5,8 @@ first: the smallest of a cluster, where its edges meet, would mostly be in the f
 joins all edges that lie in its partitions (union-find in memory) and hangs every node of a component on its
 smallest one; these new edges are sent to the homes of their ends. That is hash-to-min (Rastogi et al., "Finding
 Connected Components in Map-Reduce in Logarithmic Rounds", 2013) with each task's edges contracted first, as Kiveris
-et al. (2014) hang neighbours on the smallest. A round never takes a component apart, for the new edges of a task connect
-what its old ones did, and the smallest neighbour of a node never grows.
+et al. (2014) hang neighbours on the smallest. A round never takes a component apart, for the new edges of a task
+connect what its old ones did, and the smallest neighbour of a node never grows.
 
 All is settled when every node has either one smaller neighbour and no larger one, or larger ones only: then each
 component is a star around its smallest node. Each task sees that of its own nodes, and when all do, the edges that
