@@ -1,11 +1,11 @@
 """Exchange through files: rows leave a task by partition, and each partition arrives sorted by a total key.
 
-A sending task writes one file. It holds a message (an Arrow record batch, zstd) for every partition that has rows,
-and at its end an index: the schema, and of every partition where its message is, how many rows and what they hash
-to. The commit record says only where the index is, so that neither records nor the driver grow with senders times
-partitions. A receiving task reads its partition's message of every file. That serves on every engine and can be
-resumed; the key of a receiving unit is made of the hashes of its own messages alone, so it runs again only if its
-rows changed.
+A sending task writes one file. It holds a message (an Arrow record batch; zstd, where there is text) for every
+partition that has rows, and at its end an index: the schema, and of every partition where its message is, how many
+rows and what they hash to. The commit record says only where the index is, so that neither records nor the driver
+grow with senders times partitions. A receiving task reads its partition's message of every file. That serves on
+every engine and can be resumed; the key of a receiving unit is made of the hashes of its own messages alone, so it
+runs again only if its rows changed.
 
 Beyond WIDE partitions a sender's messages hold neighbouring partitions together, so that they do not become crumbs;
 :mod:`hanji.curation.delivery` cuts them in another pass, and makes the units that receive.
@@ -252,7 +252,12 @@ def _encoded(batch: pa.RecordBatch, cuts: Sequence[tuple[int, int]]) -> list[mem
     """Each (start, stop) of rows as a message, without the schema that a stream begins with."""
     sink = pa.BufferOutputStream()
     ends = []
-    with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as writer:
+    # Hashes and ids do not get smaller, and trying takes most of the time of a small message.
+    fixed = all(
+        pa.types.is_primitive(kind) or pa.types.is_fixed_size_binary(kind) for kind in batch.schema.types
+    )
+    options = pa.ipc.IpcWriteOptions(compression=None if fixed else "zstd")
+    with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch.slice(0, 0))
         for start, stop in cuts:
             ends.append(sink.tell())
@@ -272,9 +277,6 @@ def _copied(batch: pa.RecordBatch, start: int, stop: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.concat_arrays(pair) for pair in zip(columns, none, strict=True)], schema=batch.schema
     )
-
-
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def decode(message: bytes, schema: bytes) -> pa.Table:
