@@ -27,6 +27,7 @@ from typing import IO, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from hanji import interrupt
 from hanji.curation.engines.base import Engine, Resources
 from hanji.errors import ConservationError, RunError, UnreadableError
 from hanji.fingerprint import fingerprint, library_versions
@@ -243,6 +244,7 @@ class Runner:
         an earlier step turns out to be gone or damaged.
         """
         self.still_ours()
+        interrupt.check()
         keys = [step.key(unit) for unit in units]
         commits: list[Commit | None] = self.committed(step.name, [u.name for u in units], keys)
         todo = [index for index, commit in enumerate(commits) if commit is None]
@@ -254,6 +256,7 @@ class Runner:
             for position, commit in results:
                 commits[todo[position]] = commit
                 self.progress.advance()
+                interrupt.check()
         except UnreadableError as error:
             raise self.forget(error) from error
         finally:

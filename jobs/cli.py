@@ -17,7 +17,7 @@ import typer
 from typer import rich_utils
 from typer.exceptions import Abort, TyperException
 
-from hanji import __version__
+from hanji import __version__, interrupt
 from hanji.errors import HanjiError
 from hanji.jobs.commands import (
     calibrate,
@@ -84,7 +84,8 @@ def options(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's) and return its exit code."""
     try:
-        code = app(args=arguments, prog_name="hanji", standalone_mode=False)
+        with interrupt.noted():
+            code = app(args=arguments, prog_name="hanji", standalone_mode=False)
         if code == INTERRUPTED:  # Typer keeps a KeyboardInterrupt to itself
             raise Abort
     except TyperException as error:
