@@ -17,6 +17,15 @@ def flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return array.cast(pa.large_string())
 
 
+def text_buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """(bytes: uint8, offsets into them: int64[documents + 1]) of a large_string array, without a copy."""
+    _, offsets, data = texts.buffers()
+    if not len(texts):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), bounds
+
+
 def run_starts(table: pa.Table, keys: Sequence[str]) -> np.ndarray:
     """Row numbers at which a new combination of ``keys`` begins in a sorted table without nulls; int64."""
     rows = len(table)

@@ -27,6 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import text_buffers
 from hanji.curation.contamination import kernels
 from hanji.curation.contamination.benchmarks import Item
 from hanji.curation.recipe import Language, Normalisation, Shingles
@@ -247,7 +248,7 @@ class Units:
 
 def units_of(text: str, kind: int) -> Units:
     """The units of a text, in lower case. Lower case is made character by character: positions stay."""
-    offsets, data = _buffers(pc.utf8_lower(pa.array([text], pa.large_string())))
+    data, offsets = text_buffers(pc.utf8_lower(pa.array([text], pa.large_string())))
     room = _Room(len(data))
     count = kernels.split(data, offsets[0], offsets[1], kind, *room.of_split)
     points, units, ends, begins, stops, _ = room.of_split
@@ -276,13 +277,6 @@ class _Room:
         self.prefixes = np.empty(size + 1, np.uint64)
 
 
-def _buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (int64) and bytes (uint8) of a large_string array."""
-    _, offsets, data = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return bounds, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
-
-
 def _look_ups(part: ItemIndex) -> tuple[np.ndarray, np.ndarray]:
     """The bits and the buckets of the hashes, for :func:`kernels.find`."""
     slots = (part.hashes >> np.uint64(64 - kernels.BIT_SPACE)).astype(np.int64)
@@ -299,7 +293,7 @@ _LOOK_UPS: dict[int, tuple[ItemIndex, tuple[np.ndarray, np.ndarray]]] = {}
 def _search(part: ItemIndex, texts: pa.Array) -> Iterator[np.ndarray]:
     if not len(texts) or not len(part.hashes):
         return
-    bounds, data = _buffers(pc.utf8_lower(texts))
+    data, bounds = text_buffers(pc.utf8_lower(texts))
     if id(part) not in _LOOK_UPS or _LOOK_UPS[id(part)][0] is not part:
         if len(_LOOK_UPS) > 8:
             _LOOK_UPS.clear()

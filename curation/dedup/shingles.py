@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.columns import flat
+from hanji.curation.columns import flat, text_buffers
 from hanji.curation.dedup import kernels, letters, minima
 from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.signals.characters import mix
@@ -62,7 +62,7 @@ def signatures(texts: pa.Array | pa.ChunkedArray, shingles: Shingles, settings: 
 
 
 def _sign(texts: pa.Array, shingles: Shingles, settings: MinHash, watched: int) -> Signatures:
-    data, offsets = _buffers(texts)
+    data, offsets = text_buffers(texts)
     factors, terms = _permutations(settings.bands * settings.rows)
     found = Signatures(np.empty((len(texts), settings.bands), np.uint64), np.empty(len(texts), np.int64))
     minima.sign_texts(
@@ -84,14 +84,14 @@ def _sign(texts: pa.Array, shingles: Shingles, settings: MinHash, watched: int) 
 def shingle_sets(texts: pa.Array | pa.ChunkedArray, shingles: Shingles) -> ShingleSets:
     """Shingle sets of texts in NFC, case folded. ``texts`` is large_string without nulls."""
     texts = flat(texts)
-    data, offsets = _buffers(texts)
+    data, offsets = text_buffers(texts)
     units = int(offsets[-1] - offsets[0])
     # Most of this is never touched, and memory that is not touched is not taken.
     hashes = np.empty(units // 2 + 2 * len(texts) + 1 if shingles.unit == "word" else units + 1, np.uint64)
     bounds = np.empty(len(texts) + 1, np.int64)
     scan = _scan(shingles, letters.UNCOMPOSED)
     if kernels.write_shingles(data, offsets, *scan, hashes, bounds) < len(texts):
-        data, offsets = _buffers(_composed(texts))
+        data, offsets = text_buffers(_composed(texts))
         hashes = np.empty(int(offsets[-1] - offsets[0]) + 1, np.uint64)
         kernels.write_shingles(data, offsets, *_scan(shingles, 0), hashes, bounds)
     for first, last in itertools.pairwise(bounds.tolist()):
@@ -107,15 +107,6 @@ def band_hashes(sets: ShingleSets, settings: MinHash) -> np.ndarray:
     smallest = np.empty(len(factors), np.uint32)
     minima.sign_sets(sets.hashes, sets.bounds, factors, terms, settings.rows, halves, smallest, out)
     return out
-
-
-def _buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """(bytes: uint8, offsets into them: int64[documents + 1]) of a large_string array, without a copy."""
-    _, offsets, data = texts.buffers()
-    if not len(texts):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), bounds
 
 
 def _composed(texts: pa.Array) -> pa.Array:

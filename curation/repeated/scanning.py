@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from hanji.curation.columns import flat
+from hanji.curation.columns import flat, text_buffers
 from hanji.curation.dedup import letters
 from hanji.curation.repeated import kernels
 
@@ -50,7 +50,7 @@ class Lines:
 def scan(texts: pa.Array, languages: pa.Array) -> Lines:
     """The lines of texts (large_string without nulls). Equal lines have equal hashes within a language."""
     texts = flat(texts)
-    data, offsets = _buffers(texts)
+    data, offsets = text_buffers(texts)
     most = int(np.count_nonzero(data[offsets[0] : offsets[-1]] == _NEWLINE)) + len(texts)
     names = languages.to_pylist()
     found = Lines(
@@ -86,12 +86,3 @@ def scan(texts: pa.Array, languages: pa.Array) -> Lines:
 @cache
 def _seed(language: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"line {language}".encode(), digest_size=8).digest(), "little")
-
-
-def _buffers(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """(bytes: uint8, offsets into them: int64[documents + 1]) of a large_string array, without a copy."""
-    _, offsets, data = texts.buffers()
-    if not len(texts):
-        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
-    bounds = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    return np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8), bounds
