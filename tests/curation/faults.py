@@ -116,7 +116,7 @@ def made(run: Path) -> dict[str, Any]:
 def kept_files(run: Path) -> Counter[str]:
     """The files of a run by name without its random part: more than an undisturbed run has would be litter."""
     return Counter(
-        re.sub(r"-[0-9a-f]{12}(?=\.)", "", str(path.relative_to(run)))
+        re.sub(r"-[0-9a-f]{12}(?=[.-])", "", str(path.relative_to(run)))
         for path in run.rglob("*")
         if path.is_file()
     )
