@@ -88,10 +88,12 @@ def test_a_worker_killed_in_every_step_changes_nothing(tmp_path: Path, corpus: l
 @pytest.mark.ray
 @pytest.mark.timeout(1800)
 def test_a_ray_worker_killed_in_every_step_changes_nothing(
-    tmp_path: Path, shared_corpus: list[Path], undisturbed: Path
+    tmp_path: Path, shared_corpus: list[Path], undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hanji.curation.engines.ray import RayEngine
 
+    # The workers find what kills them.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     recipe = make_recipe(tmp_path / "run", shared_corpus)
     killed_everywhere(RayEngine(workers=2), tmp_path, 0, recipe)
     same_as(tmp_path / "run", undisturbed)
