@@ -8,6 +8,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from hanji.curation.recipe import CurationRecipe
 from hanji.recipe import parse_recipe
 
@@ -119,3 +121,10 @@ def shard_hashes(run: Path) -> dict[str, str]:
         for shard in component["shards"]
         for file in (shard["bin"], shard["idx"], shard["docs"])
     } | {"tokenizer": manifest["tokenizer"]["sha256"]}
+
+
+def ledger(run: Path) -> dict[str, dict[str, Any]]:
+    """The rows of a run's ledger by id."""
+    relation = duckdb.sql(f"SELECT * FROM '{run}/ledger/*.parquet' ORDER BY id")
+    found = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+    return {row["id"]: row for row in found}

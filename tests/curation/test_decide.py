@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
-from curation_corpus import article, make_recipe, write_rows
+from curation_corpus import article, ledger, make_recipe, write_rows
 
 from hanji.curation.decisions import survivors
 from hanji.curation.decisions.rules import Rule, load_rules
@@ -62,12 +62,6 @@ def recipe(base: Path, run: str, **dedup: Any) -> CurationRecipe:
         "rules": RULES,
     }
     return make_recipe(base / run, [], **changes)
-
-
-def ledger(run: Path) -> dict[str, dict[str, Any]]:
-    relation = duckdb.sql(f"SELECT * FROM '{run}/ledger/*.parquet' ORDER BY id")
-    found = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-    return {row["id"]: row for row in found}
 
 
 @pytest.fixture(scope="module")

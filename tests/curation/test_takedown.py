@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from curation_corpus import article, corpus_rows, make_recipe, shard_hashes, write_rows
+from curation_corpus import article, make_recipe, shard_hashes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -151,17 +151,10 @@ def test_lists_that_mean_the_same_are_the_same() -> None:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    base = tmp_path_factory.mktemp("input")
-    rows = corpus_rows()
-    return [write_rows(base / f"{i}.jsonl", rows[i::3]) for i in range(3)]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, source: list[Path]) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, shared_corpus: list[Path]) -> Path:
     """A run that takes nothing down. Tests work on copies."""
     run = tmp_path_factory.mktemp("finished") / "run"
-    curate(recipe(run, source))
+    curate(recipe(run, shared_corpus))
     return run
 
 
@@ -287,9 +280,9 @@ def test_a_trainer_reads_what_is_left_in_the_order_it_had(finished: Path, taken:
 
 
 def test_the_list_in_the_recipe_gives_the_same_bytes(
-    run: Path, taken: tuple[Path, Any], source: list[Path], tmp_path: Path
+    run: Path, taken: tuple[Path, Any], shared_corpus: list[Path], tmp_path: Path
 ) -> None:
-    summary = curate(recipe(run, source, takedown=listed(tmp_path)))
+    summary = curate(recipe(run, shared_corpus, takedown=listed(tmp_path)))
     assert summary.skipped > summary.units / 2
     other = taken[0]
     assert shard_hashes(run) == shard_hashes(other)
@@ -297,21 +290,21 @@ def test_the_list_in_the_recipe_gives_the_same_bytes(
     assert ledger(run) == ledger(other)
     # This run keeps no list of its own: without the recipe's the documents come back.
     gone = in_shards(run)
-    curate(recipe(run, source))
+    curate(recipe(run, shared_corpus))
     assert gone < in_shards(run)
 
 
 def test_what_was_taken_down_stays_gone_whatever_the_recipe_says(
-    taken: tuple[Path, Any], source: list[Path], tmp_path: Path
+    taken: tuple[Path, Any], shared_corpus: list[Path], tmp_path: Path
 ) -> None:
     run = copied(taken[0], tmp_path)
     before = shard_hashes(run)
-    again = curate(recipe(run, source))
+    again = curate(recipe(run, shared_corpus))
     assert again.skipped == again.units, "the command left something to do"
     assert shard_hashes(run) == before
     # Nor does it come back when the rest is decided anew.
     tiers = [{"name": "best", "min_score": 0.9}, {"name": "others"}]
-    other = curate(recipe(run, source, tiers=tiers))
+    other = curate(recipe(run, shared_corpus, tiers=tiers))
     assert other.kept == again.kept and other.components.keys() != again.components.keys()
     assert not in_shards(run) & {row["id"] for row in taken[1].effects.leaving.to_pylist()}
 
@@ -431,7 +424,7 @@ def exchanged(run: Storage, commit: Commit) -> Iterator[str]:
                 yield str([table.to_pylist() for table in receive_each(run, [part])])
 
 
-def test_erasing_leaves_no_copy_of_the_texts(run: Path, source: list[Path], tmp_path: Path) -> None:
+def test_erasing_leaves_no_copy_of_the_texts(run: Path, shared_corpus: list[Path], tmp_path: Path) -> None:
     named = ("ko-3", "en-7", "ko-5", "ko-copy", "ko-near", "en-copy", "en-3")
     sentences = [
         article("ko", 3).split("\n")[2],
@@ -456,7 +449,7 @@ def test_erasing_leaves_no_copy_of_the_texts(run: Path, source: list[Path], tmp_
     assert verify_shards(str(run / "shards")).problems == []
     shards = shard_hashes(run)
     # The run goes on as if nothing had been done to its files, and they are what its records say.
-    again = curate(recipe(run, source), verify=True)
+    again = curate(recipe(run, shared_corpus), verify=True)
     assert again.skipped == again.units and shard_hashes(run) == shards
     assert "text" in why(str(run), rows["ko-8"]["id"])
     assert "text       it was erased" in why(str(run), rows["ko-near"]["id"])

@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pytest
 import yaml
-from curation_corpus import article, make_recipe, write_rows
+from curation_corpus import article, ledger, make_recipe, write_rows
 
 from hanji.classifiers import training
 from hanji.curation.decisions.rules import columns_of, load_rules
@@ -98,12 +98,6 @@ class Made:
 
     run: Path
     recipe: CurationRecipe
-
-
-def ledger(run: Path) -> dict[str, dict[str, Any]]:
-    relation = duckdb.sql(f"SELECT * FROM '{run}/ledger/*.parquet' ORDER BY id")
-    found = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-    return {row["id"]: row for row in found}
 
 
 @pytest.fixture(scope="module")
