@@ -20,7 +20,14 @@ from hypothesis import strategies as st
 
 from hanji.curation.dedup.banding import found, optimal_bands
 from hanji.curation.dedup.kernels import BLOCK
-from hanji.curation.dedup.shingles import band_hashes, exact_hash, likeness, shingle_sets, signatures
+from hanji.curation.dedup.shingles import (
+    band_hashes,
+    exact_hash,
+    exact_hashes,
+    likeness,
+    shingle_sets,
+    signatures,
+)
 from hanji.curation.engines.local import LocalEngine
 from hanji.curation.recipe import MinHash, Shingles
 from hanji.curation.signals.characters import character_class, is_word_character
@@ -98,6 +105,24 @@ def test_exact_hashes_ignore_layout_and_case_and_nothing_else() -> None:
     assert exact_hash("Hanji  is\nPaper") == exact_hash("hanji is paper")
     assert exact_hash("한지") == exact_hash("\u1112\u1161\u11ab\u110c\u1175")
     assert exact_hash("hanji is paper") != exact_hash("hanji is paper.")
+
+
+jamo = "\u1100\u1112\u1161\u1175\u11a8\u11c2\u11a7\ua960\ud7b0\ud7cb가각힣ㄱㅏㅋㄳㆎﾡￂ"
+signs = (
+    "Aaé\u0301\u0327ß\u00a0\u3000 \t\x1f\x00ﬁ㎏½²Å\u212bΣςİı㈜①！￥\ufdfa\u0345\u0f73😀\U0001d400\U000e0001"
+)
+
+
+@given(st.lists(st.text(st.one_of(st.sampled_from(jamo + signs), st.characters(codec="utf-8")), max_size=12)))
+@settings(max_examples=400, deadline=None)
+def test_exact_hashes_of_texts_together_are_those_of_each_alone(some: list[str]) -> None:
+    array = texts("before", *some).slice(1)
+    assert exact_hashes(array).tobytes() == b"".join(map(exact_hash, some))
+
+
+def test_forms_that_outgrow_their_texts_are_hashed_all_the_same() -> None:
+    kilometres = "㌖" * 5000  # each becomes six letters
+    assert exact_hashes(texts(kilometres)).tobytes() == exact_hash("キロメートル" * 5000)
 
 
 def units_of(text: str, shingles: Shingles) -> list[str]:
