@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.report.kin import MOST_MEMBERS, Cluster, Twin, fate_of
-from hanji.curation.shards.layout import order_hash
 from hanji.curation.work import Commit, newest_commits
 from hanji.errors import InputError
 from hanji.manifest import Manifest, read_manifest
+from hanji.shard_order import order_hash, shard_number
 from hanji.storage import Storage
 
 _OF_MEMBERS = (
@@ -60,8 +59,8 @@ def _in_shards(manifest: Manifest, shards: Storage, ledger: dict[str, Any]) -> d
         if component.name != name or component.split != ledger["split"]:
             continue
         # A shard is a range of the hash of the id (shards/layout.py).
-        order = int(order_hash([ledger["id"]])[0] >> np.uint64(32))
-        shard = component.shards[order * len(component.shards) >> 32]
+        place = shard_number(order_hash([ledger["id"]]), len(component.shards))
+        shard = component.shards[int(place[0])]
         for row in shards.find_rows(shard.docs.path, "document_id", ledger["id"]).to_pylist():
             return {**row, "component": component.name, "split": component.split, "shard": shard.prefix}
     return None

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hanji.shard_order import shard_number
+
 # A coarse constant, so that the number of shards is known before anything is tokenised.
 BYTES_PER_TOKEN = 3.5
 
@@ -42,8 +44,7 @@ class Layout:
 
     def shard_of(self, component: str, order: np.ndarray) -> np.ndarray:
         """Global shard number of documents of a component; order is uint64, result int64."""
-        number = (order >> np.uint64(32)).astype(np.int64) * self.count[component] >> 32
-        return number + self.first[component]
+        return shard_number(order, self.count[component]) + self.first[component]
 
 
 def plan_layout(component_bytes: Mapping[str, int], shard_tokens: int) -> Layout:
@@ -58,13 +59,3 @@ def plan_layout(component_bytes: Mapping[str, int], shard_tokens: int) -> Layout
         count[component] = shards
         places += [ShardPlace(language, domain, tier, split, k, shards) for k in range(shards)]
     return Layout(places, first, count)
-
-
-def order_hash(ids: list[str]) -> np.ndarray:
-    """uint64[documents]: splitmix64 of the first 64 bits of each id."""
-    value = np.array([int(identity[:16], 16) for identity in ids], np.uint64)
-    with np.errstate(over="ignore"):
-        value = value + np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))

@@ -22,11 +22,12 @@ import pyarrow.parquet as pq
 from hanji.curation.exchange import Stretch, receive, send
 from hanji.curation.records import TEXT
 from hanji.curation.shards.indexed import index_bytes
-from hanji.curation.shards.layout import Layout, ShardPlace, order_hash
+from hanji.curation.shards.layout import Layout, ShardPlace
 from hanji.curation.shards.tokenizer import cached_encoder, train_tokenizer
 from hanji.curation.steps.read import in_sample
 from hanji.curation.work import Attempt, Commit, Outcome
 from hanji.manifest import FileFacts, Shard, TokenizerFacts
+from hanji.shard_order import order_hash
 from hanji.storage import Storage, Written
 
 VERSION = 2

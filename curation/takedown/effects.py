@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
 from hanji.curation.records import TEXT
-from hanji.curation.shards.layout import order_hash
 from hanji.curation.steps.takedown import Taken
 from hanji.curation.takedown.lists import Entry, TakedownList
 from hanji.curation.work import Commit
 from hanji.manifest import Component, Manifest, Shard
+from hanji.shard_order import order_hash, shard_number
 from hanji.storage import Storage
 
 IN_SHARDS, GONE = "in the shards", "taken down before"
@@ -195,7 +195,7 @@ def _placed(found: pa.Table, manifest: Manifest, shards: Storage) -> tuple[pa.Ta
     for component, places in _by_component(found, manifest):
         ids = found["id"].take(pa.array(places)).to_pylist()
         count = len(component.shards)
-        number = (order_hash(ids) >> np.uint64(32)).astype(np.int64) * count >> 32
+        number = shard_number(order_hash(ids), count)
         for which in np.unique(number).tolist():
             mine = places[number == which]
             shard = component.shards[which]
