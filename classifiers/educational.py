@@ -15,7 +15,7 @@ import math
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,15 @@ from typing import Any
 import numpy as np
 
 from hanji.classifiers import fasttext_model
+from hanji.classifiers.cards import write_card
 from hanji.classifiers.educational_texts import Material, read_material
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, best_recall, drift, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, training_line
 from hanji.classifiers.quality import HIGH, LOW, QualityScorer
-from hanji.classifiers.texts import TextSource
-from hanji.classifiers.training import batches, default_training, scored, write_card
+from hanji.classifiers.texts import Text, TextSource
+from hanji.classifiers.trained_on import copy_trained_on, write_trained_on
+from hanji.classifiers.training import batches, default_training, scored
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
 from hanji.progress import Progress, SilentProgress
@@ -159,6 +161,7 @@ def train_educational(
         best = max(iterations, key=lambda one: (one.choosing_recall, one.choosing_auc or 0.0, -one.number))
         model = output / "model.bin"
         shutil.copyfile(made.path(best.number), model)
+        copy_trained_on(made.path(best.number), model)
         sources = [*seeds, *pool, *held_out]
         card = made.card(best.number) | {
             "model": model.name,
@@ -237,11 +240,17 @@ class _Run:
     def _train(self, number: int, added: np.ndarray) -> tuple[float, list[str]]:
         lines = self.scratch / "lines.txt"
         self.path(number).parent.mkdir()
-        extra = ((HIGH, text) for row, text in enumerate(self.pool.in_order()) if added[row])
         with lines.open("w", encoding="utf-8") as file:
-            for label, text in heapq.merge(self.texts.seeds.texts(), extra, key=lambda pair: pair[1].hash()):
+            for label, text in self._taught(added):
                 file.write(training_line(label, text.text, self.preparation))
-        return fasttext_model.train(lines, self.path(number), self.settings)
+        trained = fasttext_model.train(lines, self.path(number), self.settings)
+        write_trained_on(self.path(number), (text for _, text in self._taught(added)))
+        return trained
+
+    def _taught(self, added: np.ndarray) -> Iterator[tuple[str, Text]]:
+        """What one iteration is trained on, in the order of hashes: the seeds, and what was added before."""
+        extra = ((HIGH, text) for row, text in enumerate(self.pool.in_order()) if added[row])
+        yield from heapq.merge(self.texts.seeds.texts(), extra, key=lambda pair: pair[1].hash())
 
     def _score_pool(self, scorer: QualityScorer) -> np.ndarray:
         found = [

@@ -26,15 +26,18 @@ from hanji.fingerprint import file_sha256
 
 _BUCKETS = 256
 _NEEDED = ("text", "label", "score", "url", "source")
+HIGHEST_SCORE = 5
+"""Labels of `annotate` are points, 0 to so many."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text, its label (None: not known) and the site that it comes from."""
+    """A text, its label (None: not known), the site that it comes from, and the source: a file or one of a run."""
 
     text: str
     label: str | None
     site: str
+    source: str = ""
 
     def hash(self) -> bytes:
         """Sixteen bytes of the text alone: the order of training, and the key of caches."""
@@ -93,7 +96,7 @@ class TextFile:
                 label is not None and (not isinstance(label, str) or not re.fullmatch(r"\S+", label))
             ):
                 raise InputError(f"{self.path}:{number}: label and text are text, and a label has no spaces")
-            yield Text(text, label, site_of(row) or stem)
+            yield Text(text, label, site_of(row) or stem, stem)
 
     def _label(self, row: Mapping[str, Any], number: int) -> Any:
         if self.label is not None:
@@ -103,6 +106,8 @@ class TextFile:
         score = row.get("score")
         if not isinstance(score, int | float):
             raise InputError(f"{self.path}:{number}: no field 'score' with a number")
+        if not 0 <= score <= HIGHEST_SCORE:  # NaN is not, either
+            raise InputError(f"{self.path}:{number}: score: {score} is not allowed: 0 to {HIGHEST_SCORE}")
         return "high" if score >= self.label_scores else "low"
 
 
@@ -208,7 +213,9 @@ class HashedTexts:
                         continue
                     key = text.hash()
                     # ASCII: lone surrogates have no form in UTF-8.
-                    files[key[0]].write(json.dumps([key.hex(), label, text.site, text.text]) + "\n")
+                    files[key[0]].write(
+                        json.dumps([key.hex(), label, text.site, text.source, text.text]) + "\n"
+                    )
 
     def texts(
         self, most: int | None = None, of_each: Literal["label", "site"] = "label"
@@ -219,13 +226,13 @@ class HashedTexts:
             with self._bucket(number).open(encoding="utf-8") as file:
                 rows = sorted({tuple(json.loads(line)) for line in file})
             last: tuple[str, str] | None = None
-            for key, label, site, text in rows:
+            for key, label, site, source, text in rows:
                 group = label if of_each == "label" else site
                 if (key, label) == last or (most is not None and taken[group] >= most):
                     continue
                 last = (key, label)
                 taken[group] += 1
-                yield label, Text(text, label or None, site)
+                yield label, Text(text, label or None, site, source)
 
     def _bucket(self, number: int) -> Path:
         return self._directory / f"{number:03d}.jsonl"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,11 +13,13 @@ from typing import Any, Literal
 import numpy as np
 
 from hanji.classifiers import fasttext_model
+from hanji.classifiers.cards import write_card
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, known, training_line
 from hanji.classifiers.quality import HIGH, QualityScorer
 from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, site_hash
+from hanji.classifiers.trained_on import write_trained_on
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
 
@@ -97,6 +98,7 @@ def train(
                     file.write(training_line(label, text.text, preparation))
         check_labels(counts, high)
         rate, notes = fasttext_model.train(lines, output, settings)
+        write_trained_on(output, (text for _, text in texts.texts(most) if not _held_out(text, hold_out)))
         card: dict[str, Any] = {
             "kind": "quality",
             "language": language,
@@ -160,13 +162,6 @@ def batches(texts: Iterable[tuple[str, Text]]) -> Iterator[list[tuple[str, Text]
             batch = []
     if batch:
         yield batch
-
-
-def write_card(model: Path, card: Mapping[str, Any]) -> str:
-    """Write the card beside a model; returns its path."""
-    path = model.with_suffix(".json")
-    path.write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return str(path)
 
 
 def _held_out(text: Text, by: str) -> bool:

@@ -55,14 +55,14 @@ class KeptDocuments:
                 pc.and_(pc.equal(ledger["verdict"], "kept"), pc.equal(ledger["language"], self.language))
             )
             sites = {
-                row["id"]: site_of(row)
+                row["id"]: (site_of(row), str(row["source"]))
                 for row in kept.to_pylist()
                 if not self.sources or row["source"] in self.sources
             }
             for group in run.storage.table_groups(run.gathered[number].files["text"].path, ["id", "text"]):
                 for identity, text in zip(group["id"].to_pylist(), group["text"].to_pylist(), strict=True):
                     if text is not None and identity in sites:
-                        yield Text(text, self.label, sites[identity])
+                        yield Text(text, self.label, *sites[identity])
 
 
 def text_sources(
