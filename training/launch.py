@@ -62,7 +62,10 @@ def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> TrainingReci
     """The recipe with its directories made absolute, so that ranks started elsewhere mean the same."""
     recipe = load_recipe(path, TrainingRecipe, overrides)
     paths = [name for name in ("run", "shards", "init_from") if getattr(recipe, name) is not None]
-    absolute = {name: str(Storage(getattr(recipe, name)).local) for name in paths}
+    absolute: dict[str, object] = {name: str(Storage(getattr(recipe, name)).local) for name in paths}
+    if recipe.validation.shards is not None:
+        held_out = str(Storage(recipe.validation.shards).local)
+        absolute["validation"] = recipe.validation.model_copy(update={"shards": held_out})
     return recipe.model_copy(update=absolute)
 
 

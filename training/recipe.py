@@ -16,6 +16,7 @@ from hanji.errors import RecipeError
 from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
 from hanji.storage import is_url
+from hanji.training.data.patterns import is_pattern
 from hanji.training.loop.schedule import AnySchedule, Schedule, build_schedule
 from hanji.training.model.fp8_check import check_fp8
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
@@ -150,6 +151,22 @@ class ValidationSettings(Settings):
 
     every: int | None = Field(default=None, ge=1, description="steps; unset: only around stages")
     micro_size: int = Field(default=8, ge=1)
+    shards: str | None = Field(
+        default=None,
+        description="shards of another curation run whose valid text is held out instead, so that runs over "
+        "different shards are measured on the same text; of the same tokenizer",
+    )
+    components: tuple[str, ...] = Field(
+        default=(), description="patterns language/domain/tier of what is measured; without any, all of it"
+    )
+
+    @field_validator("components")
+    @classmethod
+    def _patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in value:
+            if not is_pattern(pattern):
+                raise ValueError(f"{pattern!r} is not a pattern; write language/domain/tier, as in ko/*/high")
+        return value
 
 
 class HealthSettings(Settings):
@@ -221,6 +238,11 @@ class TrainingRecipe(Settings):
         default=None,
         description="checkpoint whose weights a new run starts from: an imported model, or another run's",
     )
+    init_with: Literal["weights", "state"] = Field(
+        default="weights",
+        description="what is taken from init_from: its weights alone, or its optimizer's moments and its place in "
+        "the data too, so that the run goes on where that one was, by a schedule and a blend of its own",
+    )
     model: ModelSettings
     parallel: ParallelSettings = ParallelSettings()
     stages: tuple[StageSettings, ...] = Field(min_length=1)
@@ -265,7 +287,14 @@ class TrainingRecipe(Settings):
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
         self.learning_rates()
-        for field, path in (("run", self.run), ("shards", self.shards), ("init_from", self.init_from)):
+        if self.init_with == "state" and self.init_from is None:
+            raise RecipeError("init_with: state needs init_from, the checkpoint whose state it is")
+        for field, path in (
+            ("run", self.run),
+            ("shards", self.shards),
+            ("init_from", self.init_from),
+            ("validation.shards", self.validation.shards),
+        ):
             if path is not None and is_url(path):
                 raise RecipeError(
                     f"{field}: {path!r} is a URL; training maps shards into memory and writes checkpoints "

@@ -107,7 +107,11 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
             )
             if origin.model is not None:
                 begin_from(
-                    origin.model.directory, trainer.chunks, trainer.optimizer, verify=recipe.checkpoint.verify
+                    origin.model.directory,
+                    trainer.chunks,
+                    trainer.optimizer,
+                    verify=recipe.checkpoint.verify,
+                    state=recipe.init_with == "state",
                 )
             outcome = trainer.run()
             if layout.is_main:
@@ -131,6 +135,10 @@ def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str) -> 
         "parallel": recipe.parallel.model_dump(),
         "device": device,
         "shards": {"directory": recipe.shards, "manifest_sha256": data.manifest_sha256},
+        "held_out": {
+            "directory": data.held_out.directory,
+            "manifest_sha256": data.held_out.manifest_sha256,
+        },
         "blends": {stage.blend.stage: stage.blend.shares() for stage in data.order.stages},
         "epochs": data.epochs(),
         "left_out": data.left_out,

@@ -215,15 +215,24 @@ def layout_of(layout: Layout) -> dict[str, int]:
 
 
 def begin_from(
-    path: str | Path, chunks: Sequence[Any], optimizer: Any = None, *, verify: Verify = "full"
+    path: str | Path,
+    chunks: Sequence[Any],
+    optimizer: Any = None,
+    *,
+    verify: Verify = "full",
+    state: bool = False,
 ) -> tuple[Path, Commit]:
     """Load the weights of another checkpoint (a run's newest, or the one that ``path`` is) into a new model.
 
-    Every rank calls it, in any layout; ``optimizer`` gets the weights too where it keeps its own. Raises
-    InputError when there is no checkpoint, RunError when it is damaged or its model has another shape.
+    Every rank calls it, in any layout; ``optimizer`` gets the weights too where it keeps its own, and with
+    ``state`` its moments and count. Raises InputError when there is no checkpoint, RunError when it is damaged
+    or its model has another shape.
     """
     directory = find_checkpoint(Path(path))
     commit = read_commit(directory)
     opened = open_checked(directory, commit, verify, "make that checkpoint again, or name another one")
-    load_weights(opened, chunks, optimizer)
+    if state:
+        load_state(opened, chunks, optimizer, random=None, group=None)
+    else:
+        load_weights(opened, chunks, optimizer)
     return directory, commit

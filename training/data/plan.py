@@ -10,15 +10,34 @@ from hanji.manifest import MANIFEST, Component, Manifest, read_manifest
 from hanji.storage import Storage
 from hanji.training.data.blend import apportion, match_patterns
 from hanji.training.data.order import SampleOrder, StagePlan
+from hanji.training.data.patterns import matches
 from hanji.training.data.stream import TokenStream, check_shards
 from hanji.training.recipe import TrainingRecipe
+
+
+@dataclass(frozen=True)
+class HeldOutText:
+    """Where the held-out text lies, its components by name, and ``without``: those that have none.
+
+    Components are those that ``validation.components`` asks for.
+    """
+
+    directory: str
+    manifest_sha256: str
+    storage: Storage
+    dtype: str
+    components: dict[str, Component]
+    without: tuple[str, ...]
+
+    def stream(self, component: Component) -> TokenStream:
+        return TokenStream(component, self.storage, self.dtype)
 
 
 @dataclass(frozen=True)
 class DataPlan:
     """All that the loop needs to know of the data.
 
-    ``train`` and ``valid`` are components by name; ``left_out`` says why a train component gives no sample.
+    ``train`` are components by name; ``left_out`` says why a train component gives no sample.
     """
 
     manifest: Manifest
@@ -26,7 +45,7 @@ class DataPlan:
     manifest_sha256: str
     order: SampleOrder
     train: dict[str, Component]
-    valid: dict[str, Component]
+    held_out: HeldOutText
     left_out: dict[str, str]
 
     def stream(self, component: Component) -> TokenStream:
@@ -54,11 +73,11 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
     manifest, storage = read_manifest(recipe.shards)
     assert storage.local is not None
     train = _by_name(manifest, "train")
-    valid = _by_name(manifest, "valid")
     if not train:
         raise InputError(f"{storage.describe(MANIFEST)}: it has no train components")
     if check:
         check_shards(manifest, storage, hashes=recipe.check_shards == "hashes")
+    held_out = _held_out_text(recipe, manifest, storage, check=check)
     seq_length = recipe.shape.seq_length
     windows = {name: windows_in(component.tokens, seq_length) for name, component in train.items()}
     left_out = {
@@ -78,15 +97,55 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
         weights = match_patterns(stage.name, stage.blend, usable)
         samples = recipe.steps_of(stage) * recipe.batch.global_size
         stages.append(StagePlan(apportion(stage.name, weights), samples))
+    manifest_sha256 = file_sha256(storage.local / MANIFEST)
     order = SampleOrder(stages, {name: windows[name] for name in usable}, recipe.seed)
     return DataPlan(
         manifest=manifest,
         storage=storage,
-        manifest_sha256=file_sha256(storage.local / MANIFEST),
+        manifest_sha256=manifest_sha256,
         order=order,
         train=train,
-        valid=valid,
+        held_out=held_out,
         left_out=left_out,
+    )
+
+
+def _held_out_text(
+    recipe: TrainingRecipe, manifest: Manifest, storage: Storage, *, check: bool
+) -> HeldOutText:
+    """The valid text of these shards, or of those that ``validation.shards`` names."""
+    settings, expected = recipe.validation, _by_name(manifest, "train")
+    if settings.shards is not None:
+        tokenizer = manifest.tokenizer.sha256
+        manifest, storage = read_manifest(settings.shards)
+        if manifest.tokenizer.sha256 != tokenizer:
+            raise RecipeError(
+                f"validation.shards: {settings.shards} was made with another tokenizer than {recipe.shards} "
+                "(their tokenizers' sha256 differ); curate one of them with the other's (shards.tokenizer.path)"
+            )
+        expected = {}
+        if check:
+            check_shards(manifest, storage, hashes=recipe.check_shards == "hashes")
+    valid = _by_name(manifest, "valid")
+    names = sorted(set(valid) | set(expected))
+    for pattern in settings.components:
+        if not any(matches(pattern, name) for name in names):
+            raise RecipeError(
+                f"validation.components: {pattern!r} matches no component; there are: {', '.join(names) or 'none'}"
+            )
+    if settings.components:
+        names = [name for name in names if any(matches(pattern, name) for pattern in settings.components)]
+    with_text = {
+        name: valid[name] for name in names if name in valid and valid[name].tokens and valid[name].bytes
+    }
+    assert storage.local is not None
+    return HeldOutText(
+        directory=str(storage.local),
+        manifest_sha256=file_sha256(storage.local / MANIFEST),
+        storage=storage,
+        dtype=manifest.dtype,
+        components=with_text,
+        without=tuple(name for name in names if name not in with_text),
     )
 
 

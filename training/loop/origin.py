@@ -1,8 +1,10 @@
 """Where a new run takes its weights from: the recipe's ``init_from``.
 
-It names an imported model or a checkpoint of another run, written in any layout. Only weights are taken; the
-optimizer, the step and the data start anew, and the family node names the checkpoint as the parent. A run
-that has checkpoints of its own goes on from those and no longer reads ``init_from``.
+It names an imported model or a checkpoint of another run, written in any layout. With ``init_with: weights`` the
+optimizer, the step and the data start anew; with ``init_with: state`` the optimizer keeps its moments and each
+component of the data goes on after the windows that the other run has taken. The step starts anew either way, and
+the family node names the checkpoint as the parent. A run that has checkpoints of its own goes on from those and no
+longer reads ``init_from``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 SAME = ("layers", "hidden", "ffn", "heads", "kv_heads", "head_dim", "tied", "norm_eps")
 """What a model keeps from its origin. Sequence length and RoPE may change: that is how context grows."""
+
+
+POSITION = "position"
+"""Field of a family node's parent: windows by component that were taken before, where the state was taken too."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,10 @@ def find_origin(recipe: TrainingRecipe, vocab_size: int) -> Origin:
             return Origin()
         model = open_checkpoint(Path(recipe.init_from))
         _check(recipe, model, vocab_size)
-        return Origin((as_parent(model.directory, model.commit),), model)
+        parent = as_parent(model.directory, model.commit)
+        if recipe.init_with == "state":
+            parent[POSITION] = _position(model)
+        return Origin((parent,), model)
     parents = tuple(begun.family.get("parents", ()))
     if recipe.init_from is not None:
         try:
@@ -56,6 +65,57 @@ def find_origin(recipe: TrainingRecipe, vocab_size: int) -> Origin:
                 "directory, or leave init_from out to go on with this one"
             )
     return Origin(parents)
+
+
+def begun_windows(recipe: TrainingRecipe, manifest_sha256: str) -> dict[str, int]:
+    """Windows of each component that were taken before the first step of a run with ``init_with: state``; else {}.
+
+    ``manifest_sha256`` is that of its shards. Raises InputError when ``init_from`` is no checkpoint, RecipeError
+    when it has no state to go on from, or was trained with another seed or sequence length or on other shards.
+    """
+    begun = _begun(recipe.run)
+    if begun is not None:
+        parents = begun.family.get("parents", ())
+        position = parents[0].get(POSITION) if parents else None
+        if recipe.init_from is not None and (recipe.init_with == "state") != (position is not None):
+            raise RecipeError(
+                f"init_with: the run in {recipe.run} has begun with {'state' if position else 'weights'}, not "
+                f"{recipe.init_with}; name another run directory"
+            )
+        return dict(position or {})
+    if recipe.init_with != "state":
+        return {}
+    assert recipe.init_from is not None
+    model = open_checkpoint(Path(recipe.init_from))
+    identity = model.commit.identity
+    if not model.commit.optimizer_step:
+        raise RecipeError(
+            f"init_with: {model.directory} holds weights and no state of an optimizer, as imported models do; "
+            "take its weights alone (init_with: weights)"
+        )
+    differing = [
+        f"{name} is {ours} here, {theirs} there"
+        for name, ours, theirs in (
+            ("seed", recipe.seed, identity.get("seed")),
+            ("model.seq_length", recipe.shape.seq_length, identity.get("model", {}).get("seq_length")),
+            ("the manifest's sha256", manifest_sha256, model.commit.manifest_sha256),
+        )
+        if ours != theirs
+    ]
+    if differing:
+        raise RecipeError(
+            f"init_with: the place in the data of {model.directory} means nothing here: {'; '.join(differing)}"
+        )
+    return _position(model)
+
+
+def _position(model: StoredModel) -> dict[str, int]:
+    """Windows taken of each component, by the checkpoint's run and by those whose state it went on from."""
+    parents = model.family.get("parents", ())
+    taken = dict(parents[0].get(POSITION, {})) if parents else {}
+    for name, count in model.commit.consumed.items():
+        taken[name] = taken.get(name, 0) + count
+    return taken
 
 
 def _begun(run: str) -> StoredModel | None:

@@ -1,4 +1,4 @@
-"""Held-out bits per byte, by component and by language.
+"""Held-out bits per byte, by component and by language, domain and tier.
 
 Every token of the valid shards is predicted exactly once, in windows that do not overlap in what they
 predict; a token at the start of a window sees only the one before it, so the figure is an upper bound on what
@@ -19,6 +19,7 @@ from hanji.training.data.batches import MicroBatch, validation_micro_batches
 from hanji.training.data.plan import DataPlan
 from hanji.training.loop.cross_entropy import vocabulary_cross_entropy
 from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
+from hanji.training.loop.groups import ratios_by_group
 from hanji.training.loop.layout import Layout
 from hanji.training.loop.objective import Batch, Objective
 
@@ -28,11 +29,18 @@ PASSES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Bits per byte by language and by component (language/domain/tier); ``empty`` components have no text."""
+    """Bits per byte by component (language/domain/tier) and by axis and group: language, domain, tier.
 
-    languages: dict[str, float]
+    ``empty`` components have no text.
+    """
+
     components: dict[str, float]
+    groups: dict[str, dict[str, float]]
     empty: tuple[str, ...]
+
+    @property
+    def languages(self) -> dict[str, float]:
+        return self.groups["language"]
 
 
 class Validation:
@@ -47,14 +55,12 @@ class Validation:
         *,
         within_documents: bool = False,
     ) -> None:
-        self.components = {name: c for name, c in data.valid.items() if c.tokens and c.bytes}
-        self.empty = tuple(
-            sorted(name for name in set(data.valid) | set(data.train) if name not in self.components)
-        )
+        self.components = data.held_out.components
+        self.empty = data.held_out.without
         self._layout = layout
         self._vocab_size = data.manifest.tokenizer.vocab_size
         self._batches: list[MicroBatch] = validation_micro_batches(
-            [data.stream(component) for component in self.components.values()],
+            [data.held_out.stream(component) for component in self.components.values()],
             data.manifest.tokenizer.eod_id,
             seq_length,
             micro_size,
@@ -94,11 +100,8 @@ class Validation:
 def held_out(
     components: Mapping[str, Component], nats: Mapping[str, float], empty: tuple[str, ...]
 ) -> HeldOut:
-    """Nats by component → bits per byte by component and language (nats and bytes summed first)."""
-    by_component = {name: nats[name] / (c.bytes * math.log(2)) for name, c in components.items()}
-    languages = {}
-    for language in sorted({component.language for component in components.values()}):
-        members = [name for name, component in components.items() if component.language == language]
-        total_bytes = sum(components[name].bytes for name in members)
-        languages[language] = sum(nats[name] for name in members) / (total_bytes * math.log(2))
-    return HeldOut(languages, by_component, empty)
+    """Nats by component → bits per byte by component and by group (bits and bytes summed first)."""
+    bits = {name: nats[name] / math.log(2) for name in components}
+    sizes = {name: component.bytes for name, component in components.items()}
+    by_component = {name: bits[name] / sizes[name] for name in components}
+    return HeldOut(by_component, ratios_by_group(bits, sizes), empty)
