@@ -18,6 +18,7 @@ from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import fingerprint
 from hanji.manifest import Component, Manifest, Shard, TakenDown, TokenizerFacts, write_manifest
+from hanji.shard_versions import keep_version
 from hanji.storage import Storage, Written
 
 
@@ -131,6 +132,7 @@ class ShardWriting:
         )
         storage = self.run.sub("shards")
         storage.write_bytes(facts.file, self.run.read_written(tokenizer))
+        keep_version(self.run, manifest)
         write_manifest(storage, manifest)
         self._remove_unlisted(storage, manifest)
         return manifest

@@ -103,7 +103,16 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str 
 
 
 def as_parent(directory: Path, commit: Commit) -> dict[str, Any]:
-    """How a family node names this checkpoint as a parent: its node, and the SHA-256 of its commit record."""
-    node: Mapping[str, Any] = commit.family
+    """How a family node names this checkpoint as a parent: its node, and the SHA-256 of its commit record.
+
+    The node is there whole, with its own parents in it, so that what a model saw and cost can be told when the
+    checkpoints that it comes from are long gone.
+    """
+    sha256 = hashlib.sha256((directory / COMMIT).read_bytes()).hexdigest()
+    return {**parent_of(commit.family), "commit_sha256": sha256}
+
+
+def parent_of(node: Mapping[str, Any]) -> dict[str, Any]:
+    """How a family node names another as its parent."""
     named = {name: node.get(name) for name in ("hash", "name", "kind", "step")}
-    return {**named, "commit_sha256": hashlib.sha256((directory / COMMIT).read_bytes()).hexdigest()}
+    return {**named, "node": dict(node)}

@@ -19,7 +19,7 @@ import torch
 from hanji.fingerprint import fingerprint
 from hanji.progress import Progress, SilentProgress
 from hanji.training.checkpoint.files import WrittenFile, write_shards
-from hanji.training.checkpoint.record import Commit
+from hanji.training.checkpoint.record import Commit, parent_of
 from hanji.training.checkpoint.shards import Shard
 from hanji.training.checkpoint.store import seal
 from hanji.training.huggingface.config import CONFIG, read_json
@@ -125,7 +125,7 @@ def _family(source: ModelFolder, name: str, hashes: dict[str, str]) -> dict[str,
     parents: list[dict[str, Any]] = []
     if (source.path / FAMILY).is_file():
         origin = read_json(source.path / FAMILY)
-        parents = [{name: origin.get(name) for name in ("hash", "name", "kind", "step")}]
+        parents = [parent_of(origin)]
     layers = [
         {"parent": 0 if parents else None, "layer": n if parents else None} for n in range(shape.layers)
     ]
