@@ -30,4 +30,5 @@ def shard_number(order: np.ndarray, shards: int) -> np.ndarray:
 def expected_place(order: np.ndarray, shards: int) -> np.ndarray:
     """How far into its shard each order hash is expected, from 0 to 1 (float64): hashes are spread evenly."""
     within: np.ndarray = order.astype(np.float64) / 2.0**64 * shards
-    return np.clip(within - shard_number(order, shards), 0.0, 1.0)
+    share: np.ndarray = np.clip(within - shard_number(order, shards), 0.0, 1.0)
+    return share
