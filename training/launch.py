@@ -142,9 +142,9 @@ def describe(recipe: TrainingRecipe) -> str:
         f"{cost.full_attention * tokens:.3g} full, {cost.six_n * tokens:.3g} by 6ND)",
         recipe.learning_rates().describe(),
     ]
-    for stage, plan in zip(recipe.stages, data.order.stages, strict=True):
+    for stage in recipe.stages:
         lines.append(f"stage {stage.name}: {recipe.steps_of(stage)} steps")
-        lines += [f"  {share:6.1%}  {name}" for name, share in plan.blend.shares().items()]
+        lines += [f"  {share:6.1%}  {name}" for name, share in data.blends()[stage.name].items()]
     lines += [f"weights from {parent['name']}: family {parent['hash']}" for parent in origin.parents]
     lines += [f"epochs of {name}: {count:.2f}" for name, count in data.epochs().items()]
     lines += [f"left out: {name}: {reason}" for name, reason in data.left_out.items()]

@@ -139,7 +139,7 @@ def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str) -> 
             "directory": data.held_out.directory,
             "manifest_sha256": data.held_out.manifest_sha256,
         },
-        "blends": {stage.blend.stage: stage.blend.shares() for stage in data.order.stages},
+        "blends": data.blends(),
         "epochs": data.epochs(),
         "left_out": data.left_out,
         "validation": [entry for entry in metrics if entry["kind"] == "validation"],

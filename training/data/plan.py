@@ -9,7 +9,7 @@ from hanji.fingerprint import file_sha256
 from hanji.manifest import MANIFEST, Component, Manifest, read_manifest
 from hanji.storage import Storage
 from hanji.training.data.blend import apportion, match_patterns
-from hanji.training.data.order import SampleOrder, StagePlan
+from hanji.training.data.order import SampleOrder, Segment
 from hanji.training.data.patterns import matches
 from hanji.training.data.stream import TokenStream, check_shards
 from hanji.training.recipe import TrainingRecipe
@@ -51,9 +51,13 @@ class DataPlan:
     def stream(self, component: Component) -> TokenStream:
         return TokenStream(component, self.storage, self.manifest.dtype)
 
+    def blends(self) -> dict[str, dict[str, float]]:
+        """Share of the samples of each stage by component."""
+        return {segment.stage: segment.shares() for segment in self.order.segments}
+
     def epochs(self) -> dict[str, float]:
         """How often the whole run goes through each component."""
-        done = self.order.consumed(len(self.order.stages), 0)
+        done = self.order.consumed(self.order.samples)
         return {name: done[name] / windows for name, windows in self.order.windows.items()}
 
 
@@ -92,13 +96,13 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
             f"{max(train.values(), key=lambda c: c.tokens).name}, has "
             f"{max(component.tokens for component in train.values())} tokens"
         )
-    stages = []
+    segments = []
     for stage in recipe.stages:
         weights = match_patterns(stage.name, stage.blend, usable)
         samples = recipe.steps_of(stage) * recipe.batch.global_size
-        stages.append(StagePlan(apportion(stage.name, weights), samples))
+        segments.append(Segment(stage.name, apportion(stage.name, weights), samples))
     manifest_sha256 = file_sha256(storage.local / MANIFEST)
-    order = SampleOrder(stages, {name: windows[name] for name in usable}, recipe.seed)
+    order = SampleOrder(segments, {name: windows[name] for name in usable}, recipe.seed)
     return DataPlan(
         manifest=manifest,
         storage=storage,

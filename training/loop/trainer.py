@@ -144,7 +144,7 @@ class Trainer:
     def _train_step(self, stage: int, stage_step: int) -> tuple[dict[str, Any], bool]:
         self.watchdog.beat(self.step + 1, "reading the batch")
         size = self.recipe.batch.global_size
-        samples = self.data.order.batch(stage, stage_step * size, size)
+        samples = self.data.order.batch(self.step * size, size)
         batches = list(
             training_micro_batches(
                 samples,
@@ -238,8 +238,7 @@ class Trainer:
                 f"shards: {self.recipe.shards} is not what {where} was trained on (its manifest has another "
                 "sha256); name the shards that it began with, or another run directory"
             )
-        stage = [s.name for s in self.recipe.stages].index(commit.stage)
-        position = self.data.order.consumed(stage, commit.stage_step * self.recipe.batch.global_size)
+        position = self.data.order.consumed(commit.step * self.recipe.batch.global_size)
         if position != commit.consumed:
             raise RunError(
                 f"{where}: its position in the data is not the one that this version computes for step "
@@ -254,7 +253,7 @@ class Trainer:
 
     def _save(self, metrics: MetricsFile | None, stage: int, stage_step: int, stage_end: bool) -> None:
         self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
-        consumed = self.data.order.consumed(stage, stage_step * self.recipe.batch.global_size)
+        consumed = self.data.order.consumed(self.step * self.recipe.batch.global_size)
         name = self.recipe.stages[stage].name
         commit = Commit(
             step=self.step,
