@@ -271,7 +271,14 @@ class TrainingRecipe(Settings):
     check_shards: Literal["sizes", "hashes"] = Field(
         default="sizes", description="before the first step: compare file sizes, or SHA-256 of every file"
     )
-    log_every: int = Field(default=10, ge=1, description="steps between two lines on the console")
+    log_every: int = Field(
+        default=10,
+        ge=1,
+        description="steps between two lines on the console, and between two intervals in metrics",
+    )
+    tensorboard: bool = Field(
+        default=False, description="whether metrics are written for TensorBoard too; needs hanji[tensorboard]"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> TrainingRecipe:

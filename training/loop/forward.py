@@ -44,6 +44,8 @@ def run_micro_batches(
 ) -> list[dict[str, torch.Tensor]]:
     """Run the schedule; returns each micro-batch's sums ("tokens" and the metrics) on the last stage, else [].
 
+    "row_component", "row_tokens" and "row_loss" [b] are of each of its rows.
+
     ``chunks`` are the model's parts on this rank in the order of their layers: one, or with the interleaved
     schedule several, and then the number of batches is a multiple of ``layout.micro_batch_group``. With context
     parallelism the sums are over this rank's part of each row. ``look`` sees the last stage's output and batch
@@ -60,7 +62,12 @@ def run_micro_batches(
                 look(output, batch)
                 return output.new_zeros(()), torch.ones((), dtype=torch.int32, device=layout.device), {}
             sums: LossSums = objective.loss(output, batch)
-            return sums.total, sums.tokens.clone(), {"tokens": sums.tokens, **sums.metrics}
+            rows = {
+                "row_component": batch.component,
+                "row_tokens": sums.row_tokens,
+                "row_loss": sums.row_loss,
+            }
+            return sums.total, sums.tokens.clone(), {"tokens": sums.tokens, **sums.metrics, **rows}
 
         return output, loss
 
@@ -76,6 +83,19 @@ def run_micro_batches(
         forward_only=forward_only,
     )
     return results
+
+
+def sums_by_component(
+    results: Sequence[dict[str, torch.Tensor]], components: int, device: torch.device
+) -> torch.Tensor:
+    """Tokens and loss by component of a rank's micro-batches: fp64 [2, components]."""
+    sums = torch.zeros(2, components, dtype=torch.float64, device=device)
+    if results:
+        index = torch.cat([result["row_component"] for result in results])
+        rows = [torch.cat([result[name] for result in results]) for name in ("row_tokens", "row_loss")]
+        real = index >= 0
+        sums.index_add_(1, index[real], torch.stack(rows)[:, real])
+    return sums
 
 
 def sum_over_ranks(values: torch.Tensor, layout: Layout) -> torch.Tensor:

@@ -38,12 +38,15 @@ class LossSums:
     """Sums over a micro-batch.
 
     ``total`` (scalar, differentiable) is divided by the tokens of the whole global batch by the loop;
-    ``metrics`` are further sums, logged after the same division.
+    ``metrics`` are further sums, logged after the same division. ``row_tokens`` and ``row_loss`` [b] are the
+    tokens and the loss of each row, from which the loop makes the losses of components.
     """
 
     total: torch.Tensor
     tokens: torch.Tensor
     metrics: dict[str, torch.Tensor]
+    row_tokens: torch.Tensor
+    row_loss: torch.Tensor
 
 
 class Objective(Protocol):
@@ -72,10 +75,13 @@ class NextToken:
 
     def loss(self, output: torch.Tensor, batch: Batch) -> LossSums:
         nats, log_partition = vocabulary_cross_entropy(output, batch.labels, self.vocab_size)
-        cross_entropy = (nats * batch.mask).sum()
+        masked = nats * batch.mask
+        cross_entropy = masked.sum()
         squared = (log_partition.square() * batch.mask).sum()
         return LossSums(
             total=cross_entropy + self.z_loss * squared,
             tokens=batch.mask.sum().to(torch.int32),
             metrics={"loss": cross_entropy.detach(), "z_squared": squared.detach()},
+            row_tokens=batch.mask.sum(dim=1, dtype=torch.float64),
+            row_loss=masked.detach().sum(dim=1, dtype=torch.float64),
         )

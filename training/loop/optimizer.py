@@ -27,8 +27,8 @@ def wrap_data_parallel(chunks: Sequence[torch.nn.Module]) -> list[Any]:
     return [DistributedDataParallel(config=c.config, ddp_config=settings, module=c) for c in chunks]
 
 
-def connect(chunks: Sequence[Any], optimizer: Any) -> None:
-    """What Megatron's schedules call: when to hold back reduction, how to finish gradients.
+def connect(chunks: Sequence[Any], optimizer: Any, timers: Any = None) -> None:
+    """What Megatron's schedules call: when to hold back reduction, how to finish gradients, what takes the time.
 
     They read it from the first chunk's configuration.
     """
@@ -39,6 +39,7 @@ def connect(chunks: Sequence[Any], optimizer: Any) -> None:
     config.no_sync_func = holds if len(holds) > 1 else holds[0]
     config.grad_scale_func = optimizer.scale_loss
     config.finalize_model_grads_func = finalize_model_grads
+    config.timers = timers
 
 
 def build_optimizer(chunks: Sequence[Any], settings: OptimizerSettings, peak_lr: float, *, bf16: bool) -> Any:

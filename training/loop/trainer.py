@@ -7,30 +7,35 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hanji.errors import RecipeError, RunError
-from hanji.training.checkpoint.record import Commit, differences
+from hanji.errors import RunError
+from hanji.training.checkpoint.record import Commit
 from hanji.training.checkpoint.state import reseed
-from hanji.training.checkpoint.store import Checkpoints, Saved
+from hanji.training.checkpoint.store import Checkpoints
 from hanji.training.data.batches import training_micro_batches
 from hanji.training.data.order import SampleBatch
 from hanji.training.data.plan import DataPlan
-from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
-from hanji.training.loop.health import SpeedMonitor, StepGuard, gradient_norm, memory_bytes, take_step
+from hanji.training.loop.forward import run_micro_batches, sum_over_ranks, sums_by_component
+from hanji.training.loop.health import StepGuard, gradient_norm, memory_bytes, take_step
+from hanji.training.loop.interval import Interval
 from hanji.training.loop.layout import Layout
 from hanji.training.loop.lineage import family_node
-from hanji.training.loop.metrics import MetricsFile
 from hanji.training.loop.objective import Objective
 from hanji.training.loop.optimizer import build_optimizer, connect, set_learning_rate, wrap_data_parallel
+from hanji.training.loop.phases import Phases
+from hanji.training.loop.rates import Rates, find_hardware
+from hanji.training.loop.recorder import Recorder
+from hanji.training.loop.resume import check_commit
 from hanji.training.loop.shadow import Shadow
 from hanji.training.loop.validation import Validation
 from hanji.training.loop.watchdog import Watchdog
 from hanji.training.model.fp8 import weights_stay
+from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -74,7 +79,8 @@ class Trainer:
             recipe.schedule.peak_lr,
             bf16=recipe.precision != "fp32",
         )
-        connect(self.chunks, self.optimizer)
+        self.phases = Phases(layout.device)
+        connect(self.chunks, self.optimizer, self.phases)
         self.rate = recipe.learning_rates()
         self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint, layout)
         self._eod = data.manifest.tokenizer.eod_id if recipe.attention == "within" else None
@@ -87,7 +93,11 @@ class Trainer:
         )
         self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
         self.shadow = Shadow(recipe.shadow, self.chunks, objective, layout)
-        self.guard, self.speed = StepGuard(recipe.health), SpeedMonitor(recipe.health)
+        self.guard, self.interval = StepGuard(recipe.health), Interval(layout, self.phases)
+        self.rates = Rates(
+            recipe.shape, data.manifest.tokenizer.vocab_size, find_hardware(layout), recipe.precision
+        )
+        self.recorder: Recorder | None = None
         self.watchdog = watchdog or Watchdog(Path(recipe.run) / "logs", layout.rank, None)
         self.step = 0
         self._stop_asked = False
@@ -103,11 +113,10 @@ class Trainer:
             signal.signal(number, self._ask_to_stop)
         commit = self._resume()
         resumed_from = self.step
-        metrics = None
         if self.layout.is_main:
-            metrics = MetricsFile(Path(self.recipe.run) / "metrics.jsonl", resumed_from)
+            self.recorder = Recorder(self.recipe, self.rates, self.tell, resumed_from, self._facts())
         if commit is None:
-            self._validate(metrics, self.recipe.stages[0].name, "before")
+            self._validate(self.recipe.stages[0].name, "before")
         tokens, seconds, saved = 0, 0.0, commit.step if commit else -1
         first = 0
         for index, stage in enumerate(self.recipe.stages):
@@ -115,63 +124,70 @@ class Trainer:
             self.tell({"kind": "stage", "stage": stage.name, "steps": steps, "done": self._in(first, steps)})
             while self.step < first + steps:
                 started = time.perf_counter()
-                entry, stop = self._train_step(index, self.step - first)
+                entry, sums, stop = self._train_step(index, self.step - first)
                 entry["seconds"] = time.perf_counter() - started
                 entry["tokens_per_second"] = entry["tokens"] / entry["seconds"]
                 tokens += entry["tokens"]
                 seconds += entry["seconds"]
-                self._log(metrics, entry)
-                self._note_shadow(metrics)
-                self._note_saved(metrics, self.checkpoints.poll())
+                self._record(entry, sums)
                 at_end = self.step == first + steps
+                to_save = at_end or stop or self.step % self.recipe.checkpoint.every == 0
+                if to_save or self.step % self.recipe.log_every == 0:
+                    self._end_interval(index, self.step - first)
                 if at_end:
-                    self._validate(metrics, stage.name, "after")
+                    self._validate(stage.name, "after")
                 elif self.recipe.validation.every and self.step % self.recipe.validation.every == 0:
-                    self._validate(metrics, stage.name, "during")
-                if at_end or stop or self.step % self.recipe.checkpoint.every == 0:
-                    self._save(metrics, index, self.step - first, at_end)
+                    self._validate(stage.name, "during")
+                if to_save:
+                    self._save(index, self.step - first, at_end)
                     saved = self.step
                 if stop and self.step < self.recipe.total_steps:
-                    self._finish_saving(metrics)
+                    self._end(False)
                     self.tell(
                         {"kind": "stopped", "text": f"stopped after step {self.step}; run again to go on"}
                     )
                     return self._outcome(False, resumed_from, tokens, seconds, saved)
             first += steps
-        self._finish_saving(metrics)
+        self._end(True)
         return self._outcome(True, resumed_from, tokens, seconds, saved)
 
-    def _train_step(self, stage: int, stage_step: int) -> tuple[dict[str, Any], bool]:
+    def _train_step(
+        self, stage: int, stage_step: int
+    ) -> tuple[dict[str, Any], tuple[tuple[str, ...], list[float], list[float]], bool]:
+        """The step's line; names of components, with their tokens and summed loss; whether to stop."""
         self.watchdog.beat(self.step + 1, "reading the batch")
         size = self.recipe.batch.global_size
-        samples = self.data.order.batch(self.step * size, size)
-        batches = list(
-            training_micro_batches(
-                samples,
-                self.streams,
-                self.recipe.shape.seq_length,
-                self.recipe.batch.micro_size,
-                self.layout.data_rank,
-                self.layout.data_ranks,
-                self._eod,
+        with self.phases.host("data"):
+            samples = self.data.order.batch(self.step * size, size)
+            batches = list(
+                training_micro_batches(
+                    samples,
+                    self.streams,
+                    self.recipe.shape.seq_length,
+                    self.recipe.batch.micro_size,
+                    self.layout.data_rank,
+                    self.layout.data_ranks,
+                    self._eod,
+                )
             )
-        )
         self.watchdog.beat(self.step + 1, "forward and backward")
         for chunk in self.chunks:
             chunk.zero_grad_buffer()
         self.optimizer.zero_grad()
-        with self.shadow.watching(self.step + 1), weights_stay(self.chunks):
+        with self.phases.counting(), self.shadow.watching(self.step + 1), weights_stay(self.chunks):
             results = run_micro_batches(self.chunks, self.objective, batches, self.layout, forward_only=False)
         self.shadow.compare(self.step + 1, batches, results)
         rate = self.rate(self.step)
         set_learning_rate(self.optimizer, rate)
         self.watchdog.beat(self.step + 1, "optimizer step")
-        norm = gradient_norm(self.optimizer)
-        sums, stop, memory = self._gather(results)
+        with self.phases.device("optimizer"):
+            norm = gradient_norm(self.optimizer)
+        sums, by_component, stop, memory = self._gather(results, len(samples.names))
         loss = sums["loss"] / sums["tokens"]
         verdict = self.guard.judge(loss, norm)
         if verdict.skip is None:
-            take_step(self.optimizer, norm, self.recipe.optimizer.clip)
+            with self.phases.device("optimizer"):
+                take_step(self.optimizer, norm, self.recipe.optimizer.clip)
         self.step += 1
         try:
             self.guard.check(self.step, verdict)
@@ -188,6 +204,7 @@ class Trainer:
             "lr": rate,
             "grad_norm": norm,
             "tokens": int(sums["tokens"]),
+            "seen": self.step * self.recipe.tokens_per_step,
             "batch": batch_digest(samples),
             "skip": verdict.skip,
             "skipped": self.guard.skipped,
@@ -198,22 +215,27 @@ class Trainer:
             "memory_bytes": int(max(memory)),
             "memory_rank": memory.index(max(memory)),
         }
-        return entry, stop
+        return entry, (samples.names, *by_component), stop
 
-    def _gather(self, results: list[dict[str, torch.Tensor]]) -> tuple[dict[str, float], bool, list[float]]:
-        """Sums over micro-batches and ranks, whether any rank was asked to stop, and bytes held by rank."""
+    def _gather(
+        self, results: list[dict[str, torch.Tensor]], components: int
+    ) -> tuple[dict[str, float], tuple[list[float], list[float]], bool, list[float]]:
+        """Sums over micro-batches and ranks, tokens and loss by component, whether to stop, bytes held by rank."""
         names = ("tokens", "loss", "z_squared")
         values = torch.zeros(len(names), dtype=torch.float64, device=self.layout.device)
         for result in results:
             values += torch.stack([result[name].to(torch.float64) for name in names])
-        values = sum_over_ranks(values, self.layout)
+        parts = sums_by_component(results, components, self.layout.device)
+        values = sum_over_ranks(torch.cat([values, parts.flatten()]), self.layout)
         gone = os.getppid() != self._launcher
         others = torch.zeros(1 + self.layout.ranks, dtype=torch.float64, device=self.layout.device)
         others[0] = float(self._stop_asked or gone)
         others[1 + self.layout.rank] = memory_bytes(self.layout.device)
         torch.distributed.all_reduce(others)
         stop, *memory = others.tolist()
-        return dict(zip(names, values.tolist(), strict=True)), bool(stop), memory
+        whole, tokens, losses = values.split([len(names), components, components])
+        sums = dict(zip(names, whole.tolist(), strict=True))
+        return sums, (tokens.tolist(), losses.tolist()), bool(stop), memory
 
     def _resume(self) -> Commit | None:
         """Load the newest committed checkpoint, if there is one that this recipe can go on from."""
@@ -228,22 +250,7 @@ class Trainer:
         if commit is None:
             return None
         where = self.checkpoints.path(commit.step)
-        if changed := differences(self.recipe.identity(), commit.identity):
-            raise RecipeError(
-                f"run: {self.recipe.run} holds checkpoints of another recipe ({'; '.join(changed)}); name another "
-                f"run directory, or remove {self.checkpoints.storage.root}"
-            )
-        if commit.manifest_sha256 != self.data.manifest_sha256:
-            raise RecipeError(
-                f"shards: {self.recipe.shards} is not what {where} was trained on (its manifest has another "
-                "sha256); name the shards that it began with, or another run directory"
-            )
-        position = self.data.order.consumed(commit.step * self.recipe.batch.global_size)
-        if position != commit.consumed:
-            raise RunError(
-                f"{where}: its position in the data is not the one that this version computes for step "
-                f"{commit.step}; it was written by another version of the order"
-            )
+        check_commit(self.recipe, self.data, commit, where)
         if not self.checkpoints.load(commit, self.chunks, self.optimizer):
             reseed(self.recipe.seed, commit.step)
         self.guard.load(commit.health)
@@ -251,9 +258,9 @@ class Trainer:
         self.tell({"kind": "resume", "step": commit.step, "text": f"going on from {where}"})
         return commit
 
-    def _save(self, metrics: MetricsFile | None, stage: int, stage_step: int, stage_end: bool) -> None:
+    def _save(self, stage: int, stage_step: int, stage_end: bool) -> None:
         self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
-        consumed = self.data.order.consumed(self.step * self.recipe.batch.global_size)
+        consumed = self._consumed(stage, stage_step)
         name = self.recipe.stages[stage].name
         commit = Commit(
             step=self.step,
@@ -268,68 +275,72 @@ class Trainer:
             family=family_node(self.recipe, self.data, self.step, name, consumed, self.parents),
             health=self.guard.state(),
         )
-        self._note_saved(metrics, self.checkpoints.save(commit, self.chunks, self.optimizer))
+        with self.phases.host("checkpoint"):
+            saved = self.checkpoints.save(commit, self.chunks, self.optimizer)
+        if self.recorder is not None:
+            self.recorder.saved(saved)
 
-    def _finish_saving(self, metrics: MetricsFile | None) -> None:
-        """Wait until the last checkpoint is whole."""
+    def _end(self, finished: bool) -> None:
+        """Wait until the last checkpoint is whole, and close the books."""
         self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
-        self._note_saved(metrics, self.checkpoints.finish())
+        with self.phases.host("checkpoint"):
+            saved = self.checkpoints.finish()
+        spent = self.interval.spent()
+        if self.recorder is not None:
+            self.recorder.saved(saved)
+            self.recorder.end(self.step, finished, spent)
 
-    def _note_saved(self, metrics: MetricsFile | None, saved: Sequence[Saved]) -> None:
-        for checkpoint in saved:
-            self.tell({"kind": "checkpoint", "step": checkpoint.step, "path": checkpoint.path})
-            if metrics is not None:
-                figures = asdict(checkpoint)
-                metrics.write({"kind": "checkpoint", "step": figures.pop("step"), **figures})
-
-    def _validate(self, metrics: MetricsFile | None, stage: str, when: str) -> None:
+    def _validate(self, stage: str, when: str) -> None:
         if not self.validation.components:
             if when == "before":
                 self.tell({"kind": "note", "text": "the shards hold no valid text: no bits per byte"})
             return
         self.watchdog.beat(self.step, "validation", patient=True)
         started = time.perf_counter()
-        result = self.validation.measure(self.chunks, self.objective)
-        if metrics is None:
+        with self.phases.host("validation"):
+            result = self.validation.measure(self.chunks, self.objective)
+        if self.recorder is not None:
+            self.recorder.validation(result, self.step, stage, when, time.perf_counter() - started)
+
+    def _record(self, entry: dict[str, Any], sums: tuple[tuple[str, ...], list[float], list[float]]) -> None:
+        """What a step came to, and what else has happened by its end."""
+        self.interval.add(entry, *sums)
+        shadow, saved = self.shadow.take(), self.checkpoints.poll()
+        if self.recorder is None:
             return
-        entry = {
-            "kind": "validation",
-            "step": self.step,
-            "stage": stage,
-            "when": when,
-            "bits_per_byte": result.languages,
-            "components": result.components,
-            "empty": list(result.empty),
-            "seconds": time.perf_counter() - started,
+        self.recorder.step(entry)
+        if shadow is not None:
+            self.recorder.shadow(shadow, self.shadow.text(shadow))
+        self.recorder.saved(saved)
+
+    def _end_interval(self, stage: int, stage_step: int) -> None:
+        first = self.step - self.interval.steps + 1
+        figures = self.interval.end(
+            self._consumed(stage, stage_step), self.data.order.windows, self.recipe.shape.seq_length
+        )
+        if self.recorder is not None:
+            self.recorder.interval(figures, first)
+
+    def _consumed(self, stage: int, stage_step: int) -> dict[str, int]:
+        """Windows that each component has given."""
+        return self.data.order.consumed(self.step * self.recipe.batch.global_size)
+
+    def _facts(self) -> dict[str, Any]:
+        """What the record of a run says at its beginning."""
+        shape, vocab_size = self.recipe.shape, self.data.manifest.tokenizer.vocab_size
+        return {
+            "name": self.recipe.name,
+            "recipe": self.recipe.identity_fingerprint(),
+            "manifest_sha256": self.data.manifest_sha256,
+            "parameters": parameter_count(shape, vocab_size),
+            "tokens_per_step": self.recipe.tokens_per_step,
+            "stages": [
+                {"name": stage.name, "steps": self.recipe.steps_of(stage)} for stage in self.recipe.stages
+            ],
+            "components": {
+                name: windows * shape.seq_length for name, windows in self.data.order.windows.items()
+            },
         }
-        metrics.write(entry)
-        figures = ", ".join(f"{language} {value:.4f}" for language, value in result.languages.items())
-        self.tell({**entry, "text": f"held-out bits per byte {when} {stage}: {figures}"})
-
-    def _log(self, metrics: MetricsFile | None, entry: dict[str, Any]) -> None:
-        if metrics is None:
-            return
-        metrics.write(entry)
-        if entry["skip"]:
-            self.tell({"kind": "skip", "text": f"step {self.step} skipped: {entry['skip']}"})
-        if slow := self.speed.look(entry["tokens_per_second"]):
-            self.tell({"kind": "speed", "text": f"step {self.step}: {slow}"})
-        text = None
-        if self.step % self.recipe.log_every == 0 or self.step == 1:
-            text = (
-                f"step {self.step}/{self.recipe.total_steps} {entry['stage']}  loss {entry['loss']:.4f}  "
-                f"lr {entry['lr']:.2e}  norm {entry['grad_norm']:.2f}  "
-                f"{entry['tokens_per_second']:,.0f} tokens/s"
-            )
-        self.tell({"kind": "step", "step": self.step, "stage": entry["stage"], "text": text})
-
-    def _note_shadow(self, metrics: MetricsFile | None) -> None:
-        entry = self.shadow.take()
-        if entry is None or metrics is None:
-            return
-        metrics.write(entry)
-        kind = "alarm" if entry["alarm"] else "shadow"
-        self.tell({"kind": kind, "step": entry["step"], "text": self.shadow.text(entry)})
 
     def _outcome(self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int) -> Outcome:
         return Outcome(finished, self.step, resumed_from, tokens, seconds, self.checkpoints.path(saved))
