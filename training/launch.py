@@ -117,7 +117,11 @@ def read_summary(run: str) -> TrainingSummary:
         )
         for entry in data["validation"]
     )
-    fields = {name: data[name] for name in TrainingSummary.__dataclass_fields__ if name in data}
+    fields = {
+        name: data[name]
+        for name in TrainingSummary.__dataclass_fields__
+        if name in data and name != "held_out"
+    }
     return TrainingSummary(**fields, run=str(run), held_out=held_out)
 
 
