@@ -112,13 +112,18 @@ DOCUMENT_COLUMNS = {
     "payload_bytes": "bytes of the record",
     "replaced_characters": "characters that could not be decoded",
 }
+MODEL_COLUMNS = {
+    "perplexity": "of the recipe's language model, low where a text is like good prose",
+    "domain_probability": "probability of the predicted domain",
+}
+"""Columns of runs whose recipe has such models; in others no document has one."""
 
 
 @cache
 def names() -> dict[str, str]:
     """Every name that a rule may judge, with its meaning."""
     ratios = {name: text for name, (text, _) in RATIOS.items()}
-    return SIGNALS | morphemes.COLUMNS | ratios | DOCUMENT_COLUMNS
+    return SIGNALS | morphemes.COLUMNS | ratios | DOCUMENT_COLUMNS | MODEL_COLUMNS
 
 
 def identity() -> str:

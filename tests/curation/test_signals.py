@@ -271,7 +271,7 @@ def test_sentence_ends_are_counted_and_points_in_numbers_are_not() -> None:
 
 def test_a_ratio_with_nothing_below_the_line_is_zero() -> None:
     table = text.measure(pa.array(["", "가 나"], pa.large_string()), pa.array(["ko", "ko"]))
-    for name in ratios.DOCUMENT_COLUMNS | morphemes.COLUMNS:
+    for name in ratios.DOCUMENT_COLUMNS | morphemes.COLUMNS | ratios.MODEL_COLUMNS:
         table = table.append_column(name, pa.array([0.0, 1.0]))
     for name in ratios.names():
         # An empty text is one empty piece and one empty paragraph, as re.split has it; NeMo's shares of nothing
