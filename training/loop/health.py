@@ -50,6 +50,7 @@ class StepGuard:
     def __init__(self, settings: HealthSettings) -> None:
         self.settings = settings
         self.skipped = 0
+        self.skipped_steps: list[int] = []
         self._losses: deque[float] = deque(maxlen=settings.window)
         self._norms: deque[float] = deque(maxlen=settings.window)
         self._skips: deque[bool] = deque(maxlen=settings.window)
@@ -76,7 +77,9 @@ class StepGuard:
         return Verdict(skip, loss_mean, loss_deviation, norm_mean, norm_deviation)
 
     def check(self, step: int, verdict: Verdict) -> None:
-        """Raise RunError when too many steps were skipped, the last of them ``step``."""
+        """Note what became of ``step``; raise RunError when too many steps were skipped, this the last of them."""
+        if verdict.skip is not None:
+            self.skipped_steps.append(step)
         settings, recent = self.settings, list(self._skips)
         in_a_row = 0
         while in_a_row < len(recent) and recent[-1 - in_a_row]:
@@ -99,6 +102,7 @@ class StepGuard:
             "norms": list(self._norms),
             "skips": [int(skip) for skip in self._skips],
             "skipped": self.skipped,
+            "skipped_steps": list(self.skipped_steps),
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
@@ -109,6 +113,7 @@ class StepGuard:
         self._skips.clear()
         self._skips.extend(bool(value) for value in state.get("skips", ()))
         self.skipped = int(state.get("skipped", 0))
+        self.skipped_steps = [int(step) for step in state.get("skipped_steps", ())]
 
     def _spread(self, values: deque[float]) -> tuple[float | None, float | None]:
         # OLMo-core counts the step in question too, hence the one less.

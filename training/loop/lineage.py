@@ -23,8 +23,11 @@ def family_node(
     stage: str,
     consumed: Mapping[str, int],
     parents: Sequence[Mapping[str, Any]] = (),
+    skipped: Sequence[int] = (),
 ) -> dict[str, Any]:
     """The node of a checkpoint after ``step`` steps; ``consumed`` gives windows by component.
+
+    ``skipped`` are the steps (counted from 1) that never reached the weights.
 
     ``parents`` is the model that the run's first weights are from, if any: every layer is then that model's.
 
@@ -46,6 +49,9 @@ def family_node(
         "recipe": recipe.identity_fingerprint(),
         "step": step,
         "stage": stage,
+        "stages": _stages(recipe, step),
+        "batch": {"samples": recipe.batch.global_size, "seq_length": shape.seq_length},
+        "skipped": list(skipped),
         "model": {
             **shape.as_dict(),
             "vocab_size": tokenizer.vocab_size,
@@ -70,6 +76,17 @@ def family_node(
         },
     }
     return {**node, "hash": fingerprint(node)}
+
+
+def _stages(recipe: TrainingRecipe, step: int) -> list[dict[str, Any]]:
+    """The stages that were begun, and how many steps of each were done."""
+    done, stages = 0, []
+    for stage in recipe.stages:
+        steps = min(recipe.steps_of(stage), step - done)
+        if steps > 0:
+            stages.append({"name": stage.name, "steps": steps})
+            done += steps
+    return stages
 
 
 def _grouped(tokens: Mapping[str, int], part: int) -> dict[str, int]:

@@ -272,7 +272,15 @@ class Trainer:
             identity=self.recipe.identity(),
             manifest_sha256=self.data.manifest_sha256,
             ranks=self.layout.ranks,
-            family=family_node(self.recipe, self.data, self.step, name, consumed, self.parents),
+            family=family_node(
+                self.recipe,
+                self.data,
+                self.step,
+                name,
+                consumed,
+                self.parents,
+                self.guard.skipped_steps,
+            ),
             health=self.guard.state(),
         )
         with self.phases.host("checkpoint"):
