@@ -9,6 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from hanji.cluster import ClusterSettings
 from hanji.curation.dedup.banding import optimal_bands
+from hanji.curation.model_recipe import Domains as Domains
+from hanji.curation.model_recipe import Perplexity as Perplexity
 from hanji.recipe import Settings, parse_recipe, read_yaml
 
 Language = Literal["ko", "en"]
@@ -570,6 +572,11 @@ class CurationRecipe(Settings):
         description="fastText quality classifier by language: path of a model made by "
         "`hanji classifier train`, with a label `high`",
     )
+    perplexity: dict[Language, Perplexity] = Field(
+        default={},
+        description="language model by language, whose perplexity is a signal; needs hanji[perplexity]",
+    )
+    domains: Domains | None = Field(None, description="classifiers of domains; null: none")
     tiers: list[Tier] = Field(
         default=[Tier(name="high", top_share=0.3), Tier(name="medium", top_share=0.7), Tier(name="low")],
         min_length=1,

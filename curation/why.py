@@ -103,7 +103,16 @@ def _story(
         twin_of(run, ledger),
         style or Style(),
         _repeats(run, document, edits),
+        _scored(recipe, facts) if facts is not None and document["status"] == "read" else None,
     )
+
+
+def _scored(recipe: CurationRecipe, facts: dict[str, Any]) -> dict[str, Any]:
+    """What models of the document's language said of it."""
+    wanted = ["perplexity"] if facts["language"] in recipe.perplexity else []
+    if recipe.domains is not None and facts["language"] in recipe.domains.models():
+        wanted += ["predicted_domain", "domain_probability", "domain"]
+    return {name: facts[name] for name in wanted if name in facts}
 
 
 def _repeats(run: Storage, document: dict[str, Any], edits: list[dict[str, Any]]) -> dict[int, int]:

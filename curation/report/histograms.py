@@ -79,6 +79,8 @@ def _count_language(
     totals = np.bincount(place, minlength=len(names)).tolist()
     counts["documents"][language] = dict(zip(names, totals, strict=True))
     judged: dict[str, list[Rule]] = {name: [] for name in DOCUMENT_SIGNALS if name in ratios.names()}
+    there = set(rows.column_names) & set(ratios.MODEL_COLUMNS)
+    judged |= {name: [] for name in sorted(there) if rows[name].null_count < len(rows)}
     for rule in rules:
         judged.setdefault(rule.signal, []).append(rule)
     of_bins = counts["bins"].setdefault(language, {})

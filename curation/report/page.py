@@ -8,6 +8,7 @@ from typing import Any
 
 from hanji.curation.contamination.report import contamination_section
 from hanji.curation.report.counting import NO_LANGUAGE
+from hanji.curation.report.domains import domains_section
 from hanji.curation.report.duplicates import duplicates_section
 from hanji.curation.report.metrics import (
     OPTIONAL_STEPS,
@@ -93,6 +94,7 @@ def render(metrics: dict[str, Any]) -> str:
         reading_section(metrics),
         _scores(metrics),
         signals_section(metrics, LANGUAGE_NAMES),
+        *domains_section(metrics, LANGUAGE_NAMES),
         _reasons(metrics),
         *contamination_section(metrics),
         duplicates_section(metrics),

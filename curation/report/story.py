@@ -24,19 +24,23 @@ def tell(
     twin: Twin | None = None,
     style: Style = Style(),  # noqa: B008 (frozen)
     repeats: dict[int, int] | None = None,
+    scored: dict[str, Any] | None = None,
 ) -> str:
     """What a document was, how it was read, what was changed, how it was judged and where it is now.
 
     ``document`` is a row of documents/; ``edits`` rows of edits/ without the id; ``judgements`` have name,
     value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
     token_offset, tokens), ``cluster`` and ``twin``, what it fell to, may be missing. ``asked`` are the blocks that
-    were asked: name, passed and detail. ``repeats`` says by its position in how many documents a repeated line is.
+    were asked: name, passed and detail. ``repeats`` says by its position in how many documents a repeated line is;
+    ``scored`` what models said: perplexity, predicted_domain, domain_probability, and the domain that was decided.
     """
     parts = [_origin(document), _reading(document)]
     if edits:
         parts.append(_edits(document, edits, repeats or {}))
     if asked:
         parts.append(_blocks(edits, asked))
+    if scored:
+        parts.append(_models(document, scored))
     if judgements:
         parts.append(_rules(judgements))
     if cluster is not None and cluster.size > 1:
@@ -177,6 +181,20 @@ def _blocks(edits: list[dict[str, Any]], asked: list[dict[str, Any]]) -> str:
         if changed:
             said.append(f"changed the text in {changed} places")
         lines.append(f"  {mark}{one['name']:<42} {', '.join(said)}".rstrip())
+    return "\n".join(lines)
+
+
+def _models(document: dict[str, Any], scored: dict[str, Any]) -> str:
+    lines = ["models"]
+    if "perplexity" in scored:
+        value = scored["perplexity"]
+        lines.append(f"  perplexity {'none' if value is None else f'{value:.1f}'}")
+    if "predicted_domain" in scored:
+        name, probability = scored["predicted_domain"], scored["domain_probability"]
+        said = "none" if name is None else f"{name} ({probability:.3f})"
+        if scored["domain"] != document["domain"]:
+            said += f", in place of {document['domain']} of its source"
+        lines.append(f"  domain     {said}")
     return "\n".join(lines)
 
 

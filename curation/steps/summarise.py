@@ -9,8 +9,10 @@ import pyarrow.compute as pc
 
 from hanji.curation.decisions.rules import Rule
 from hanji.curation.records import TEXT
+from hanji.curation.report.domains import count_domains
 from hanji.curation.report.histograms import count_signals
 from hanji.curation.report.metrics import summarise
+from hanji.curation.scoring import PREDICTED
 from hanji.curation.work import Attempt, Commit, Outcome
 
 VERSION = 4
@@ -30,5 +32,8 @@ def summarise_partition(
         return dict(zip(rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True))
 
     partial = summarise(ledger, text_of, tokens)
-    partial["signals"] = count_signals(attempt.run.read_table(gathered.files["facts"].path), rules)
+    facts = attempt.run.read_table(gathered.files["facts"].path)
+    partial["signals"] = count_signals(facts, rules)
+    if PREDICTED in facts.column_names:
+        partial["signals"]["predicted_domains"] = count_domains(facts)
     return Outcome(info={"partial": partial})
