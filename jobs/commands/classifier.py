@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hanji.errors import RecipeError
-from hanji.jobs.commands import classifier_edu
+from hanji.jobs.commands import classifier_domains, classifier_edu, classifier_perplexity
 from hanji.jobs.terminal import number, progress, say
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ app = typer.Typer(
     help="Classifiers that choose the tiers: annotate texts, train from labels, train by iterations.",
 )
 app.command("train-edu")(classifier_edu.train_edu)
+app.command("train-domain")(classifier_domains.train_domain)
+app.command("train-perplexity")(classifier_perplexity.train_perplexity)
+app.command("perplexity-cutoffs")(classifier_perplexity.perplexity_cutoffs)
+app.command("build-lmplz")(classifier_perplexity.build_lmplz)
 
 
 @app.callback()
