@@ -38,7 +38,7 @@ def score_field(name: str) -> pa.Field:
 class Scoring:
     """The models of a recipe that are no quality classifiers."""
 
-    perplexity: Mapping[str, Perplexity]
+    perplexity: Mapping[Any, Perplexity]
     domains: Domains | None
 
     def __bool__(self) -> bool:
