@@ -7,14 +7,13 @@ each take FAN_IN files and a range of neighbouring partitions, and write that ag
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from hanji.curation.exchange import VERSION, Sent, Stretch, decode, fetched, parts_of, sending
-from hanji.curation.work import REQUESTS_AT_ONCE, Attempt, Commit, Outcome, Runner, Step, Unit
+from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, at_once
 from hanji.errors import UnreadableError
 from hanji.storage import Storage
 
@@ -59,11 +58,10 @@ def receiving_units(
 def _indexes(runner: Runner, files: Sequence[Sent]) -> Iterator[tuple[Sent, bytes, np.ndarray]]:
     """(file, schema, entries) of each file that holds rows."""
     files = [sent for sent in files if sent.entries]
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        try:
-            indexes = list(pool.map(lambda sent: sent.read_index(runner.run), files))
-        except UnreadableError as error:
-            raise runner.forget(error) from error
+    try:
+        indexes = at_once(runner.run, lambda sent: sent.read_index(runner.run), files)
+    except UnreadableError as error:
+        raise runner.forget(error) from error
     schemas: dict[bytes, bytes] = {}
     for sent, (schema, entries) in zip(files, indexes, strict=True):
         # The same object for all: it stands in every stretch.
@@ -82,8 +80,7 @@ def release(runner: Runner, commits: Sequence[Commit], *channels: str) -> None:
     if runner.keep_exchange:
         return
     paths = [commit.files[channel].path for commit in commits for channel in channels]
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        list(pool.map(runner.run.remove, paths))
+    at_once(runner.run, runner.run.remove, paths)
 
 
 def _merged(

@@ -150,6 +150,7 @@ def _run(context: Context) -> CurationSummary:
     )
     metrics = reporting.report(context, reads, gathered, ledger, counts, tiers, manifest)
     context.runner.sweep(TABLES)
+    context.run.sync()
     seconds = time.perf_counter() - started
     reporting.write_run_json(context, finished=True, manifest=manifest, seconds=seconds)
     totals = {

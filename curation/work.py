@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import IO, Any, Protocol, runtime_checkable
+from typing import IO, Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
@@ -37,6 +37,8 @@ from hanji.trouble import as_machine_trouble, is_of_machine
 
 COUNTS = ("kept", "dropped", "failed")
 REQUESTS_AT_ONCE = 16
+FEW_REQUESTS = 64
+Answer = TypeVar("Answer")
 
 
 class ForgottenError(RunError):
@@ -150,7 +152,7 @@ class Attempt:
     def file_writer(self, logical: str, directory: str, suffix: str) -> Iterator[IO[bytes]]:
         """Write a file piece by piece; it is booked when the block has ended."""
         path = self.name(directory, suffix)
-        with self.run.create_file(path) as file:
+        with self.run.create_file(path, durable=False) as file:
             hashing = HashingWriter(file)
             yield hashing  # type: ignore[misc]
         self.files[logical] = hashing.written(path)
@@ -301,8 +303,7 @@ class Runner:
             others = self.run.walk("shards") + self.run.walk("report")
             stale += [path for path in others if path.endswith(".part")]
             stale += [path.name for path in self.run.local.glob(".*.part")]
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            list(pool.map(self.run.remove, stale))
+        at_once(self.run, self.run.remove, stale)
         return len(stale)
 
     def sweep_steps(self) -> None:
@@ -328,8 +329,7 @@ class Runner:
             return self._load(step, name, key) if _record_name(name, key) in there else None
 
         # A record costs a read and a look at each of its files: waiting, where the run is behind a URL.
-        with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-            commits = list(pool.map(load, names, keys))
+        commits = at_once(self.run, load, names, keys)
         return self._verified(step, keys, commits) if self.verify else commits
 
     def _load(self, step: str, name: str, key: str) -> Commit | None:
@@ -487,6 +487,17 @@ def _are_intact(job: tuple[str, Commit]) -> bool:
 def _check(body: bytes) -> bytes:
     digest = hashlib.blake2b(body, digest_size=16).hexdigest()
     return f', "check": "{digest}"}}\n'.encode()
+
+
+def at_once(run: Storage, request: Callable[..., Answer], *arguments: Sequence[Any]) -> list[Answer]:
+    """The answers to requests, as ``map`` gives them; several are under way at a time where each is waited for.
+
+    A few requests to a local disk are answered sooner than threads start.
+    """
+    if run.local is not None and len(arguments[0]) <= FEW_REQUESTS:
+        return list(map(request, *arguments))
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        return list(pool.map(request, *arguments))
 
 
 def _nothing() -> None: ...

@@ -133,6 +133,7 @@ class ShardWriting:
         storage = self.run.sub("shards")
         storage.write_bytes(facts.file, self.run.read_written(tokenizer))
         keep_version(self.run, manifest)
+        self.run.sync()  # what it lists is on the disk before it is
         write_manifest(storage, manifest)
         self._remove_unlisted(storage, manifest)
         return manifest

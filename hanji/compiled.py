@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core import types
+from numba.core import caching, types
 
 import hanji
 
@@ -52,9 +52,29 @@ def _compiled(function: Function, *, counting: bool) -> Function:
         )
     numba.config.CACHE_DIR = str(cache_directory(function.__module__))
     # Said either way: a function would take the option over from the one that calls it.
-    dispatcher = numba.njit(cache=True, nogil=True, _nrt=counting)(function)
+    dispatcher = numba.njit(nogil=True, _nrt=counting)(function)
+    dispatcher._cache = _Cache(function)  # what cache=True does, with a place that is ours
     dispatcher.get_call_template = partial(_without_literals, dispatcher.get_call_template)
     return dispatcher  # type: ignore[no-any-return]
+
+
+class _Locator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """A place that is the same for equal sources, wherever they lie.
+
+    numba's own has a hash of the path in it, so that every job that brings its code along would compile it again.
+    """
+
+    @classmethod
+    def get_suitable_cache_subpath(cls, py_file: str) -> str:
+        return "kernels"
+
+
+class _CacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Locator,)
+
+
+class _Cache(caching.FunctionCache):  # type: ignore[misc]
+    _impl_class = _CacheImpl
 
 
 def _without_literals(get_call_template: Callable[..., Any], args: Any, kws: Any) -> Any:

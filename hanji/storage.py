@@ -11,6 +11,7 @@ that are not those that were written are an UnreadableError, never a table.
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -188,8 +189,12 @@ class Storage:
         return data
 
     @contextmanager
-    def create_file(self, path: str) -> Iterator[IO[bytes]]:
-        """Write a file that appears whole when the block ends without an error, replacing an older one."""
+    def create_file(self, path: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
+        """Write a file that appears whole when the block ends without an error, replacing an older one.
+
+        ``durable``: it is on the disk then, too; else it may be lost or damaged by a crash of the machine until
+        :meth:`sync`, which is for files whose readers find that out.
+        """
         if self.local is not None:
             target = self.local / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +208,7 @@ class Storage:
                             raise
                         # On its way through Arrow the error loses the name.
                         raise file.trouble from error
-                    file.sync()
+                    file.finish(durable=durable)
                 temporary.replace(target)
             except BaseException:
                 with suppress(OSError):
@@ -222,7 +227,10 @@ class Storage:
         return Written(path, len(data), hashlib.sha256(data).hexdigest())
 
     def create(self, path: str, data: bytes) -> bool:
-        """Put a file only if there is none of that name; returns whether this call created it."""
+        """Put a file only if there is none of that name; returns whether this call created it.
+
+        A crash of the machine may damage or lose it until :meth:`sync`.
+        """
         if self.local is not None:
             target = self.local / path
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +238,7 @@ class Storage:
             try:
                 with _NamedFile(temporary, self.describe(path)) as file:
                     file.write(data)
-                    file.sync()
+                    file.finish(durable=False)
                 os.link(temporary, target)
             except FileExistsError:
                 return False
@@ -239,6 +247,16 @@ class Storage:
                     temporary.unlink(missing_ok=True)
             return True
         return self._ask(path, lambda filesystem, full: _create(filesystem, full, data))
+
+    def sync(self) -> None:
+        """Bring to the disk what was written here, by whichever process of this machine."""
+        if self.local is not None and self.local.exists():
+            descriptor = os.open(self.local, os.O_RDONLY)
+            try:
+                if _syncfs is None or _syncfs(descriptor):
+                    os.sync()
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def locked(self) -> Iterator[Callable[[], None]]:
@@ -301,8 +319,8 @@ class Storage:
             self._ask(path, lambda filesystem, full: filesystem.rm(full, recursive=True))
 
     def write_table(self, path: str, table: pa.Table, row_group_rows: int = 16_384) -> Written:
-        """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way."""
-        with self.create_file(path) as file:
+        """Write a Parquet file (zstd, by pyarrow alone) and hash it on the way; durable after :meth:`sync`."""
+        with self.create_file(path, durable=False) as file:
             hashing = HashingWriter(file)
             with pq.ParquetWriter(hashing, table.schema, **WITH_CHECKSUMS) as writer:
                 writer.write_table(table, row_group_size=row_group_rows)
@@ -311,8 +329,11 @@ class Storage:
 
     @contextmanager
     def table_writer(self, path: str, schema: pa.Schema) -> Iterator[TableWriter]:
-        """Write a Parquet file piece by piece, each piece a row group; it appears whole at the end."""
-        with self.create_file(path) as file:
+        """Write a Parquet file piece by piece, each piece a row group; it appears whole at the end.
+
+        It is durable after :meth:`sync`.
+        """
+        with self.create_file(path, durable=False) as file:
             hashing = HashingWriter(file)
             with pq.ParquetWriter(hashing, schema, **WITH_CHECKSUMS) as writer:
                 target = TableWriter(writer, path)
@@ -398,6 +419,8 @@ class Storage:
         return UnreadableError(path, f"{self.describe(path)}: no such file")
 
 
+_syncfs = getattr(ctypes.CDLL(None), "syncfs", None)  # of Linux; elsewhere everything is brought to the disk
+
 # Checksums cost 2 GB/s when pages are read, and say of bytes that turned on a disk that they did.
 WITH_CHECKSUMS: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
@@ -438,11 +461,12 @@ class _NamedFile(io.BufferedWriter):
         except OSError as error:
             raise self._named(error) from error
 
-    def sync(self) -> None:
-        """Flush, down to the disk."""
+    def finish(self, *, durable: bool) -> None:
+        """Hand everything to the system, and down to the disk where it is to be durable."""
         try:
             self.flush()
-            os.fsync(self.fileno())
+            if durable:
+                os.fsync(self.fileno())
         except OSError as error:
             raise self._named(error) from error
 

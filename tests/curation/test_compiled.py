@@ -30,7 +30,7 @@ def project(root: Path) -> Path:
     return package
 
 
-def called(root: Path) -> str:
+def called(root: Path, cache: Path | None = None) -> str:
     done = subprocess.run(
         [sys.executable, "-c", "from hanji.outer import outer; print(outer(1))"],
         capture_output=True,
@@ -39,7 +39,7 @@ def called(root: Path) -> str:
         env={
             **os.environ,
             "PYTHONPATH": str(root),
-            "XDG_CACHE_HOME": str(root / "cache"),
+            "XDG_CACHE_HOME": str(cache or root / "cache"),
             "PYTHONDONTWRITEBYTECODE": "1",
         },
         cwd=root,
@@ -65,6 +65,19 @@ def test_code_that_is_cached_is_not_compiled_again(tmp_path: Path) -> None:
     assert made
     called(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.nbc")} == made
+
+
+def test_the_same_code_in_another_directory_is_not_compiled_again(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        project(tmp_path / name)
+        assert called(tmp_path / name, cache) == "20"
+        made = {path: path.stat().st_mtime_ns for path in cache.rglob("*.nbc")}
+        assert len(made) == 2
+        if name == "one":
+            first = made
+    assert made == first
 
 
 def test_a_kernel_depends_on_what_its_module_imports_and_on_nothing_else() -> None:
