@@ -139,7 +139,9 @@ def _versions(run: FinishedRun) -> dict[str, Any]:
     found = {**facts.get("versions", {}), **facts.get("block_versions", {})}
     models = facts.get("models", {})
     found |= {"model of the language": models.get("language")}
-    found |= {f"quality model of {language}": sha for language, sha in models.get("quality", {}).items()}
+    for language, sha in models.get("quality", {}).items():
+        several = sha if isinstance(sha, dict) else {"": sha}
+        found |= {f"quality model of {language} {name}".rstrip(): one for name, one in several.items()}
     found |= {f"step {name}": version for name, version in facts.get("step_versions", {}).items()}
     found |= {"tokenizer": run.metrics["manifest"]["tokenizer"]["sha256"]}
     return {name: version[:16] if isinstance(version, str) else version for name, version in found.items()}

@@ -17,6 +17,7 @@ from hanji.curation.contamination.index import Lengths
 from hanji.curation.decisions.rules import Rule, load_rules
 from hanji.curation.engines.base import Engine
 from hanji.curation.recipe import CurationRecipe, Language
+from hanji.curation.scoring import Scoring
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import morphemes
@@ -58,8 +59,14 @@ class Context:
         self.blocks = resolve(recipe.blocks, recipe.floor.languages, recipe.language.model)
         self.models = dict(recipe.quality)
         self.model_identities = {
-            language: _model_identity(language, path) for language, path in sorted(self.models.items())
+            language: _model_identity(language, path)
+            if isinstance(path, str)
+            else {name: _model_identity(f"{language}.{name}", one) for name, one in sorted(path.items())}
+            for language, path in sorted(self.models.items())
         }
+        self.scoring = Scoring({**recipe.perplexity}, recipe.domains)
+        self.scoring.check(self.rules)
+        self.scoring_identities = self.scoring.identities()
         self.benchmarks: list[Any] = []
         if recipe.contamination is not None:
             for ngrams in recipe.contamination.ngrams.values():

@@ -8,6 +8,7 @@ from typing import Any
 from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.contamination import report as contamination_report
 from hanji.curation.context import Context
+from hanji.curation.decisions.ensembles import score_columns
 from hanji.curation.delivery import receiving_units, release
 from hanji.curation.repeating import remove_repeated_lines
 from hanji.curation.report.reading import add
@@ -144,13 +145,18 @@ class Measuring:
         text_units = split_units(works, verdicts=False)
         signals = self.context.runner.map(measure_step, text_units)
         scored: list[Commit | None] = [None] * len(works)
-        if self.context.models:
+        others = self.context.scoring
+        placed = others.placed()
+        columns_of_scores = [*score_columns(self.context.models), *others.columns()]
+        if self.context.models or others:
             score_step = Step(
                 "score",
                 STEP_VERSIONS["score"],
-                task_with(measure.score_split, dict(self.context.models)),
-                self.context.model_identities,
-                ("fasttext",),
+                task_with(measure.score_split, dict(self.context.models), columns_of_scores, others),
+                [self.context.model_identities, self.context.scoring_identities]
+                if others
+                else self.context.model_identities,
+                ("fasttext", *others.libraries()),
             )
             scored = list(self.context.runner.map(score_step, text_units))
         counted: list[Commit | None] = [None] * len(works)
@@ -170,7 +176,12 @@ class Measuring:
         ]
         partitions = self.context.partitions
         send_step = Step(
-            "gather-send", STEP_VERSIONS["gather"], task_with(gather.send_split, partitions), partitions
+            "gather-send",
+            STEP_VERSIONS["gather"],
+            task_with(gather.send_split, partitions, columns_of_scores, placed),
+            [partitions, columns_of_scores, placed.min_probability if placed else None]
+            if columns_of_scores
+            else partitions,
         )
         sent = self.context.runner.map(send_step, split_units(works))
         gathered_texts = receiving_units(self.context.runner, "gather", sent, "text", partitions)
@@ -186,8 +197,8 @@ class Measuring:
         gather_step = Step(
             "gather",
             STEP_VERSIONS["gather"],
-            task_with(gather.receive_partition, self.context.morphemes),
-            self.context.morphemes,
+            task_with(gather.receive_partition, self.context.morphemes, columns_of_scores),
+            [self.context.morphemes, columns_of_scores] if columns_of_scores else self.context.morphemes,
         )
         gathered = self.context.runner.map(gather_step, units)
         release(self.context.runner, sent, "facts", "text")

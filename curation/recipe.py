@@ -11,11 +11,14 @@ from hanji.cluster import ClusterSettings
 from hanji.curation.dedup.banding import optimal_bands
 from hanji.curation.model_recipe import Domains as Domains
 from hanji.curation.model_recipe import Perplexity as Perplexity
+from hanji.curation.tier_recipe import Ensemble, as_models, check_patterns, check_tiers
+from hanji.curation.tier_recipe import Language as Language
+from hanji.curation.tier_recipe import Name as Name
+from hanji.curation.tier_recipe import Share as Share
+from hanji.curation.tier_recipe import Tier as Tier
 from hanji.recipe import Settings, parse_recipe, read_yaml
+from hanji.stages import Stage, StagePlan
 
-Language = Literal["ko", "en"]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Format = Literal["warc", "html", "jsonl", "parquet", "text"]
 
 
@@ -501,22 +504,6 @@ class Takedown(Settings):
         return {"lists": value} if isinstance(value, list) else value
 
 
-class Tier(Settings):
-    """One tier. Tiers are tried in order; the last one takes the rest and has no condition."""
-
-    name: Name
-    top_share: Share | None = Field(
-        None, description="the best share of a language's kept documents, by score"
-    )
-    min_score: float | None = Field(None, description="or all with at least this score")
-
-    @model_validator(mode="after")
-    def _one_condition(self) -> Self:
-        if self.top_share is not None and self.min_score is not None:
-            raise ValueError("give top_share or min_score, not both")
-        return self
-
-
 class Tokenizer(Settings):
     """The tokenizer of the shards: a given tokenizer.json, or a byte-level BPE trained on kept documents."""
 
@@ -567,10 +554,13 @@ class CurationRecipe(Settings):
         None, description="decontamination against benchmarks; null: none"
     )
     takedown: Takedown | None = Field(None, description="documents that must not be in the shards")
-    quality: dict[Language, str] = Field(
+    quality: dict[Language, str | dict[Name, str]] = Field(
         default={},
         description="fastText quality classifier by language: path of a model made by "
-        "`hanji classifier train`, with a label `high`",
+        "`hanji classifier train`, with a label `high`; or several, by name: {edu: PATH, web: PATH}",
+    )
+    ensembles: dict[Language, Ensemble] = Field(
+        default={}, description="how the scores of a language's several models become one (docs/tiers.md)"
     )
     perplexity: dict[Language, Perplexity] = Field(
         default={},
@@ -580,6 +570,11 @@ class CurationRecipe(Settings):
     tiers: list[Tier] = Field(
         default=[Tier(name="high", top_share=0.3), Tier(name="medium", top_share=0.7), Tier(name="low")],
         min_length=1,
+    )
+    stages: tuple[Stage, ...] | None = Field(
+        None,
+        min_length=1,
+        description="which tiers feed which stage of training: shards/stages.json (docs/tiers.md)",
     )
     shards: Shards = Shards()
     engine: EngineSettings = EngineSettings()
@@ -616,16 +611,22 @@ class CurationRecipe(Settings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"sources: each name may stand once; twice: {', '.join(twice)}")
-        tiers = [tier.name for tier in self.tiers]
-        if len(set(tiers)) != len(tiers):
-            raise ValueError("tiers: each name may stand once")
-        for tier in self.tiers[:-1]:
-            if tier.top_share is None and tier.min_score is None:
-                raise ValueError(
-                    f"tiers.{tier.name}: needs top_share or min_score; only the last tier takes the rest"
-                )
-        if self.tiers[-1].top_share is not None or self.tiers[-1].min_score is not None:
-            raise ValueError(
-                f"tiers.{self.tiers[-1].name}: the last tier takes the rest and has no condition"
-            )
+        check_tiers(self.tiers, self.quality, self.ensembles, self._names(), self.perplexity)
+        if self.stages is not None:
+            check_patterns(StagePlan(stages=self.stages), self._names(), {tier.name for tier in self.tiers})
         return self
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _models(cls, value: Any) -> Any:
+        """A language's models may be a list, each with name and path."""
+        return {key: as_models(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+    def _names(self) -> dict[str, set[str] | None]:
+        """The names that documents may have by language, domain and source; None where models say them."""
+        by_model = self.domains is not None and self.domains.apply == "component"
+        return {
+            "language": set(self.floor.languages),
+            "domain": None if by_model else {source.domain for source in self.sources},
+            "source": {source.name for source in self.sources},
+        }

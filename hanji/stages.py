@@ -225,7 +225,7 @@ def write_stages(storage: Storage, plan: StagePlan) -> None:
 
 
 def read_stages(storage: Storage) -> StagePlan | None:
-    """The stages of a directory of shards, None if it has none. Raises InputError for one that is not understood."""
+    """The stages of a directory of shards, None if it has none. Raises InputError for what is no such file."""
     if not storage.exists(STAGES):
         return None
     try:

@@ -71,6 +71,7 @@ def _classifiers(recipe: CurationRecipe, progress: Progress) -> None:
 
     progress.step("classifiers", len(recipe.quality), 0)
     for language, model in sorted(recipe.quality.items()):
+        assert isinstance(model, str), "the demo's recipe has one model a language"
         Path(model).parent.mkdir(parents=True, exist_ok=True)
         settings = replace(default_training(language), epoch=EPOCHS)
         made = train([str(SEEDS / f"{language}.jsonl")], model, language, settings)

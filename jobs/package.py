@@ -132,7 +132,19 @@ def _localise_curation(
         one["path"] = _visible(one["path"], f"urls: list {place + 1}", shared, refused)
     _refuse(origin, refused)
     holders: list[tuple[Any, Any]] = [
-        *((recipe["quality"], language) for language in recipe["quality"]),
+        *(
+            (recipe["quality"], language)
+            for language, path in recipe["quality"].items()
+            if isinstance(path, str)
+        ),
+        *(
+            (several, name)
+            for several in recipe["quality"].values()
+            if isinstance(several, dict)
+            for name in several
+        ),
+        *((pair, key) for pair in recipe["perplexity"].values() for key in ("model", "sentencepiece")),
+        *((recipe["domains"], key) for key in ("ko", "en") if recipe["domains"] is not None),
         (recipe["shards"]["tokenizer"], "file"),
         (recipe["language"], "glotlid"),
         *((urls["word_files"], place) for place in range(len(urls["word_files"]))),

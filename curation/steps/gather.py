@@ -7,6 +7,7 @@ splits. Records with the same source, key and payload have the same id: they bec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ import pyarrow.compute as pc
 
 from hanji.curation.columns import flat, pieces, run_lengths, run_starts
 from hanji.curation.exchange import Sender, Stretch, id_partition, receive, sending
+from hanji.curation.model_recipe import Domains
 from hanji.curation.records import DOCUMENTS, TEXT
+from hanji.curation.scoring import chosen_domain, score_field
 from hanji.curation.signals import morphemes
 from hanji.curation.signals.text import SIGNALS
-from hanji.curation.steps.measure import SCORES, SIGNAL_ROWS
+from hanji.curation.steps.measure import SIGNAL_ROWS, scores_schema
 from hanji.curation.steps.morphemes import MORPHEME_ROWS
 from hanji.curation.steps.texts import Group, Rows, SplitWork, groups, split_verdicts
 from hanji.curation.verdicts import VERDICT_FACTS, verdict_facts
@@ -37,21 +40,37 @@ FACTS = pa.schema(
     + [pa.field(name, pa.int64()) for name in SIGNALS if name not in DOCUMENTS.names]
     + list(VERDICT_FACTS)
 )
-MORPHEME_FACTS = pa.schema([*FACTS, *(pa.field(name, pa.int64()) for name in morphemes.COLUMNS)])
-"""The facts of a run in which a rule judges morphemes."""
 TEXTS = pa.schema([("id", TEXT), ("text", TEXT)])
+
+
+def facts_schema(with_morphemes: bool, scores: Sequence[str] = ()) -> pa.Schema:
+    """The facts of a run: with Kiwi's counts where a rule judges morphemes, and with scores of its own."""
+    more = [pa.field(name, pa.int64()) for name in (morphemes.COLUMNS if with_morphemes else ())]
+    return pa.schema([*FACTS, *more, *(score_field(name) for name in scores)])
+
+
 _LOCATORS = [("id", "ascending"), ("path", "ascending"), ("offset", "ascending"), ("url", "ascending")]
 
 
-def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
+def send_split(
+    attempt: Attempt,
+    work: SplitWork,
+    partitions: int,
+    columns_of_scores: Sequence[str],
+    placed: Domains | None = None,
+) -> Outcome:
     """Send the facts of every document of a split, and the edited text of those that were read.
 
     Texts go out whenever SEND_BYTES of them are there, and the facts when they are as many as SEND_ROWS.
+    ``columns_of_scores``: what signals/quality has beside ``score``. Where domains are ``placed``, the predicted
+    one takes the place of the source's in the facts, and so in all that follows; documents/ keeps that.
     """
     run = attempt.run
     assert work.signals is not None
     signals = Rows(run, work.signals.files["signals"].path, SIGNAL_ROWS)
-    scores = Rows(run, work.score.files["score"].path, SCORES) if work.score else None
+    of_scores = scores_schema(columns_of_scores)
+    scores = Rows(run, work.score.files["score"].path, of_scores) if work.score else None
+    schema = facts_schema(work.morphemes is not None, columns_of_scores)
     by_kiwi = (
         Rows(run, work.morphemes.files["morphemes"].path, MORPHEME_ROWS)
         if work.morphemes is not None
@@ -62,17 +81,20 @@ def send_split(attempt: Attempt, work: SplitWork, partitions: int) -> Outcome:
     with sending(attempt, "facts", partitions) as facts, sending(attempt, "text", partitions) as texts:
         some_facts, some_texts = _Buffer(facts, partitions), _Buffer(texts, partitions)
         for group in groups(run, work, columns):
-            score = pa.nulls(len(group), pa.float64())
+            measured = _measured(group, _aligned(signals.take(len(group)), group, work, "signals/text"))
             if scores is not None:
-                score = _aligned(scores.take(len(group)), group, work, "signals/quality")["score"]
-            measured = _measured(
-                group, _aligned(signals.take(len(group)), group, work, "signals/text"), score
-            )
+                scored = _aligned(scores.take(len(group)), group, work, "signals/quality")
+            else:
+                scored = of_scores.empty_table().take(pa.nulls(len(group), pa.int64()))
+            for name in of_scores.names[1:]:
+                measured = measured.append_column(name, scored[name])
+            if placed is not None:
+                own = group.documents.filter(pc.equal(group.documents["status"], "read"))["domain"]
+                measured = measured.append_column("domain", chosen_domain(own, scored, placed))
             if by_kiwi is not None:
                 counts = _aligned(by_kiwi.take(len(group)), group, work, "signals/morphemes")
                 for name in morphemes.COLUMNS:
                     measured = measured.append_column(name, counts[name])
-            schema = FACTS if by_kiwi is None else MORPHEME_FACTS
             some_facts.add(_facts(group, measured, verdicts, schema))
             some_texts.add(pa.table({"id": group.ids, "text": group.texts}))
         some_facts.send()
@@ -100,12 +122,12 @@ class _Buffer:
             self._tables = []
 
 
-def _measured(group: Group, signals: pa.Table, score: pa.Array | pa.ChunkedArray) -> pa.Table:
+def _measured(group: Group, signals: pa.Table) -> pa.Table:
     measured = pa.table({"id": group.ids, "edited_bytes": pc.binary_length(group.texts).cast(pa.int64())})
     for name in SIGNALS:
         # Signals whose name a document column has already (characters) are the text pass's, after edits.
         measured = measured.append_column(name, signals[name].cast(pa.int64()))
-    return measured.append_column("score", score)
+    return measured
 
 
 def _facts(
@@ -132,11 +154,14 @@ def _facts(
 
 
 def receive_partition(
-    attempt: Attempt, work: tuple[int, list[Stretch], list[Stretch]], with_morphemes: bool
+    attempt: Attempt,
+    work: tuple[int, list[Stretch], list[Stretch]],
+    with_morphemes: bool,
+    columns_of_scores: Sequence[str],
 ) -> Outcome:
     """Write gathered/facts and gathered/text of one range of ids, sorted by id, each id once."""
     _, fact_parts, text_parts = work
-    facts = receive(attempt.run, fact_parts, MORPHEME_FACTS if with_morphemes else FACTS)
+    facts = receive(attempt.run, fact_parts, facts_schema(with_morphemes, columns_of_scores))
     # Of one record in two places, one reading may have timed out: the one that went through stands for both.
     failed = pc.fill_null(pc.equal(facts["verdict_status"], "failed"), False)
     unread = pc.or_(pc.not_equal(facts["status"], "read"), failed).cast(pa.int8())

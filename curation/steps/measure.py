@@ -1,13 +1,17 @@
-"""Measure: the one text pass over a split, and the score of each language's quality classifier."""
+"""Measure: the one text pass over a split, and the scores of each language's quality classifiers."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.classifiers.quality import QualityScorer
+from hanji.curation.decisions.ensembles import mean_score, score_column
 from hanji.curation.records import TEXT
+from hanji.curation.scoring import Scoring, score_field
 from hanji.curation.signals.text import SIGNALS, measure
 from hanji.curation.steps.texts import SplitWork, groups
 from hanji.curation.work import Attempt, Outcome
@@ -15,7 +19,8 @@ from hanji.curation.work import Attempt, Outcome
 VERSION = 1
 SCORE_VERSION = 2
 SIGNAL_ROWS = pa.schema([("id", TEXT), *((name, pa.int64()) for name in SIGNALS)])
-SCORES = pa.schema([("id", TEXT), ("score", pa.float64())])
+Models = dict[str, str | dict[str, str]]
+"""By language the path of its one model, or of several by name."""
 
 
 def measure_split(attempt: Attempt, work: SplitWork) -> Outcome:
@@ -29,17 +34,42 @@ def measure_split(attempt: Attempt, work: SplitWork) -> Outcome:
     return Outcome(info={"documents": documents})
 
 
-def score_split(attempt: Attempt, work: SplitWork, models: dict[str, str]) -> Outcome:
-    """Write signals/quality: id and ``score`` (float64 in [0, 1], null without a model of the language)."""
+def scores_schema(columns: Sequence[str]) -> pa.Schema:
+    """Of signals/quality: id, ``score``, a column for each of a language's several models, and those of others."""
+    return pa.schema([("id", TEXT), ("score", pa.float64()), *(score_field(name) for name in columns)])
+
+
+def score_split(
+    attempt: Attempt, work: SplitWork, models: Models, columns: Sequence[str], others: Scoring
+) -> Outcome:
+    """Write signals/quality: id and ``score`` (float64 in [0, 1], null without a model of the language).
+
+    Where a language has several models, each has one of ``columns``, and ``score`` is their mean: it ranks the
+    members of clusters, and becomes that of the ensemble when tiers are settled. ``others`` make the columns that
+    are no scores of quality.
+    """
     documents = 0
-    with attempt.table_writer("score", "signals/quality", SCORES) as writer:
+    schema = scores_schema(columns)
+    with attempt.table_writer("score", "signals/quality", schema) as writer:
         for group in groups(attempt.run, work):
-            scores = np.full(len(group), np.nan)
-            for language, path in sorted(models.items()):
+            mine = [name for name in schema.names[1:] if name not in others.columns()]
+            found = {name: np.full(len(group), np.nan) for name in mine}
+            for language, model in sorted(models.items()):
                 rows = np.flatnonzero(pc.equal(group.languages, language).to_numpy(zero_copy_only=False))
-                if len(rows):
-                    scores[rows] = QualityScorer(path).score(group.texts.take(pa.array(rows)))
-            column = pa.array(scores, pa.float64(), mask=np.isnan(scores))
-            writer.write(pa.table({"id": group.ids, "score": column}))
+                if not len(rows):
+                    continue
+                texts = group.texts.take(pa.array(rows))
+                if isinstance(model, str):
+                    found["score"][rows] = QualityScorer(model).score(texts)
+                    continue
+                each = {score_column(name): QualityScorer(path).score(texts) for name, path in model.items()}
+                for name, scores in each.items():
+                    found[name][rows] = scores
+                found["score"][rows] = mean_score(each)
+            scored = {
+                name: pa.array(scores, pa.float64(), mask=np.isnan(scores)) for name, scores in found.items()
+            }
+            scored |= others.score(group.languages, group.texts)
+            writer.write(pa.table({"id": group.ids, **scored}))
             documents += len(group)
     return Outcome(info={"documents": documents})
