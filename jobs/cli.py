@@ -28,6 +28,7 @@ from hanji.jobs.commands import (
     export,
     jobs,
     model,
+    report,
     submit,
     takedown,
     tokenizer,
@@ -51,7 +52,7 @@ app = typer.Typer(
 
 CURATION, TRAINING, CLUSTER, HELP = "Curation", "Training", "On a cluster", "Setting up"
 app.command("curate", rich_help_panel=CURATION)(curate.curate)
-app.command("report", rich_help_panel=CURATION)(curate.report)
+app.command("report", rich_help_panel=CURATION)(report.report)
 app.command("why", rich_help_panel=CURATION)(curate.why)
 app.command("whatif", rich_help_panel=CURATION)(whatif.whatif)
 app.command("compare", rich_help_panel=CURATION)(compare.compare)

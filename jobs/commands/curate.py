@@ -1,4 +1,4 @@
-"""hanji curate, report, why, shards verify."""
+"""hanji curate, why, shards verify."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from hanji.errors import InputError, RecipeError, RunError
+from hanji.errors import RecipeError, RunError
 from hanji.jobs.terminal import duration, number, progress, say, screen
 
 if TYPE_CHECKING:
@@ -111,45 +111,6 @@ def outcome(recipe: CurationRecipe, summary: CurationSummary) -> list[str]:
         f"  shards   {summary.manifest_path}",
         f"  next     hanji why {summary.run} URL    or    hanji shards verify {summary.run}/shards",
     ]
-
-
-def report(
-    run: RunPath,
-    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
-) -> None:
-    """Write a run's report page again from its metrics, and say where it is.
-
-    The page is one self-contained file that works offline: the funnel by source and language, reasons for
-    dropping with excerpts, signals with their thresholds, scores, duplicates, tiers and shards, and what the
-    work cost.
-    """
-    import json
-
-    from hanji.curation.report.page import render
-    from hanji.storage import Storage
-
-    storage = Storage(run)
-    if not storage.exists("report/metrics.json"):
-        state = "has not finished yet" if storage.exists("run.json") else "is not a curation run"
-        raise InputError(f"{storage.describe('report/metrics.json')}: not there; {run} {state}")
-    metrics = json.loads(storage.read_bytes("report/metrics.json"))
-    storage.write_bytes("report/index.html", render(metrics).encode())
-    verdicts = metrics["verdicts"]
-    say(
-        f"{metrics['name']}: "
-        + ", ".join(f"{number(count)} {verdict}" for verdict, count in sorted(verdicts.items()))
-    )
-    rules = sorted(metrics["rules"].items(), key=lambda item: -item[1]["count"])
-    for name, rule in rules[:10]:
-        say(f"  {number(rule['count']):>10}  {name}")
-    if len(rules) > 10:
-        rest = sum(rule["count"] for _, rule in rules[10:])
-        say(f"  {number(rest):>10}  … and {number(len(rules) - 10)} more rules")
-    say(f"  {storage.describe('report/index.html')}")
-    if show:
-        import webbrowser
-
-        webbrowser.open(storage.describe("report/index.html"))
 
 
 def why(

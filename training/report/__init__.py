@@ -1,0 +1,1 @@
+"""The report of a training run and the comparison of two, made from what the run wrote alone."""

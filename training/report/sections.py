@@ -1,0 +1,156 @@
+"""Two sections of the report: what was read, and what family the model is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hanji.charts import shares
+from hanji.page import Markup, number, percent, section, share_cell, table, tag
+from hanji.training.report.collect import Collected, Json
+from hanji.training.report.words import figure, flops_text, group_name, in_order, marks_of
+
+MOST_AREAS = 12
+"""Components of the blend with an area of their own; the others are put together."""
+
+
+def data_section(found: Collected) -> Markup:
+    """The blend over time, and tokens and epochs of each component."""
+    rows = []
+    sizes: Mapping[str, int] = found.start.get("components", {})
+    total = sum(cell["seen"] for cell in found.components.values()) or 1
+    held_out = found.curves.held_out_components
+    names = sorted({*sizes, *found.components}, key=_by_language)
+    caps = epoch_caps(found)
+    for name in names:
+        cell = found.components.get(name)
+        language, domain, tier = (*name.split("/"), "", "")[:3]
+        bits = held_out[name].bins()[-1].latest if name in held_out else None
+        rows.append(
+            [
+                group_name("language", language),
+                domain,
+                tier,
+                number(sizes[name]) if name in sizes else "–",
+                number(cell["seen"] if cell else 0),
+                share_cell((cell["seen"] if cell else 0) / total),
+                f"{cell['epochs']:.2f}" if cell else "0.00",
+                *([f"{caps[name]:g}" if name in caps else "–"] if caps else []),
+                figure(cell["loss"] if cell else None),
+                figure(bits),
+            ]
+        )
+    head = ["language", "domain", "tier", "tokens there", "tokens seen", "share", "epochs"]
+    head += ["cap"] * bool(caps) + ["loss now", "held-out bits per byte"]
+    return section(
+        "Data",
+        _blend(found),
+        table("What was read, by component", head, rows, text_columns=3),
+        intro="Tokens are those of the windows that were read. An epoch is one pass through all windows of a "
+        "component; with more than one, text was seen again."
+        + (" A cap is the most epochs that the recipe allows." if caps else ""),
+        identity="data",
+    )
+
+
+def epoch_caps(found: Collected) -> dict[str, float]:
+    """The most epochs by component that the run's record names; empty where there are no caps."""
+    caps = found.start.get("epoch_caps") or {}
+    return {name: float(cap) for name, cap in caps.items() if cap is not None}
+
+
+def _by_language(name: str) -> tuple[bool, str]:
+    return not name.startswith("ko/"), name
+
+
+def _blend(found: Collected) -> Markup:
+    blend = found.curves.blend
+    if not blend:
+        return tag("p", "No interval has been recorded yet.")
+    # All components have bins of one width once the narrower ones are put together.
+    width = max(bins.width for bins in blend.values())
+    amounts: dict[str, dict[int, float]] = {}
+    edges: dict[int, tuple[float, float]] = {}
+    for name, bins in blend.items():
+        of_name = amounts.setdefault(name, {})
+        for bin_ in bins.bins():
+            place = max(0, -(-int(bin_.last) // int(width)) - 1)
+            of_name[place] = of_name.get(place, 0.0) + bin_.total
+            first, last = edges.get(place, (bin_.first, bin_.last))
+            edges[place] = (min(first, bin_.first), max(last, bin_.last))
+    places = sorted(edges)
+    largest = sorted(amounts, key=lambda name: (-sum(amounts[name].values()), name))
+    own = sorted(largest[:MOST_AREAS], key=_by_language)
+    series = [(name, [amounts[name].get(place, 0.0) for place in places]) for name in own]
+    if rest := largest[MOST_AREAS:]:
+        together = [sum(amounts[name].get(place, 0.0) for name in rest) for place in places]
+        series.append((f"{len(rest)} others", together))
+    return shares(
+        "The blend: tokens of each component, as a share",
+        series,
+        [(edges[place][0] - 1, edges[place][1]) for place in places],
+        marks=marks_of(found),
+    )
+
+
+def family_section(found: Collected) -> Markup:
+    """The model and its ancestors, with what each took."""
+    if found.family is None:
+        content: Any = tag("p", "No checkpoint is whole yet, so there is no family node.")
+    else:
+        content = tag("ul", _node(found.family, None), class_="tree")
+    return section(
+        "Family",
+        content,
+        intro="From the family node of the newest checkpoint: the model, and below it what its weights come from. "
+        "FLOPs are those of each one's own training, forward and backward.",
+        identity="family",
+    )
+
+
+def _node(node: Json, commit: str | None) -> Markup:
+    model, tokens, flops = node.get("model", {}), node.get("tokens", {}), node.get("flops", {})
+    facts = [node.get("kind") or "?"]
+    if model.get("parameters"):
+        facts.append(f"{number(model['parameters'])} parameters")
+    if node.get("step") is not None:
+        facts.append(f"step {number(node['step'])}")
+    if tokens.get("total") is not None:
+        facts.append(f"{number(tokens['total'])} tokens")
+    costs = [
+        f"{flops_text(flops[name])}FLOPs {said}"
+        for name, said in (
+            ("causal_attention", "(causal attention)"),
+            ("full_attention", "(full attention)"),
+            ("six_nd", "(6ND)"),
+        )
+        if flops.get(name) is not None
+    ]
+    parents = [
+        _node(parent.get("node") or parent, parent.get("commit_sha256")) for parent in node.get("parents", ())
+    ]
+    names = [str(node.get("hash", ""))[:16]] + ([f"commit {commit[:16]}"] if commit else [])
+    return tag(
+        "li",
+        tag("b", node.get("name") or "?"),
+        " ",
+        " · ".join(facts),
+        Markup("<br>") if costs else "",
+        " · ".join(costs),
+        Markup("<br>"),
+        tag("small", *_layers(node), "node ", tag("code", " ".join(names))),
+        tag("ul", *parents) if parents else "",
+    )
+
+
+def _layers(node: Json) -> Iterator[str]:
+    """Where layers come from, if from a parent."""
+    layers = node.get("layer_map") or []
+    inherited = sum(layer.get("parent") is not None for layer in layers)
+    if inherited:
+        yield f"{inherited} of {len(layers)} layers from the model below · "
+    by_tier = node.get("tokens", {}).get("tier") or {}
+    total = sum(by_tier.values())
+    if total:
+        shares_ = [f"{tier} {percent(by_tier[tier] / total)}" for tier in in_order("tier", list(by_tier))]
+        yield f"tokens by tier: {', '.join(shares_)} · "
