@@ -37,7 +37,8 @@ def train_domain(
         typer.Option(help="How texts are prepared.  [default: dclm for English, syllables for Korean]"),
     ] = None,
     hold_out: Annotated[
-        Literal["texts", "sites"], typer.Option(help="Hold out a tenth of the texts, or of the sites.")
+        Literal["texts", "sites", "nothing"],
+        typer.Option(help="Hold out a tenth of the texts or of the sites for the figures, or train on all."),
     ] = "sites",
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the texts.  [default: 10]")] = None,
     rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.5]")] = None,
