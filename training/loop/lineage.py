@@ -52,6 +52,11 @@ def family_node(
         "stages": _stages(recipe, step),
         "batch": {"samples": recipe.batch.global_size, "seq_length": shape.seq_length},
         "skipped": list(skipped),
+        # With the shards that these name, all that it takes to say what each step has read.
+        "order": {
+            **data.order.history(step * recipe.batch.global_size),
+            "names": list(data.order.names),
+        },
         "model": {
             **shape.as_dict(),
             "vocab_size": tokenizer.vocab_size,
