@@ -123,7 +123,7 @@ def add_word(
 
 
 @pure_kernel
-def _starts_with(data: np.ndarray, start: int, end: int, prefix: np.ndarray) -> bool:
+def starts_with(data: np.ndarray, start: int, end: int, prefix: np.ndarray) -> bool:
     if end - start < len(prefix):
         return False
     for i in range(len(prefix)):  # noqa: SIM110 -- a generator is no kernel
@@ -206,18 +206,18 @@ def sum_texts(
     for text in range(len(counts)):
         at, end = offsets[text], offsets[text + 1]
         if not syllables:
-            at, end = _trimmed(data, at, end)
+            at, end = trimmed(data, at, end)
         chains[len(chains) - 1] = 0
         total, count, ended = sums[text], 0, False
         while not ended:
             letters = data
             if syllables:
-                first, after, at = _next_syllable(data, at, end, single)
+                first, after, at = next_syllable(data, at, end, single)
             else:
-                first, after, at = _next_word(data, at, end)
-                if _starts_with(data, first, after, prefix):
+                first, after, at = next_word(data, at, end)
+                if starts_with(data, first, after, prefix):
                     continue
-                ended = after - first == 4 and _starts_with(data, first, after, stop)
+                ended = after - first == 4 and starts_with(data, first, after, stop)
             if first == after:
                 letters, first, after, ended = stop, 0, 4, True
             count += add_word(letters, first, after, syllables, table, weights, words, buckets, chains, total)
@@ -225,7 +225,7 @@ def sum_texts(
 
 
 @pure_kernel
-def _trimmed(data: np.ndarray, start: int, end: int) -> tuple[int, int]:
+def trimmed(data: np.ndarray, start: int, end: int) -> tuple[int, int]:
     white = 1
     while start < end and white > 0:
         white = _white_after(data, start, end)
@@ -238,7 +238,7 @@ def _trimmed(data: np.ndarray, start: int, end: int) -> tuple[int, int]:
 
 
 @pure_kernel
-def _next_word(data: np.ndarray, at: int, end: int) -> tuple[int, int, int]:
+def next_word(data: np.ndarray, at: int, end: int) -> tuple[int, int, int]:
     """The next word under ``dclm``: its start and end, equal if there is none, and where to go on."""
     while at < end:
         gap = _gap(data, at, end)
@@ -252,7 +252,7 @@ def _next_word(data: np.ndarray, at: int, end: int) -> tuple[int, int, int]:
 
 
 @pure_kernel
-def _next_syllable(data: np.ndarray, at: int, end: int, single: np.ndarray) -> tuple[int, int, int]:
+def next_syllable(data: np.ndarray, at: int, end: int, single: np.ndarray) -> tuple[int, int, int]:
     """The same under ``syllables``."""
     while at < end:
         first, byte = at, data[at]

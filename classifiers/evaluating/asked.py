@@ -1,0 +1,76 @@
+"""What is asked of an evaluation, and what its parts share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hanji.classifiers.evaluating.material import Labelled, Split
+from hanji.classifiers.evaluating.models import Model
+from hanji.classifiers.evaluating.scoring import CountTokens
+from hanji.classifiers.evaluating.thresholds import SHARES, VALUES
+from hanji.classifiers.texts import HashedTexts, Text
+from hanji.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of an evaluation.
+
+    ``split``: what of the labelled texts is left out. ``threshold``: what figures at a threshold are for (None: as
+    the card says, else a half). ``shares``, ``values``: rows of the threshold table. ``most``: texts of each label,
+    and of the pool, by hash. ``by``: groups of the confusion. ``ngrams``: how many to show of a kind, found in at
+    most ``ngram_texts`` texts, by hash. ``samples``: texts to show of a kind; 0 shows no text at all.
+    """
+
+    language: str | None = None
+    split: Split = "sites"
+    threshold: float | None = None
+    shares: tuple[float, ...] = SHARES
+    values: tuple[float, ...] = VALUES
+    most: int | None = None
+    by: str = "source"
+    ngrams: int = 20
+    ngram_texts: int = 10_000
+    samples: int = 5
+
+    def __post_init__(self) -> None:
+        for option, numbers in (("--share", self.shares), ("--at", self.values)):
+            for number in numbers:
+                if not 0 <= number <= 1 or (option == "--share" and not number):
+                    raise RecipeError(f"{option}: {number:g} is not allowed: a number from 0 to 1")
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How the tokens of a pool are counted, and what that is called."""
+
+    count: CountTokens
+    said: str
+
+
+@dataclass
+class Run:
+    """What the parts of an evaluation share."""
+
+    asked: Asked
+    models: list[Model]
+    scratch: Path
+    labelled: Labelled | None = None
+    pool: HashedTexts | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def labelled_texts(self) -> Iterator[tuple[bool | None, Text]]:
+        assert self.labelled is not None
+        yield from self.labelled.in_order()
+
+    def pool_texts(self) -> Iterator[tuple[bool | None, Text]]:
+        assert self.pool is not None
+        for _, text in self.pool.texts(self.asked.most):
+            yield None, text
+
+    @property
+    def compared(self) -> Callable[[], Iterator[tuple[bool | None, Text]]]:
+        """The texts on which two models are compared: the pool, else the labelled ones."""
+        return self.pool_texts if self.pool is not None else self.labelled_texts

@@ -1,0 +1,113 @@
+"""Evaluating one model or two: labelled texts and a pool in, one JSON-able account of all figures out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hanji.classifiers.evaluating.asked import Asked, Run, Tokens
+from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool
+from hanji.classifiers.evaluating.models import check_data, open_models
+from hanji.classifiers.evaluating.one_model import model_figures
+from hanji.classifiers.evaluating.scoring import score_texts
+from hanji.classifiers.evaluating.trust import counts, look_at, split_facts
+from hanji.classifiers.evaluating.two_models import side_by_side
+from hanji.classifiers.texts import TextSource
+from hanji.errors import RecipeError
+from hanji.fingerprint import fingerprint, library_versions
+from hanji.progress import Progress, SilentProgress
+
+FORMAT = "hanji-evaluation/1"
+
+
+def evaluate(
+    paths: Sequence[str | Path],
+    labelled: Sequence[TextSource],
+    pool: Sequence[TextSource],
+    asked: Asked | None = None,
+    *,
+    tokens: Tokens | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Evaluate one model or two and return all figures, as JSON has them.
+
+    ``labelled``: texts labelled as the model's labels are, or high and low; ``pool``: texts whose labels are not
+    looked at, in whose documents, bytes and tokens (``tokens``) thresholds are told. One of the two is enough.
+    The same texts give the same account, whatever the order of files and rows. Raises RecipeError for what is asked
+    wrongly, InputError for models, labels and texts that are not as they should be.
+    """
+    asked, progress = asked or Asked(), progress or SilentProgress()
+    models = open_models(paths, asked.language, asked.threshold)
+    if not labelled and not pool:
+        raise RecipeError(
+            "texts: give labelled ones (--high and --low, or --labels), a pool (--pool), or both"
+        )
+    count = tokens.count if tokens else None
+    with tempfile.TemporaryDirectory() as scratch:
+        run = Run(asked, models, Path(scratch))
+        progress.step("evaluate", 3 + len(models), 0)
+        _read(run, labelled, pool)
+        progress.advance()
+        scorers = [model.scorer for model in models]
+        of_labelled = of_pool = None
+        if run.labelled is not None:
+            of_labelled = score_texts(scorers, run.labelled_texts(), variants=True, count_tokens=count)
+        progress.advance()
+        if run.pool is not None:
+            of_pool = score_texts(scorers, run.pool_texts(), variants=of_labelled is None, count_tokens=count)
+            if not len(of_pool.bytes):
+                raise RecipeError(f"--pool: no texts of {models[0].language!r} in {_names(pool)}")
+        progress.advance()
+        if of_labelled is not None:
+            look_at(run, of_labelled)
+        told = []
+        for place in range(len(models)):
+            told.append(model_figures(run, place, of_labelled, of_pool))
+            progress.advance()
+        both = of_pool or of_labelled
+        assert both is not None
+        data = {
+            name: {source.name: source.identity() for source in sorted(some, key=lambda one: one.name)}
+            for name, some in (("labelled", labelled), ("pool", pool))
+        }
+        return {
+            "format": FORMAT,
+            "versions": library_versions("hanji"),
+            "language": models[0].language,
+            "data": data,
+            "split": split_facts(run),
+            "tokens": tokens.said if tokens else None,
+            "texts": {"labelled": counts(of_labelled), "pool": counts(of_pool)},
+            "models": told,
+            "sides": side_by_side(run, both) if len(models) == 2 else None,
+            "warnings": run.warnings,
+            "key": fingerprint([sorted(some.values()) for some in data.values()] + [asked.split, asked.most]),
+        }
+
+
+def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) -> None:
+    """Put the texts on disk and look whether they are what the models are for."""
+    models, language = run.models, run.models[0].language
+    if labelled:
+        run.warnings += check_data(models, labelled, run.asked.split)
+        good = tuple(dict.fromkeys(model.scorer.label for model in models))
+        others = tuple(
+            dict.fromkeys(label for model in models for label in model.scorer.labels if label not in good)
+        )
+        known = [model.known for model in models if model.known is not None]
+        sources = [TwoKinds(source, good, others) for source in labelled]
+        run.labelled = read_labelled(
+            run.scratch / "labelled", sources, known, run.asked.split, run.asked.most
+        )
+        looked = looks_like((text for _, text in run.labelled.in_order()), language, "labelled texts")
+        run.warnings += [looked] if looked else []
+    if pool:
+        run.pool = read_pool(run.scratch / "pool", pool)
+        looked = looks_like((text for _, text in run.pool_texts()), language, "pool")
+        run.warnings += [looked] if looked else []
+
+
+def _names(sources: Sequence[TextSource]) -> str:
+    return ", ".join(source.name for source in sources)

@@ -1,0 +1,75 @@
+"""What figures cannot show: warnings, what was left out, and how many texts and sites there were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hanji.classifiers.evaluating.asked import Run
+from hanji.classifiers.evaluating.scoring import Scored
+
+FEW = 50
+
+
+def look_at(run: Run, scored: Scored) -> None:
+    """Warnings of what the labelled texts cannot show."""
+    assert run.labelled is not None and scored.truth is not None
+    made, truth = run.labelled, scored.truth
+    if run.asked.split == "none" and made.known_sites:
+        run.warnings.append(
+            f"figures include {made.known_sites:,} texts of sites that a model was trained on, and "
+            f"{made.known_texts:,} of them were in its training: they flatter it"
+        )
+    elif run.asked.split == "texts" and made.known_sites > made.left_out:
+        run.warnings.append(
+            f"figures include {made.known_sites - made.left_out:,} texts of sites that a model was trained on"
+        )
+    if made.disputed:
+        run.warnings.append(f"{made.disputed:,} texts have both labels and are left out")
+    for kind, count in (("good texts", int(truth.sum())), ("others", int((~truth).sum()))):
+        if 0 < count < FEW:
+            run.warnings.append(f"only {count:,} {kind}: figures on so few move much")
+    if truth.any() and not truth.all():
+        both = np.intersect1d(scored.source[truth], scored.source[~truth])
+        if not len(both):
+            run.warnings.append(
+                "every source has one label alone: figures say how well the model tells these sources apart, not "
+                "good texts from others within a source"
+            )
+
+
+def split_facts(run: Run) -> dict[str, Any] | None:
+    if run.labelled is None:
+        return None
+    made, by = run.labelled, run.asked.split
+    known = [model for model in run.models if model.known is not None]
+    if not known:
+        said = "No model says what it was trained on, so nothing was left out."
+    elif by == "none":
+        said = f"Nothing was left out; {made.known_sites:,} texts are of sites that a model was trained on."
+    else:
+        what = "of sites that a model was trained on" if by == "sites" else "that a model was trained on"
+        said = f"Texts {what} are left out: {made.left_out:,} of {len(made.sites_known):,} sites."
+    return {
+        "by": by,
+        "said": said,
+        "left_out": made.left_out,
+        "known_sites": len(made.sites_known),
+        "disputed": made.disputed,
+    }
+
+
+def counts(scored: Scored | None) -> dict[str, Any] | None:
+    if scored is None:
+        return None
+    found: dict[str, Any] = {
+        "texts": len(scored.bytes),
+        "sites": len(scored.sites),
+        "sources": len(scored.sources),
+        "bytes": int(scored.bytes.sum()),
+        "tokens": None if scored.tokens is None else int(scored.tokens.sum()),
+    }
+    if scored.truth is not None:
+        found |= {"good": int(scored.truth.sum()), "others": int((~scored.truth).sum())}
+    return found
