@@ -59,6 +59,7 @@ def outcome(summary: TrainingSummary) -> list[str]:
         *held_out_lines(summary.held_out),
         f"  checkpoint  {summary.checkpoint}",
         f"  metrics     {summary.run}/metrics.jsonl",
+        f"  report      {summary.run}/report/index.html",
     ]
     if not summary.finished:
         lines.append("  next        the same command goes on from here")

@@ -7,6 +7,7 @@ from typing import Any
 
 from hanji.charts import shares
 from hanji.page import Markup, number, percent, section, share_cell, table, tag
+from hanji.stages import pattern_of
 from hanji.training.report.collect import Collected, Json
 from hanji.training.report.words import figure, flops_text, group_name, in_order, marks_of
 
@@ -54,9 +55,20 @@ def data_section(found: Collected) -> Markup:
 
 
 def epoch_caps(found: Collected) -> dict[str, float]:
-    """The most epochs by component that the run's record names; empty where there are no caps."""
-    caps = found.start.get("epoch_caps") or {}
-    return {name: float(cap) for name, cap in caps.items() if cap is not None}
+    """The most epochs that the recipe allows each component, by the last stage so far that names one."""
+    begun = {stage.name for stage in found.stages}
+    names = {*found.start.get("components", {}), *found.components}
+    caps: dict[str, float] = {}
+    for stage in found.recipe.get("stages") or ():
+        entries = stage.get("blend") or {}
+        if stage.get("name") not in begun:
+            continue
+        for name in names:
+            pattern = pattern_of(name, entries)
+            entry = entries[pattern] if pattern is not None else None
+            if isinstance(entry, dict) and entry.get("max_epochs") is not None:
+                caps[name] = float(entry["max_epochs"])
+    return caps
 
 
 def _by_language(name: str) -> tuple[bool, str]:
