@@ -10,7 +10,7 @@ import numpy as np
 HEAD_SHARE, MIDDLE_SHARE = 0.3, 0.6
 """CCNet's: the head is the 30 % of the lowest perplexity, head and middle are 60 %."""
 BUCKETS = ("head", "middle", "tail")
-_DIGITS = (22, 21, 21)
+_DIGITS = (16, 16, 16, 16)
 """Bits of a float64 that are counted in each pass, the highest first."""
 
 
@@ -39,7 +39,7 @@ def exact_cutoffs(
     ``passes`` gives all perplexities (float64, in arrays of any size and order; NaN does not count) each time it
     is called. The cut-off of a share s of n texts is the one at place ⌊s·n⌋ of the sorted perplexities: ⌊s·n⌋
     texts lie below it, fewer where several equal it. NaN where there are no texts. Positive floats are in the
-    order of their bits, so three passes that count by 22, 21 and 21 of these find the number itself.
+    order of their bits, so four passes that count by 16 of these each find the number itself.
     """
     count = sum(int((~np.isnan(values)).sum()) for values in passes())
     if not count:
