@@ -70,7 +70,8 @@ def recipe_of(run: Path, partitions: int, dedup: dict[str, Any] | None = None) -
             "rules": {"presets": {"ko": [], "en": []}},
             "tiers": [{"name": "all"}],
             "partitions": partitions,
-            "dedup": dedup or {},
+            # No document here has a URL.
+            "dedup": dedup or {"url": {"enabled": False}},
         },
         CurationRecipe,
     )
@@ -94,7 +95,7 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
         extra=[unit.inputs for unit in texts],
         works=[unit.work[1] for unit in texts],
     )
-    gathered = runner.map(Step("gather", 1, task_with(receive_partition, False)), units)
+    gathered = runner.map(Step("gather", 1, task_with(receive_partition, False, [])), units)
     edges, clusters = relate(context, gathered)
     ledger, _ = decide(context, gathered, edges, clusters)
     pairs = list(zip(gathered, ledger, strict=True))
@@ -129,22 +130,17 @@ def _names(files: Sequence[Path]) -> dict[str, str]:
 
 def load(attempt: Attempt, path: str, partitions: int) -> Outcome:
     """Send texts and facts of a JSON lines file to the homes of their ids."""
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("id", "language", "text", "offset", "edited_bytes")
-    }
+    columns: dict[str, list[Any]] = {"id": [], "language": [], "text": [], "offset": [], "edited_bytes": []}
+    ids, spoken, payloads = columns["id"], columns["language"], columns["text"]
     with Path(path).open("rb") as file:
         for number, line in enumerate(file):
             row = orjson.loads(line)
-            text = row["text"]
-            identity = _identity(path, number, row)
-            for name, value in (
-                ("id", identity),
-                ("language", row["lang"]),
-                ("text", text),
-                ("offset", number),
-                ("edited_bytes", len(text.encode())),
-            ):
-                columns[name].append(value)
+            text = row["text"].encode()
+            ids.append(document_id("documents", Record(row["id"], path, number, text=text)))
+            spoken.append(row["lang"])
+            payloads.append(text)
+    columns["offset"] = list(range(len(ids)))
+    columns["edited_bytes"] = list(map(len, payloads))
     count = len(columns["id"])
     known = {
         "source": ["documents"] * count,
@@ -181,5 +177,8 @@ def keep(attempt: Attempt, work: tuple[Commit, Commit]) -> Outcome:
     kept = rows.filter(pc.equal(rows["verdict"], "kept"))
     table = table.filter(pc.is_in(table["id"], value_set=kept["id"].combine_chunks()))
     with attempt.file_writer("kept", "kept", ".jsonl") as file:
-        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in table.to_pylist())
+        for batch in table.to_batches(1000):
+            names, texts = (batch[name].to_pylist() for name in ("id", "text"))
+            rows = ({"id": name, "text": text} for name, text in zip(names, texts, strict=True))
+            file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
     return Outcome(info={"kept": len(table)})

@@ -183,9 +183,5 @@ def _may_compose(room: np.ndarray, start: int, first: int) -> bool:
 @pure_kernel
 def _three(room: np.ndarray, place: int) -> int:
     """The code point of three bytes of UTF-8; no sensible one where they are something else."""
-    point: int = (
-        ((np.int64(room[place]) ^ 0xE0) << 12)
-        | ((np.int64(room[place + 1]) & 0x3F) << 6)
-        | (np.int64(room[place + 2]) & 0x3F)
-    )
-    return point
+    high, middle, low = np.int64(room[place]), np.int64(room[place + 1]), np.int64(room[place + 2])
+    return int((high ^ 0xE0) << 12 | (middle & 0x3F) << 6 | (low & 0x3F))
