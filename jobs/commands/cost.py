@@ -1,4 +1,4 @@
-"""hanji cost: what a run should be set to before it is paid for."""
+"""hanji cost: what runs should be set to, and what they cost."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from hanji.errors import RecipeError
+from hanji.jobs.commands.cost_report import report
 from hanji.jobs.commands.curate import Overrides
 from hanji.jobs.commands.presets import presets, short
 from hanji.jobs.terminal import number, say
@@ -26,6 +27,7 @@ UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 app.command("presets")(presets)
+app.command("report")(report)
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,15 @@ class Sighting:
     skipped: bool
 
 
-def find_document(version: ShardVersion, identity: str, components: Sequence[str] = ()) -> Place | None:
+def find_document(version: ShardVersion, identity: str, near: str | None = None) -> Place | None:
     """Where a document is in the shards; None where it is in none of them.
 
-    ``components`` (language/domain/tier) are looked in first, without any: all. Its shard follows from its id, and
+    ``near`` is the component (language/domain/tier) that is looked in first. Its shard follows from its id, and
     about where it stands there, so one or two row groups of one sidecar a component are read. Only where shards are
     not in the order that the manifest promises, all ids of a component are read.
     """
-    chosen = [
-        component
-        for component in version.manifest.components
-        if component.tokens and (not components or component.name in components)
-    ]
-    for component in sorted(chosen, key=lambda one: one.split != "train"):
+    chosen = [component for component in version.manifest.components if component.tokens]
+    for component in sorted(chosen, key=lambda one: (one.name != near, one.split != "train")):
         if (place := _in_component(version, component, identity)) is not None:
             return place
     return None

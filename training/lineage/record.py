@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -69,14 +69,16 @@ class DataRecord:
     """What the steps of one run, up to a checkpoint, have read.
 
     ``node`` is the family node; ``shards`` where its shards may be, ``manifests`` files that may be their manifest;
-    ``layouts`` in the order of their steps, () where they are not known.
+    ``layouts`` in the order of their steps, () where they are not known; ``opened`` are the shards where they have
+    been found before.
     """
 
     node: Mapping[str, Any]
     shards: tuple[Path, ...] = ()
     manifests: tuple[Path, ...] = ()
     tables: Path | None = None
-    layouts: tuple[Layout, ...] = field(default=())
+    layouts: tuple[Layout, ...] = ()
+    opened: ShardVersion | None = None
 
     @property
     def steps(self) -> int:
@@ -103,6 +105,8 @@ class DataRecord:
     @cached_property
     def version(self) -> ShardVersion:
         """The shards. Raises InputError where their manifest is not found."""
+        if self.opened is not None:
+            return self.opened
         sha256 = self.node["shards"]["manifest_sha256"]
         found = find_version(sha256, self.shards, self.manifests)
         if found is None:
@@ -185,7 +189,7 @@ def open_record(path: Path, shards: Sequence[Path] = ()) -> DataRecord:
     layouts: tuple[Layout, ...] = ()
     if run is not None:
         manifests.append(run / KEPT_MANIFEST)
-        found += _recipe_shards(run)
+        found += recipe_shards(run)
         layouts = read_layouts(run)
     if not layouts and commit.layout:
         layouts = (_layout(0, commit.layout),)
@@ -223,7 +227,8 @@ def _layout(after: int, axes: Mapping[str, int]) -> Layout:
     return Layout(after, *(int(axes.get(name, 1)) for name in ("tensor", "pipeline", "context", "data")))
 
 
-def _recipe_shards(run: Path) -> list[Path]:
+def recipe_shards(run: Path) -> list[Path]:
+    """The directory of shards that a run names, where it does."""
     try:
         return [Path(json.loads((run / "recipe.json").read_bytes())["shards"])]
     except (OSError, ValueError, KeyError, HanjiError):
