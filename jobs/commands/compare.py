@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hanji.errors import InputError
+from hanji.jobs.commands.compare_training import training_lines
 from hanji.jobs.terminal import number, progress, say
 
 if TYPE_CHECKING:
     from hanji.curation.compare import Comparison
 
 MOST = 12
-FirstRun = Annotated[
-    str, typer.Argument(metavar="RUN_A", help="Directory of a finished run.", show_default=False)
-]
+FirstRun = Annotated[str, typer.Argument(metavar="RUN_A", help="Directory of a run.", show_default=False)]
 SecondRun = Annotated[
     str, typer.Argument(metavar="RUN_B", help="Directory of the run to compare with it.", show_default=False)
 ]
@@ -34,12 +33,24 @@ def compare(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Tell what moved between two finished runs, and why.
+    """Tell what moved between two runs, of curation or of training, and why.
 
-    Other recipes, other versions or other data: what differs in the recipes, the funnel side by side, rules and
-    components, documents with another verdict and the reason, and how the values of each signal drifted.
-    Documents are joined by id; the runs may have other sources and other partitions.
+    Of curation: what differs in the recipes, the funnel side by side, rules and components, documents with
+    another verdict and the reason, and how the values of each signal drifted. Documents are joined by id; the
+    runs may have other sources and other partitions. Of training: what differs in the recipes, losses and
+    held-out bits per byte at equal tokens, speed and memory; the runs may still go on.
     """
+    if _of_training(run_a, run_b):
+        from hanji.training.report.comparison import compare_training
+        from hanji.training.report.comparison_page import render_comparison
+
+        trained = compare_training(run_a, run_b)
+        say(*training_lines(trained))
+        if report is not None:
+            _write(report, render_comparison(trained))
+        if json_file is not None:
+            _write(json_file, trained.to_json())
+        return
     from hanji.curation.compare import compare as find
     from hanji.curation.report.comparison import render
 
@@ -50,6 +61,19 @@ def compare(
         _write(report, render(found))
     if json_file is not None:
         _write(json_file, found.to_json())
+
+
+def _of_training(run_a: str, run_b: str) -> bool:
+    """Whether both are training runs; False where neither is. Raises InputError where one is."""
+    from hanji.training.report.collect import is_training_run
+
+    trained = [is_training_run(run) for run in (run_a, run_b)]
+    if trained[0] != trained[1]:
+        one, other = (run_a, run_b) if trained[0] else (run_b, run_a)
+        raise InputError(
+            f"{one} is a training run and {other} is not: name two runs of training, or two of curation"
+        )
+    return all(trained)
 
 
 def _write(path: Path, text: str) -> None:

@@ -138,6 +138,11 @@ class SpeedMonitor:
         self._speeds: deque[float] = deque(maxlen=settings.window)
         self._slow = 0
 
+    @property
+    def slow(self) -> bool:
+        """Whether the last step was slow."""
+        return self._slow > 0
+
     def look(self, tokens_per_second: float) -> str | None:
         """A sentence when a drop has lasted for some steps, and one when it is over."""
         if len(self._speeds) < max(2, LISTED_SLOW_STEPS):

@@ -6,7 +6,6 @@ nothing half-counted. All ranks keep the same sums, from numbers that an all-red
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -41,17 +40,19 @@ class Interval:
         tokens: Sequence[float],
         losses: Sequence[float],
     ) -> None:
-        """Add a step's line with tokens and summed nats by component, which ``names`` lists.
+        """Add a step's line with tokens and summed nats by component, which ``names`` lists (some perhaps twice).
 
-        A loss that is not finite is left out of the means, as the step is left out of the weights.
+        A skipped step is left out of the means of losses, as it is of the weights.
         """
         self._steps += 1
         self.tokens += entry["tokens"]
         self.seconds += entry["seconds"]
-        self._skipped += entry["skip"] is not None
         self._peak = max(self._peak, entry["memory_bytes"])
+        if entry["skip"] is not None:
+            self._skipped += 1
+            return
         for name, count, nats in zip(names, tokens, losses, strict=True):
-            if count and math.isfinite(nats):
+            if count:
                 self._tokens[name] = self._tokens.get(name, 0.0) + count
                 self._nats[name] = self._nats.get(name, 0.0) + nats
 

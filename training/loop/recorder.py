@@ -55,7 +55,8 @@ class Recorder:
         if entry["skip"]:
             self._tell({"kind": "skip", "text": f"step {number} skipped: {entry['skip']}"})
         if slow := self._speed.look(entry["tokens_per_second"]):
-            self._file.write({"kind": "alarm", "step": number, "about": "speed", "text": slow})
+            if self._speed.slow:
+                self._file.write({"kind": "alarm", "step": number, "about": "speed", "text": slow})
             self._tell({"kind": "speed", "text": f"step {number}: {slow}"})
         # The first step is told at once: it says that the run has begun.
         first = number == 1 and self._recipe.log_every > 1

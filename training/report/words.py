@@ -69,7 +69,7 @@ def layout_text(parallel: Json) -> str:
 
 def flops_text(flops: float) -> str:
     """FLOPs, or FLOP/s without their unit: "1.23e+21", with a prefix where that is shorter."""
-    for limit, prefix in ((1e24, ""), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G")):
+    for limit, prefix in ((1e24, ""), (1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")):
         if flops >= limit:
             return f"{flops:.3g} " if not prefix else f"{flops / limit:,.3g} {prefix}"
     return f"{flops:,.3g} "
