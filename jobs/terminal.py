@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
@@ -146,6 +147,20 @@ def say(*lines: str) -> None:
     """Results, to stdout."""
     for line in lines:
         print(line)
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """Lines of a table, text to the left and numbers to the right; Korean letters are two columns wide."""
+    every = [head, *rows]
+    widths = [max(cell_len(row[place]) for row in every) for place in range(len(head))]
+    lines = []
+    for row in every:
+        cells = []
+        for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - cell_len(cell))
+            cells.append(cell + space if place < text_columns else space + cell)
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
 
 
 def fail(message: str) -> None:

@@ -18,15 +18,13 @@ from hanji.errors import RecipeError
 class Asked:
     """What is asked of an evaluation.
 
-    ``split``: what of the labelled texts is left out. ``threshold``: what figures at a threshold are for (None: as
-    the card says, else a half). ``shares``, ``values``: rows of the threshold table. ``most``: texts of each label,
-    and of the pool, by hash. ``by``: groups of the confusion. ``ngrams``: how many to show of a kind, found in at
-    most ``ngram_texts`` texts, by hash. ``samples``: texts to show of a kind; 0 shows no text at all.
+    ``split``: what of the labelled texts is left out. ``shares``, ``values``: rows of the threshold table.
+    ``most``: texts of each label, and of the pool, by hash. ``by``: groups of the confusion, "source" or "site".
+    ``ngrams``: how many to show of a kind, found in at most ``ngram_texts`` texts, by hash. ``samples``: texts to
+    show of a kind; 0 shows no text at all.
     """
 
-    language: str | None = None
     split: Split = "sites"
-    threshold: float | None = None
     shares: tuple[float, ...] = SHARES
     values: tuple[float, ...] = VALUES
     most: int | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from hanji.classifiers.evaluating.asked import Asked, Run, Tokens
 from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool
-from hanji.classifiers.evaluating.models import check_data, open_models
+from hanji.classifiers.evaluating.models import Model, check_data
 from hanji.classifiers.evaluating.one_model import model_figures
 from hanji.classifiers.evaluating.scoring import score_texts
 from hanji.classifiers.evaluating.trust import counts, look_at, split_facts
@@ -23,7 +23,7 @@ FORMAT = "hanji-evaluation/1"
 
 
 def evaluate(
-    paths: Sequence[str | Path],
+    models: Sequence[Model],
     labelled: Sequence[TextSource],
     pool: Sequence[TextSource],
     asked: Asked | None = None,
@@ -31,7 +31,7 @@ def evaluate(
     tokens: Tokens | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Evaluate one model or two and return all figures, as JSON has them.
+    """Evaluate one model or two (``open_models``) and return all figures, as JSON has them.
 
     ``labelled``: texts labelled as the model's labels are, or high and low; ``pool``: texts whose labels are not
     looked at, in whose documents, bytes and tokens (``tokens``) thresholds are told. One of the two is enough.
@@ -39,14 +39,13 @@ def evaluate(
     wrongly, InputError for models, labels and texts that are not as they should be.
     """
     asked, progress = asked or Asked(), progress or SilentProgress()
-    models = open_models(paths, asked.language, asked.threshold)
     if not labelled and not pool:
         raise RecipeError(
             "texts: give labelled ones (--high and --low, or --labels), a pool (--pool), or both"
         )
     count = tokens.count if tokens else None
     with tempfile.TemporaryDirectory() as scratch:
-        run = Run(asked, models, Path(scratch))
+        run = Run(asked, list(models), Path(scratch))
         progress.step("evaluate", 3 + len(models), 0)
         _read(run, labelled, pool)
         progress.advance()

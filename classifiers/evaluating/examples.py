@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hanji.classifiers.evaluating.ngrams import Reader, explained
+from hanji.classifiers.evaluating.ngrams import Reader, explained, readable
 from hanji.classifiers.evaluating.scoring import Scored
 from hanji.classifiers.texts import Text
 
@@ -62,7 +62,7 @@ def show(
                 "good": good,
                 "characters": len(text.text),
                 "scores": [float(scored.scores[model][row]) for model in models],
-                "excerpt": " ".join(text.text[: 4 * EXCERPT].split())[:EXCERPT],
+                "excerpt": readable(text.text[: 4 * EXCERPT])[:EXCERPT],
                 "reasons": [
                     None if reader is None else explained(reader, text.text, REASONS) for reader in readers
                 ],

@@ -33,6 +33,11 @@ a share of its row's uses is its own."""
 _MERGED_AT = 1 << 22
 
 
+def readable(text: str) -> str:
+    """A text on one line, without what a terminal or a page would obey or hide: controls, marks of direction."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split()))
+
+
 @dataclass(frozen=True)
 class _Rows:
     """Sums of the rows over all texts: float64[rows] contributions, int64[rows] uses, int64[rows] texts."""
@@ -71,7 +76,7 @@ class Reader:
         return self.model.features(pa.array(lines, pa.large_string()), how)
 
     def word(self, features: Features, place: int) -> str:
-        return features.word(place, self.preparation if self.preparation in FAST else "dclm")
+        return readable(features.word(place, self.preparation if self.preparation in FAST else "dclm"))
 
 
 def weightiest(reader: Reader, batches: Batches, most: int) -> dict[str, Any]:
@@ -122,6 +127,7 @@ def explained(reader: Reader, text: str, most: int) -> list[dict[str, Any]]:
     keys, first, place = np.unique(features.keys, return_index=True, return_inverse=True)
     shares = np.bincount(place, reader.weights[features.rows], len(keys)) / len(features.rows)
     order = np.lexsort((keys, -abs(shares)))[:most]
+    order = order[shares[order] != 0]
     return [
         {"ngram": reader.word(features, int(first[one])), "contribution": float(shares[one])} for one in order
     ]

@@ -50,7 +50,11 @@ def split_facts(run: Run) -> dict[str, Any] | None:
         said = f"Nothing was left out; {made.known_sites:,} texts are of sites that a model was trained on."
     else:
         what = "of sites that a model was trained on" if by == "sites" else "that a model was trained on"
-        said = f"Texts {what} are left out: {made.left_out:,} of {len(made.sites_known):,} sites."
+        said = (
+            f"{made.left_out:,} texts {what} are left out, of {len(made.sites_known):,} sites."
+            if made.left_out
+            else f"No text is one {what}."
+        )
     return {
         "by": by,
         "said": said,

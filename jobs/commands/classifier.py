@@ -1,4 +1,4 @@
-"""hanji classifier train, annotate."""
+"""hanji classifier train, annotate; the other commands of its group have modules of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from hanji.errors import RecipeError
-from hanji.jobs.commands import classifier_domains, classifier_edu, classifier_perplexity
+from hanji.jobs.commands import (
+    classifier_domains,
+    classifier_edu,
+    classifier_evaluate,
+    classifier_perplexity,
+)
 from hanji.jobs.terminal import number, progress, say
 
 if TYPE_CHECKING:
@@ -17,9 +22,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Classifiers that choose the tiers: annotate texts, train from labels, train by iterations.",
+    help="Classifiers that choose the tiers: annotate texts, train from labels or by iterations, evaluate.",
 )
 app.command("train-edu")(classifier_edu.train_edu)
+app.command("evaluate")(classifier_evaluate.evaluate)
 app.command("train-domain")(classifier_domains.train_domain)
 app.command("train-perplexity")(classifier_perplexity.train_perplexity)
 app.command("perplexity-cutoffs")(classifier_perplexity.perplexity_cutoffs)
@@ -28,7 +34,7 @@ app.command("build-lmplz")(classifier_perplexity.build_lmplz)
 
 @app.callback()
 def _group() -> None:
-    """Classifiers that choose the tiers: annotate texts, train from labels, train by iterations."""
+    """Classifiers that choose the tiers: annotate texts, train from labels or by iterations, evaluate."""
 
 
 @app.command("train")

@@ -1,0 +1,337 @@
+"""The page of an evaluation: one HTML file, offline, made from the account of ``evaluate`` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hanji.classifiers.evaluating.drawing import chart
+from hanji.classifiers.evaluating.page_tables import (
+    confusion_table,
+    figure,
+    length_table,
+    ngram_tables,
+    reliability_table,
+    share,
+    text_cards,
+    threshold_rows,
+    variant_table,
+)
+from hanji.page import Markup, histogram, number, page, percent, section, size, table, tag
+
+Account = Mapping[str, Any]
+STYLE = Markup(
+    ".reasons{color:var(--soft);font-size:13px}.up{color:var(--c1)}.down{color:var(--c4)}"
+    ".two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 16px}"
+)
+
+
+def render(account: Account) -> str:
+    """The account as HTML."""
+    names = " and ".join(model["name"] for model in account["models"])
+    sections = [
+        ("Curves", "curves", _curves(account)),
+        ("Calibration", "calibration", _calibration(account)),
+        ("Scores", "scores", _scores(account)),
+        ("Thresholds", "thresholds", _thresholds(account)),
+        ("Sources", "sources", _confusion(account)),
+        ("Length and spacing", "behaviour", _behaviour(account)),
+        ("n-grams", "ngrams", _ngrams(account)),
+        ("Mistakes", "mistakes", _mistakes(account)),
+        ("Side by side", "sides", _sides(account)),
+        ("Data", "data", _data(account)),
+    ]
+    there = [(title, key, made) for title, key, made in sections if made is not None]
+    links = [tag("a", title, href=f"#{key}") for title, key, _ in there]
+    parts = [tag("style", STYLE), _header(account), tag("nav", *links, aria_label="Sections")]
+    return page(f"Evaluation of {names}", [*parts, *(made for _, _, made in there)])
+
+
+def _header(account: Account) -> Markup:
+    labelled, pool = account["texts"]["labelled"], account["texts"]["pool"]
+    said = []
+    if labelled is not None:
+        said.append(
+            f"{number(labelled['good'])} good texts and {number(labelled['others'])} others of "
+            f"{number(labelled['sites'])} sites. {account['split']['said']}"
+        )
+    if pool is not None:
+        said.append(f"A pool of {number(pool['texts'])} texts, {size(pool['bytes'])}.")
+    cards = []
+    for model in account["models"]:
+        told = model.get("figures")
+        name = f"{model['name']} · " if len(account["models"]) > 1 else ""
+        if told is not None:
+            interval = told["intervals"]["roc_auc"]
+            spread = "" if interval is None else f", {interval[0]:.3f} to {interval[1]:.3f} over sites"
+            recall = told["recall_at_precision"]["0.9"]
+            cards += [
+                (f"{told['roc_auc']:.3f}", f"{name}ROC-AUC{spread}"),
+                (f"{told['average_precision']:.3f}", f"{name}average precision"),
+                (figure(recall[0] if recall else 0.0), f"{name}recall at precision 0.9"),
+                (f"{model['calibration']['expected_error']:.3f}", f"{name}expected calibration error"),
+            ]
+    if account["sides"] is not None:
+        cards.append((figure(account["sides"]["rank_correlation"]), "rank correlation of the two"))
+    return tag(
+        "header",
+        tag("p", "Hanji · evaluation of a classifier", class_="kicker"),
+        tag("h1", " beside ".join(model["name"] for model in account["models"])),
+        tag("p", " ".join(said), class_="lead"),
+        tag(
+            "div", *(tag("div", tag("b", b), tag("span", s), class_="card") for b, s in cards), class_="cards"
+        ),
+        *(tag("p", warning, class_="warning") for warning in account["warnings"]),
+    )
+
+
+def _curves(account: Account) -> Markup | None:
+    models = [model for model in account["models"] if "curves" in model]
+    if not models:
+        return None
+    good = models[0]["figures"]["share_good"]
+    precision = [(m["name"], m["curves"]["recall"], m["curves"]["precision"]) for m in models]
+    roc = [(m["name"], [0.0, *m["curves"]["false_alarms"]], [0.0, *m["curves"]["recall"]]) for m in models]
+    rows = []
+    for model in models:
+        told = model["figures"]
+        at = told["at_threshold"]
+        rows.append(
+            [
+                model["name"],
+                f"{at['threshold']:g}",
+                *(figure(at[name]) for name in ("precision", "recall", "macro_f1")),
+                *(_pair(pair) for pair in told["recall_at_precision"].values()),
+                *(_pair(pair) for pair in told["precision_at_recall"].values()),
+                _pair(told["best_f1"]),
+            ]
+        )
+    head = ["model", "score ≥", "precision", "recall", "macro-F1"]
+    head += [f"recall at precision {key}" for key in models[0]["figures"]["recall_at_precision"]]
+    head += [f"precision at recall {key}" for key in models[0]["figures"]["precision_at_recall"]]
+    return section(
+        "Curves",
+        tag(
+            "div",
+            chart(
+                "Precision and recall",
+                ("recall", "precision"),
+                precision,
+                level=(f"share of good texts {percent(good)}", good),
+            ),
+            chart("ROC", ("others that are kept", "good texts that are kept"), roc, diagonal=True),
+            class_="figures",
+        ),
+        table("At thresholds; in brackets the score", [*head, "best F1"], rows),
+        intro="One point a distinct score, texts of equal score together. Precision depends on how many of the "
+        "texts are good: a pool in which fewer are has a lower one at the same threshold. ROC does not.",
+        identity="curves",
+    )
+
+
+def _calibration(account: Account) -> Markup | None:
+    models = [model for model in account["models"] if "calibration" in model]
+    if not models:
+        return None
+    series = []
+    for model in models:
+        rows = [row for row in model["calibration"]["bins"] if row["texts"]]
+        series.append(
+            (model["name"], [row["mean_score"] for row in rows], [row["share_good"] for row in rows])
+        )
+    return section(
+        "Calibration",
+        tag(
+            "div",
+            chart("Reliability", ("mean score", "share that is good"), series, diagonal=True, points=True),
+            tag("div", *(reliability_table(model) for model in models)),
+            class_="figures",
+        ),
+        intro="Whether a score is the probability that it looks like, at the share of good texts that these have. "
+        "On the dashed line it is. Expected error (ECE): mean distance from the line, weighed by texts. Tiers by "
+        "top share need no calibration, thresholds by value and mixed scores of several models do.",
+        identity="calibration",
+    )
+
+
+def _scores(account: Account) -> Markup | None:
+    shown = []
+    for model in account["models"]:
+        groups = [
+            (name, model["histogram"][name]) for name in ("good", "others") if name in model["histogram"]
+        ]
+        marks = [("threshold", model["threshold"])]
+        for title, some in (("labelled texts", groups), ("pool", [("pool", model["histogram"].get("pool"))])):
+            drawn = [(name, values) for name, values in some if values]
+            if drawn:
+                shown.append(histogram(drawn, 0, 1, title=f"{model['name']}: {title}", marks=marks))
+    return section(
+        "Scores",
+        tag("div", *shown, class_="figures"),
+        intro="How many texts have which score.",
+        identity="scores",
+    )
+
+
+def _thresholds(account: Account) -> Markup:
+    pool = account["texts"]["pool"] is not None
+    of = "the pool" if pool else "the labelled texts"
+    tables = []
+    for model in account["models"]:
+        head, rows = threshold_rows(model, bool(account["tokens"]))
+        tables.append(table(f"{model['name']}: what is kept of {of}", head, rows))
+    unit = (
+        f"Tokens are counted by {account['tokens']}."
+        if account["tokens"]
+        else "No tokenizer was given, so sizes are in bytes of UTF-8, not in tokens."
+    )
+    return section(
+        "Thresholds",
+        *tables,
+        intro=f"Documents with at least a score. A top share takes documents of the same score along, as tiers do. "
+        f"{unit} Precision and recall are those on the labelled texts.",
+        identity="thresholds",
+    )
+
+
+def _confusion(account: Account) -> Markup | None:
+    models = [model for model in account["models"] if "confusion" in model]
+    if not models:
+        return None
+    by = models[0]["confusion"]["by"]
+    return section(
+        "Sources" if by == "source" else "Sites",
+        *(confusion_table(model) for model in models),
+        intro=f"What is kept of each {by} at the threshold, those with the most mistakes first. A model that is "
+        "good on the average can be wrong about a whole source.",
+        identity="sources",
+    )
+
+
+def _behaviour(account: Account) -> Markup:
+    parts: list[Any] = []
+    for model in account["models"]:
+        parts += [variant_table(model), length_table(model)]
+    return section(
+        "Length and spacing",
+        *parts,
+        intro="The same texts, cut short or with other spaces. What a text says does not change with its spaces, "
+        "so its score should not. A score that goes with length keeps long texts for being long.",
+        identity="behaviour",
+    )
+
+
+def _ngrams(account: Account) -> Markup | None:
+    parts: list[Any] = []
+    for model in account["models"]:
+        if model["ngrams"] is None:
+            parts.append(
+                tag(
+                    "p",
+                    f"{model['name']}: not linear over whole words, or none were asked for.",
+                    class_="intro",
+                )
+            )
+        else:
+            parts += ngram_tables(model)
+    return section(
+        "What it goes by",
+        *parts,
+        intro="A fastText model is linear: the log-odds of a text are the mean weight of its words and n-grams. "
+        "n-grams share rows of the model by hash and it has no list of them, so those of the evaluated texts are "
+        "looked up. Contribution: what an n-gram adds to the log-odds of the average text. Row: n-grams of these "
+        "texts that share its row, and its part of the row's uses.",
+        identity="ngrams",
+    )
+
+
+def _mistakes(account: Account) -> Markup | None:
+    parts: list[Any] = []
+    for model in account["models"]:
+        for name, title in (
+            ("wrong", "Others that score highest"),
+            ("missed", "Good texts that score lowest"),
+        ):
+            rows = model.get("mistakes", {}).get(name)
+            if rows:
+                parts += [tag("h3", f"{model['name']}: {title.lower()}"), *text_cards(rows, [""])]
+    return (
+        section(
+            "Mistakes",
+            *parts,
+            intro="Texts on the wrong side of the threshold, the surest first, with the n-grams that moved them "
+            "most. Some may be mistakes of the labels.",
+            identity="mistakes",
+        )
+        if parts
+        else None
+    )
+
+
+def _sides(account: Account) -> Markup | None:
+    found = account["sides"]
+    if found is None:
+        return None
+    rows = [
+        [
+            f"top {percent(row['share'])}" if row["share"] is not None else "thresholds",
+            *(f"{threshold:.4f}" for threshold in row["thresholds"]),
+            *(number(row[name]) for name in ("both", "only_a", "only_b", "neither")),
+            share(row["overlap"]),
+            share(row["agreement"]),
+            figure(row["kappa"]),
+        ]
+        for row in found["agreements"]
+    ]
+    head = ["keep", "A: score ≥", "B: score ≥", "both", "only A", "only B", "neither", "overlap", "agreement"]
+    parts: list[Any] = [
+        table("Do they keep the same texts", [*head, "kappa"], rows),
+        table(
+            "Mean difference of ranks by source (A higher above 0)",
+            ["source", "texts", "A less B"],
+            [
+                [r["name"], number(r["texts"]), f"{r['mean_rank_difference']:+.3f}"]
+                for r in found["by_source"]
+            ],
+        ),
+    ]
+    for name, title in (
+        ("a_higher", "A ranks them highest above B"),
+        ("b_higher", "B ranks them highest above A"),
+    ):
+        if found["samples"][name]:
+            parts += [tag("h3", title), *text_cards(found["samples"][name], ["A ", "B "])]
+    a, b = found["names"]
+    return section(
+        "Side by side",
+        *parts,
+        intro=f"A is {a}, B is {b}, on the {'pool' if found['on'] == 'pool' else 'labelled texts'}. Rank "
+        f"correlation (Spearman's) {figure(found['rank_correlation'])}. Overlap: what both keep, as a share of "
+        "what either keeps. Kappa: agreement beyond chance (Cohen's).",
+        identity="sides",
+    )
+
+
+def _data(account: Account) -> Markup:
+    rows = list(_data_rows(account))
+    models = [
+        [m["name"], m["label"], m["preparation"], f"{m['threshold']:g}", tag("code", m["sha256"])]
+        for m in account["models"]
+    ]
+    return section(
+        "Data",
+        table("Models", ["model", "label", "preparation", "threshold", "SHA-256"], models, text_columns=5),
+        table("Texts", ["", "name", "hash"], rows, text_columns=3),
+        tag("p", f"Made with Hanji {account['versions']['hanji']}.", class_="intro"),
+        identity="data",
+    )
+
+
+def _data_rows(account: Account) -> Iterator[list[Any]]:
+    for kind, some in account["data"].items():
+        for name, identity in some.items():
+            yield [kind, name, tag("code", identity)]
+
+
+def _pair(pair: list[float] | None) -> str:
+    return "–" if pair is None else f"{pair[0]:.3f} ({pair[1]:.3f})"

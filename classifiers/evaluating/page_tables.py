@@ -1,0 +1,193 @@
+"""The tables of an evaluation's page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hanji.page import Markup, number, percent, share_cell, size, table, tag
+
+Model = Mapping[str, Any]
+
+
+def figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def reliability_table(model: Model) -> Markup:
+    found = model["calibration"]
+    rows = [
+        [
+            f"{row['from']:.1f} to {row['to']:.1f}",
+            number(row["texts"]),
+            figure(row["mean_score"]),
+            figure(row["share_good"]),
+        ]
+        for row in found["bins"]
+    ]
+    caption = (
+        f"{model['name']}: expected error {found['expected_error']:.3f}, largest {found['largest_error']:.3f}; "
+        f"Brier {found['brier']:.3f} ({found['brier_of_share']:.3f} for always saying the share of good texts)"
+    )
+    return table(caption, ["score", "texts", "mean score", "share good"], rows)
+
+
+def threshold_rows(model: Model, tokens: bool) -> tuple[list[str], list[list[Any]]]:
+    """Head and rows of the threshold table."""
+    labelled = "figures" in model
+    head = ["keep", "score ≥", "documents", "share", "bytes", "share"]
+    head += ["tokens", "share"] if tokens else []
+    head += ["precision", "recall", "others kept"] if labelled else []
+    rows = []
+    for row in model["thresholds"]:
+        cells: list[Any] = [
+            f"top {percent(row['share'])}" if row["share"] is not None else "by value",
+            f"{row['threshold']:.6f}",
+            number(row["documents"]),
+            _bar(row["documents_share"]),
+            size(row["bytes"]),
+            share(row["bytes_share"]),
+        ]
+        if tokens:
+            cells += [number(row["tokens"]), share(row["tokens_share"])]
+        if labelled:
+            cells += [figure(row["precision"]), figure(row["recall"]), share(row["false_alarms"])]
+        rows.append(cells)
+    return head, rows
+
+
+def confusion_table(model: Model) -> Markup:
+    found = model["confusion"]
+    rows = [
+        [
+            row["name"],
+            *(number(row[name]) for name in ("texts", "hits", "missed", "wrong", "right")),
+            share(row["recall"]),
+            share(row["false_alarms"]),
+            figure(row["mean_score"]),
+            figure(row["roc_auc"]),
+        ]
+        for row in found["rows"]
+    ]
+    head = [found["by"], "texts", "good: kept", "missed", "others: kept", "not kept"]
+    head += ["of the good kept", "of the others kept", "mean score", "AUC within"]
+    return table(f"{model['name']}, score ≥ {model['threshold']:g}", head, rows)
+
+
+def variant_table(model: Model) -> Markup:
+    labelled = any("roc_auc" in row for row in model["variants"])
+    head = ["", "mean change", "mean distance", "on the other side", "rank correlation"]
+    head += ["ROC-AUC", "lost"] if labelled else []
+    rows = []
+    for row in model["variants"]:
+        cells = [
+            row["variant"],
+            f"{row['mean_change']:+.3f}",
+            f"{row['mean_distance']:.3f}",
+            percent(row["crossing"]),
+            figure(row["rank_correlation"]),
+        ]
+        if labelled:
+            lost = row.get("roc_auc_lost")
+            cells += [figure(row.get("roc_auc")), "–" if lost is None else f"{lost:+.3f}"]
+        rows.append(cells)
+    return table(f"{model['name']}: texts cut or spaced otherwise", head, rows)
+
+
+def length_table(model: Model) -> Markup:
+    labelled = "figures" in model
+    head = ["characters", "texts", "kept", "mean score"]
+    head += ["good texts", "their mean", "mean of others", "ROC-AUC"] if labelled else []
+    rows = []
+    for row in model["lengths"]:
+        end = "and more" if row["to"] is None else f"to {row['to'] - 1:,}"
+        cells: list[Any] = [
+            f"{row['from']:,} {end}",
+            number(row["texts"]),
+            _bar(row["kept_share"]),
+            figure(row["mean_score"]),
+        ]
+        if labelled:
+            cells.append(number(row["good"]))
+            cells += [figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
+        rows.append(cells)
+    caption = (
+        f"{model['name']}: by length (rank correlation of score and length "
+        f"{figure(model['length_correlation'])})"
+    )
+    return table(caption, head, rows)
+
+
+def ngram_tables(model: Model) -> list[Markup]:
+    """The four lists, two beside each other."""
+    found = model["ngrams"]
+    lists = []
+    for name, title in (
+        ("up", "add most"),
+        ("down", "take most"),
+        ("heaviest_up", f"heaviest for it, in {number(found['least_texts'])} texts or more"),
+        ("heaviest_down", f"heaviest against it, in {number(found['least_texts'])} texts or more"),
+    ):
+        rows = [
+            [
+                tag("code", row["ngram"]),
+                f"{row['contribution']:+.4f}",
+                f"{row['weight']:+.1f}",
+                number(row["good"]),
+                number(row["others"]),
+                f"{number(row['row_ngrams'])}, {percent(row['row_share'])}",
+            ]
+            for row in found[name]
+        ]
+        of_pool = not any(row["good"] for some in ("up", "down") for row in found[some])
+        head = ["n-gram", "contribution", "weight", "good", "texts" if of_pool else "others", "row"]
+        lists.append(table(f"{model['name']}: {title}", head, rows))
+    return [tag("div", *lists[:2], class_="two"), tag("div", *lists[2:], class_="two")]
+
+
+def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[Markup]:
+    """Texts with their scores, excerpts and what moved them."""
+    cards = []
+    for row in rows:
+        scores = " · ".join(f"{side}{score:.3f}" for side, score in zip(sides, row["scores"], strict=True))
+        known = (
+            "" if row["good"] is None else (" · labelled good" if row["good"] else " · labelled as not good")
+        )
+        more = "…" if row["characters"] > len(row["excerpt"]) else ""
+        cards.append(
+            tag(
+                "blockquote",
+                tag("p", tag("b", scores), known),
+                tag("p", f"{row['excerpt']}{more}"),
+                *(_reasons(side, reasons) for side, reasons in zip(sides, row["reasons"], strict=True)),
+                tag(
+                    "small",
+                    f"{row['source']} · {row['site']} · {number(row['characters'])} characters · "
+                    f"{row['hash'][:12]}",
+                ),
+            )
+        )
+    return cards
+
+
+def _reasons(side: str, reasons: Sequence[Mapping[str, Any]] | None) -> Markup:
+    if not reasons:
+        return Markup("")
+    parts: list[Any] = [side]
+    for one in reasons:
+        kind = "up" if one["contribution"] > 0 else "down"
+        parts += [
+            tag("code", one["ngram"]),
+            " ",
+            tag("span", f"{one['contribution']:+.2f}", class_=kind),
+            "  ",
+        ]
+    return tag("p", *parts, class_="reasons")
+
+
+def _bar(value: float | None) -> Any:
+    return "–" if value is None else share_cell(value)

@@ -1,0 +1,239 @@
+"""An evaluation of classifiers for a terminal; the page and the JSON have everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hanji.jobs.terminal import columns, number
+from hanji.page import percent, size
+
+MOST_ROWS, NGRAMS, EXCERPT = 12, 10, 90
+Account = Mapping[str, Any]
+
+
+def lines(account: Account) -> list[str]:
+    """What was evaluated, and for each model its figures; then two models side by side."""
+    return [
+        *_texts(account),
+        *(line for model in account["models"] for line in _model(account, model)),
+        *_sides(account),
+        *([""] if account["warnings"] else []),
+        *(f"  warning  {warning}" for warning in account["warnings"]),
+    ]
+
+
+def _texts(account: Account) -> Iterator[str]:
+    labelled, pool = account["texts"]["labelled"], account["texts"]["pool"]
+    if labelled is not None:
+        yield (
+            f"labelled: {number(labelled['good'])} good texts and {number(labelled['others'])} others of "
+            f"{number(labelled['sites'])} sites. {account['split']['said']}"
+        )
+    if pool is not None:
+        tokens = "" if pool["tokens"] is None else f", {number(pool['tokens'])} tokens by {account['tokens']}"
+        yield f"pool: {number(pool['texts'])} texts, {size(pool['bytes'])}{tokens}"
+
+
+def _model(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", f"{model['name']}  (score: probability of {model['label']!r}; {model['preparation']})")
+    if "figures" in model:
+        yield from _figures(model)
+    yield from _thresholds(account, model)
+    if "confusion" in model:
+        yield from _confusion(model)
+    yield from _behaviour(model)
+    yield from _ngrams(model)
+    if "mistakes" in model:
+        yield from _mistakes(model)
+
+
+def _figures(model: Mapping[str, Any]) -> Iterator[str]:
+    figures, calibrated = model["figures"], model["calibration"]
+    at, intervals = figures["at_threshold"], figures["intervals"]
+    yield (
+        f"  ROC-AUC {figures['roc_auc']:.3f}{_interval(intervals['roc_auc'])}, average precision "
+        f"{figures['average_precision']:.3f}{_interval(intervals['average_precision'])} "
+        f"(good texts are {percent(figures['share_good'])})"
+    )
+    yield (
+        f"  at score ≥ {at['threshold']:g}: precision {_figure(at['precision'])}, recall {_figure(at['recall'])}, "
+        f"macro-F1 {at['macro_f1']:.3f}"
+    )
+    recalls = "; ".join(
+        f"{_figure(pair[0]) if pair else '0'} at precision {precision}"
+        + (f" (score ≥ {pair[1]:.3f})" if pair else "")
+        for precision, pair in figures["recall_at_precision"].items()
+    )
+    yield f"  recall {recalls}"
+    yield (
+        f"  calibration: expected error {calibrated['expected_error']:.3f}, Brier {calibrated['brier']:.3f} "
+        f"(the share of good texts alone: {calibrated['brier_of_share']:.3f})"
+    )
+    rows = [
+        [
+            f"{row['from']:.1f}–{row['to']:.1f}",
+            number(row["texts"]),
+            _figure(row["mean_score"]),
+            _figure(row["share_good"]),
+        ]
+        for row in calibrated["bins"]
+        if row["texts"]
+    ]
+    yield from columns(["score", "texts", "mean score", "share good"], rows)
+
+
+def _thresholds(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
+    of = "the pool" if account["texts"]["pool"] is not None else "the labelled texts"
+    unit = "" if account["tokens"] else "; bytes, for no tokenizer was given"
+    yield from ("", f"  thresholds: what is kept of {of}{unit}")
+    labelled = "figures" in model
+    head = ["keep", "score ≥", "documents", "", "bytes", ""]
+    head += ["tokens", ""] if account["tokens"] else []
+    head += ["precision", "recall"] if labelled else []
+    rows = []
+    for row in model["thresholds"]:
+        cells = [
+            f"top {percent(row['share'])}" if row["share"] is not None else "",
+            f"{row['threshold']:.6f}",
+            number(row["documents"]),
+            _share(row["documents_share"]),
+            size(row["bytes"]),
+            _share(row["bytes_share"]),
+        ]
+        if account["tokens"]:
+            cells += [number(row["tokens"]), _share(row["tokens_share"])]
+        if labelled:
+            cells += [_figure(row["precision"]), _figure(row["recall"])]
+        rows.append(cells)
+    yield from columns(head, rows)
+
+
+def _confusion(model: Mapping[str, Any]) -> Iterator[str]:
+    confused = model["confusion"]
+    yield from ("", f"  by {confused['by']}, at score ≥ {model['threshold']:g}; most mistakes first")
+    rows = [
+        [
+            row["name"],
+            *(number(row[name]) for name in ("texts", "hits", "missed", "wrong", "right")),
+            f"{row['mean_score']:.3f}",
+            _figure(row["roc_auc"]),
+        ]
+        for row in confused["rows"][:MOST_ROWS]
+    ]
+    head = [confused["by"], "texts", "good: kept", "missed", "others: kept", "not", "mean score", "AUC"]
+    yield from columns(head, rows)
+    yield from _more(len(confused["rows"]))
+
+
+def _behaviour(model: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "  when texts are cut or their spaces change")
+    labelled = any("roc_auc" in row for row in model["variants"])
+    head = ["variant", "mean change", "other side of the threshold", "rank correlation"]
+    head += ["AUC", "lost"] if labelled else []
+    rows = []
+    for row in model["variants"]:
+        cells = [row["variant"], f"{row['mean_change']:+.3f}", percent(row["crossing"])]
+        cells.append(_figure(row["rank_correlation"]))
+        if labelled:
+            cells += [_figure(row.get("roc_auc")), _figure(row.get("roc_auc_lost"), "+.3f")]
+        rows.append(cells)
+    yield from columns(head, rows)
+    yield from ("", "  by length, in characters")
+    head = ["from", "texts", "kept", "mean score"] + (["good", "others", "AUC"] if "figures" in model else [])
+    rows = []
+    for row in model["lengths"]:
+        cells = [
+            number(row["from"]),
+            number(row["texts"]),
+            percent(row["kept_share"]),
+            f"{row['mean_score']:.3f}",
+        ]
+        if "figures" in model:
+            cells += [_figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
+        rows.append(cells)
+    yield from columns(head, rows)
+    yield f"  rank correlation of score and length: {_figure(model['length_correlation'])}"
+
+
+def _ngrams(model: Mapping[str, Any]) -> Iterator[str]:
+    found = model["ngrams"]
+    if found is None:
+        yield from (
+            "",
+            "  n-grams: none are told (the model is not linear over whole words, or none were asked for)",
+        )
+        return
+    yield from (
+        "",
+        f"  n-grams: what they add to the log-odds of the average of {number(found['texts'])} texts",
+    )
+    for name, said in (("up", "for it"), ("down", "against it")):
+        shown = "   ".join(f"{row['ngram']} {row['contribution']:+.3f}" for row in found[name][:NGRAMS])
+        yield f"    {said:<12}{shown}"
+    for name, said in (("heaviest_up", "heaviest for"), ("heaviest_down", "against")):
+        shown = "   ".join(f"{row['ngram']} {row['weight']:+.1f}" for row in found[name][:NGRAMS])
+        yield f"    {said:<13}{shown}"
+
+
+def _mistakes(model: Mapping[str, Any]) -> Iterator[str]:
+    for name, said in (("wrong", "others that score highest"), ("missed", "good texts that score lowest")):
+        rows = model["mistakes"][name]
+        if rows:
+            yield from ("", f"  {said}")
+        yield from (f"    {row['scores'][0]:.3f}  {row['source']}: {_excerpt(row)}" for row in rows)
+
+
+def _sides(account: Account) -> Iterator[str]:
+    found = account["sides"]
+    if found is None:
+        return
+    a, b = found["names"]
+    yield from (
+        "",
+        f"side by side on the {found['on'] if found['on'] == 'pool' else 'labelled texts'}: A {a}, B {b}",
+    )
+    yield (
+        f"  rank correlation {_figure(found['rank_correlation'])}, mean distance of ranks "
+        f"{percent(found['mean_rank_distance'])} of the texts"
+    )
+    rows = [
+        [
+            f"top {percent(row['share'])}" if row["share"] is not None else "score ≥ threshold",
+            *(f"{threshold:.3f}" for threshold in row["thresholds"]),
+            *(number(row[name]) for name in ("both", "only_a", "only_b")),
+            _share(row["overlap"]),
+            _figure(row["kappa"]),
+        ]
+        for row in found["agreements"]
+    ]
+    head = ["keep", "A's score ≥", "B's score ≥", "both", "only A", "only B", "overlap", "kappa"]
+    yield from columns(head, rows)
+    for name, said in (("a_higher", "A ranks highest above B"), ("b_higher", "B ranks highest above A")):
+        if found["samples"][name]:
+            yield from ("", f"  {said}")
+        for row in found["samples"][name]:
+            one, other = row["scores"]
+            yield f"    A {one:.3f}  B {other:.3f}  {row['source']}: {_excerpt(row)}"
+
+
+def _excerpt(row: Mapping[str, Any]) -> str:
+    text = row["excerpt"]
+    return text if len(text) <= EXCERPT else f"{text[:EXCERPT]}…"
+
+
+def _interval(pair: list[float] | None) -> str:
+    return "" if pair is None else f" ({pair[0]:.3f} to {pair[1]:.3f} over sites)"
+
+
+def _figure(value: float | None, form: str = ".3f") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else percent(value)
+
+
+def _more(total: int) -> Iterator[str]:
+    if total > MOST_ROWS:
+        yield f"  … and {number(total - MOST_ROWS)} more"
