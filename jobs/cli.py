@@ -28,6 +28,7 @@ from hanji.jobs.commands import (
     export,
     jobs,
     model,
+    lineage,
     report,
     submit,
     takedown,
@@ -69,6 +70,7 @@ app.add_typer(model.app, name="model", rich_help_panel=TRAINING)
 app.add_typer(cost.app, name="cost", rich_help_panel=TRAINING)
 app.command("submit", rich_help_panel=CLUSTER)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
+app.add_typer(lineage.app, name="lineage", rich_help_panel=TRAINING)
 app.command("doctor", rich_help_panel=HELP)(tools.doctor)
 app.command("demo", rich_help_panel=HELP)(tools.demo)
 
