@@ -30,8 +30,10 @@ from hanji.manifest import FileFacts, Shard, TokenizerFacts
 from hanji.shard_order import order_hash
 from hanji.storage import Storage, Written
 
-VERSION = 2
+VERSION = 3
 ENCODE_BATCH = 1024
+SIDECAR_ROWS = 8192
+"""Documents in a row group of a sidecar: what is read of it to look one up."""
 
 TOKENS = pa.schema(
     [
@@ -147,7 +149,7 @@ def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], d
         }
     )
     buffer = io.BytesIO()
-    pq.write_table(sidecar, buffer, compression="zstd")
+    pq.write_table(sidecar, buffer, compression="zstd", row_group_size=SIDECAR_ROWS)
     contents = {
         "bin": values.tobytes(),
         "idx": index_bytes(lengths, dtype),
