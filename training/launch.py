@@ -23,6 +23,7 @@ from hanji.training.launchers.nodes import Nodes
 from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
+from hanji.training.stages import with_stages
 
 ALONE = Nodes()
 
@@ -61,12 +62,12 @@ class TrainingSummary:
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> TrainingRecipe:
     """The recipe with its directories made absolute, so that ranks started elsewhere mean the same."""
     recipe = load_recipe(path, TrainingRecipe, overrides)
-    paths = [name for name in ("run", "shards", "init_from") if getattr(recipe, name) is not None]
+    paths = [name for name in ("run", "shards", "init_from", "tables") if getattr(recipe, name) is not None]
     absolute: dict[str, object] = {name: str(Storage(getattr(recipe, name)).local) for name in paths}
     if recipe.validation.shards is not None:
         held_out = str(Storage(recipe.validation.shards).local)
         absolute["validation"] = recipe.validation.model_copy(update={"shards": held_out})
-    return recipe.model_copy(update=absolute)
+    return with_stages(recipe.model_copy(update=absolute))
 
 
 def train(
@@ -151,6 +152,7 @@ def describe(recipe: TrainingRecipe) -> str:
         lines += [f"  {share:6.1%}  {name}" for name, share in data.blends()[stage.name].items()]
     lines += [f"weights from {parent['name']}: family {parent['hash']}" for parent in origin.parents]
     lines += [f"epochs of {name}: {count:.2f}" for name, count in data.epochs().items()]
+    lines += list(data.notes)
     lines += [f"left out: {name}: {reason}" for name, reason in data.left_out.items()]
     return "\n".join(lines)
 

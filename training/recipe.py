@@ -7,7 +7,7 @@ match nothing, vocabulary, components too small) in ``hanji.training.data``.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -22,6 +22,7 @@ from hanji.training.model.fp8_check import check_fp8
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape
 from hanji.training.parallel import ParallelSettings, check_layout
 from hanji.training.presets import PRESETS
+from hanji.training.stages import PackingSettings, StageSettings
 
 
 class RopeScalingSettings(Settings):
@@ -82,31 +83,6 @@ class ModelSettings(Settings):
         if missing:
             raise RecipeError(f"model: without a preset these fields are required: {', '.join(missing)}")
         return ModelShape.from_dict({**base, **given})
-
-
-class StageSettings(Settings):
-    """A stretch of the run with one blend."""
-
-    name: str = Field(min_length=1)
-    steps: int | None = Field(default=None, gt=0)
-    tokens: int | None = Field(default=None, gt=0, description="instead of steps; rounded up to whole steps")
-    blend: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
-        min_length=1,
-        description="pattern language/domain/tier (with *) to weight; the most specific pattern counts, and "
-        "its weight is shared by what it matches in proportion to tokens",
-    )
-
-    @model_validator(mode="after")
-    def _one_length(self) -> StageSettings:
-        if (self.steps is None) == (self.tokens is None):
-            raise RecipeError(f"stages.{self.name}: give either steps or tokens")
-        for pattern in self.blend:
-            if len(pattern.split("/")) != 3 or "" in pattern.split("/"):
-                raise RecipeError(
-                    f"stages.{self.name}.blend: {pattern!r} is not a pattern; "
-                    "write language/domain/tier, for example ko/*/high"
-                )
-        return self
 
 
 class BatchSettings(Settings):
@@ -245,7 +221,9 @@ class TrainingRecipe(Settings):
     )
     model: ModelSettings
     parallel: ParallelSettings = ParallelSettings()
-    stages: tuple[StageSettings, ...] = Field(min_length=1)
+    stages: tuple[StageSettings, ...] = Field(
+        default=(), description="in their order; without any, those of the shards' stages.json"
+    )
     batch: BatchSettings = BatchSettings()
     schedule: AnySchedule
     optimizer: OptimizerSettings = OptimizerSettings()
@@ -254,6 +232,7 @@ class TrainingRecipe(Settings):
         description="whether a token attends to all earlier tokens of its sample, or to those of its own document; "
         "a document ends with its EOD",
     )
+    packing: PackingSettings = PackingSettings()
     checkpoint: CheckpointSettings = CheckpointSettings()
     validation: ValidationSettings = ValidationSettings()
     health: HealthSettings = HealthSettings()
@@ -268,8 +247,15 @@ class TrainingRecipe(Settings):
     fp8: Fp8Settings = Fp8Settings()
     shadow: ShadowSettings = ShadowSettings()
     seed: int = Field(default=1, ge=0)
-    check_shards: Literal["sizes", "hashes"] = Field(
-        default="sizes", description="before the first step: compare file sizes, or SHA-256 of every file"
+    check_shards: Literal["sizes", "sampled", "hashes"] = Field(
+        default="sizes",
+        description="before the first step, besides the tokenizer, indices and a few documents of every shard: "
+        "sizes of all files, SHA-256 of some that the seed chooses, or of all",
+    )
+    tables: str | None = Field(
+        default=None,
+        description="directory for the tables of up-sampled documents, which runs on the same shards can share; "
+        "unset: in the run's",
     )
     log_every: int = Field(
         default=10,
@@ -293,7 +279,8 @@ class TrainingRecipe(Settings):
         names = [stage.name for stage in self.stages]
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
-        self.learning_rates()
+        if self.resolved:
+            self.learning_rates()
         if self.init_with == "state" and self.init_from is None:
             raise RecipeError("init_with: state needs init_from, the checkpoint whose state it is")
         for field, path in (
@@ -328,12 +315,17 @@ class TrainingRecipe(Settings):
     def tokens_per_step(self) -> int:
         return self.batch.global_size * self.shape.seq_length
 
+    @property
+    def resolved(self) -> bool:
+        """Whether the recipe says all of its stages, and leaves none of it to the shards' stages.json."""
+        return bool(self.stages) and all(stage.blend is not None for stage in self.stages)
+
     def steps_of(self, stage: StageSettings) -> int:
         """Optimizer steps of a stage, its tokens rounded up to whole steps."""
         if stage.steps is not None:
             return stage.steps
-        assert stage.tokens is not None
-        return math.ceil(stage.tokens / self.tokens_per_step)
+        tokens = stage.tokens if stage.tokens is not None else sum(stage.weights().values())
+        return math.ceil(tokens / self.tokens_per_step)
 
     @property
     def total_steps(self) -> int:
@@ -350,7 +342,16 @@ class TrainingRecipe(Settings):
         """
         described = self.model_dump(
             mode="json",
-            include={"name", "stages", "schedule", "optimizer", "attention", "precision", "seed"},
+            include={
+                "name",
+                "stages",
+                "schedule",
+                "optimizer",
+                "attention",
+                "packing",
+                "precision",
+                "seed",
+            },
         )
         return {**described, "model": self.shape.as_dict(), "global_size": self.batch.global_size}
 

@@ -142,6 +142,7 @@ def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str) -> 
         "blends": data.blends(),
         "epochs": data.epochs(),
         "left_out": data.left_out,
+        "notes": list(data.notes),
         "validation": [entry for entry in metrics if entry["kind"] == "validation"],
     }
     text = json.dumps(summary, indent=1, ensure_ascii=False) + "\n"

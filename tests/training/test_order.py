@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hanji.errors import RecipeError
-from hanji.training.data.blend import BLOCK, apportion, match_patterns
+from hanji.training.data.blend import BLOCK, apportion
 from hanji.training.data.order import SampleBatch, SampleOrder, Segment
 from hanji.training.data.permutation import Permutation
 
@@ -197,24 +196,6 @@ def test_slots_sum_to_the_block_and_nobody_gets_none(weights: dict[str, float]) 
     for name, weight in weights.items():
         assert abs(slots[name] / BLOCK - weight / total) <= (len(weights) + 1) / BLOCK
     assert apportion("s", slots) == slots
-
-
-def test_the_most_specific_pattern_counts_and_shares_its_weight_by_tokens() -> None:
-    tokens = {"ko/web/high": 300, "ko/web/low": 100, "en/web/high": 600}
-    weights = match_patterns("s", {"ko/*/*": 0.4, "*/*/*": 0.6}, tokens)
-    assert weights == pytest.approx({"ko/web/high": 0.3, "ko/web/low": 0.1, "en/web/high": 0.6})
-
-
-@pytest.mark.parametrize(
-    ("patterns", "message"),
-    [
-        ({"ja/*/*": 1.0}, "'ja/\\*/\\*' matches no component .* there are: en/web/high, ko/web/high"),
-        ({"ko/*/*": 1.0, "*/*/high": 1.0}, "equally specific and both match ko/web/high"),
-    ],
-)
-def test_a_blend_that_cannot_be_names_its_field(patterns: dict[str, float], message: str) -> None:
-    with pytest.raises(RecipeError, match=f"stages.s.blend: .*{message}"):
-        match_patterns("s", patterns, {"ko/web/high": 300, "en/web/high": 600})
 
 
 def test_a_run_that_goes_on_from_anothers_place_draws_what_that_one_has_not() -> None:

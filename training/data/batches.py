@@ -11,7 +11,7 @@ are relative, so nothing within a document depends on where it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from hanji.training.data.order import SampleBatch
-    from hanji.training.data.stream import TokenStream
+    from hanji.training.data.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def context_part(array: np.ndarray, rank: int, ranks: int) -> np.ndarray:
 
 def training_micro_batches(
     samples: SampleBatch,
-    streams: Mapping[str, TokenStream],
+    streams: Mapping[str, Stream],
     seq_length: int,
     micro_size: int,
     data_rank: int,
@@ -101,7 +101,7 @@ def training_micro_batches(
 
 
 def validation_micro_batches(
-    streams: list[TokenStream],
+    streams: Sequence[Stream],
     eod: int,
     seq_length: int,
     micro_size: int,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import numpy as np
@@ -18,42 +17,6 @@ from hanji.errors import RecipeError
 
 BLOCK = 65536
 """Samples in a block; a weight is met to within 1/65536, and no stream with a weight gets none."""
-
-
-def match_patterns(
-    stage: str, patterns: Mapping[str, float], components: Mapping[str, int]
-) -> dict[str, float]:
-    """Weight by component name, for those that a pattern matches; ``components`` gives their tokens.
-
-    The most specific pattern (fewest ``*`` parts) counts for a component, so the order of a recipe's lines
-    does not matter; its weight is shared among its components in proportion to tokens. Raises RecipeError
-    for a pattern that no component is left for, and for two equally specific patterns on one component.
-    """
-    members: dict[str, list[str]] = {pattern: [] for pattern in patterns}
-    for name in components:
-        matching = [pattern for pattern in patterns if _matches(pattern, name)]
-        if not matching:
-            continue
-        best = max(matching, key=_literal_parts)
-        rivals = [p for p in matching if p != best and _literal_parts(p) == _literal_parts(best)]
-        if rivals:
-            raise RecipeError(
-                f"stages.{stage}.blend: {best!r} and {rivals[0]!r} are equally specific and both match "
-                f"{name}; add a more specific pattern, for example {name!r}"
-            )
-        members[best].append(name)
-    empty = [pattern for pattern, names in members.items() if not names]
-    if empty:
-        raise RecipeError(
-            f"stages.{stage}.blend: {empty[0]!r} matches no component that another pattern does not take; "
-            f"there are: {', '.join(sorted(components)) or 'none'}"
-        )
-    weights = {}
-    for pattern, names in members.items():
-        tokens = sum(components[name] for name in names)
-        for name in names:
-            weights[name] = patterns[pattern] * components[name] / tokens
-    return dict(sorted(weights.items()))
 
 
 def apportion(stage: str, weights: Mapping[str, float]) -> dict[str, int]:
@@ -124,14 +87,3 @@ def block_table(slots: tuple[int, ...], offset: int) -> BlockTable:
     turn = np.empty(BLOCK, np.int32)
     turn[places] = (np.arange(BLOCK) - first[stream[places]]).astype(np.int32)
     return BlockTable(counts, stream, turn, places, first)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    wanted, found = pattern.split("/"), name.split("/")
-    return len(wanted) == len(found) and all(
-        fnmatchcase(part, glob) for part, glob in zip(found, wanted, strict=True)
-    )
-
-
-def _literal_parts(pattern: str) -> int:
-    return sum("*" not in part for part in pattern.split("/"))

@@ -200,8 +200,12 @@ class SampleOrder:
         return int(np.searchsorted(np.array(self.starts[1:], np.int64), sample, side="right"))
 
     def _table(self, number: int) -> BlockTable:
-        slots = tuple(self._slots[number].tolist())
-        return block_table(slots, _offset(self.seed, self.starts[number]))
+        return segment_table(self._slots[number], self.seed, self.starts[number])
+
+
+def segment_table(slots: np.ndarray, seed: int, start: int) -> BlockTable:
+    """The blocks of the segment that begins with sample ``start``; slots: int64 [streams]."""
+    return block_table(tuple(slots.tolist()), _offset(seed, start))
 
 
 @lru_cache(maxsize=4096)

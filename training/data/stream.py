@@ -1,26 +1,47 @@
 """Tokens of a component, mapped into memory: its shards end to end, read in windows.
 
-A shard is a Megatron ``.bin``/``.idx`` pair (format: ``hanji.manifest``). Only the header and the ends of the
-index are read, so opening a component costs the same whatever its size.
+A shard is a Megatron ``.bin``/``.idx`` pair (format: ``hanji.manifest``). Nothing but the tokens asked for is read,
+so opening a component costs the same whatever its size. A stream is all of a component, or the documents of it that
+stand equally often in an epoch (``hanji.training.data.repeats``).
 """
 
 from __future__ import annotations
 
-import struct
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from hanji.errors import InputError
-from hanji.fingerprint import file_sha256
-from hanji.manifest import Component, Manifest, Shard
+from hanji.manifest import Component
 from hanji.storage import Storage
+from hanji.training.data.repeats import DocumentRuns
 
-_MAGIC = b"MMIDIDX\x00\x00"
-_HEADER = struct.Struct("<QBQQ")
-_DTYPE_CODES = {8: "uint16", 4: "int32"}
+
+class Stream(Protocol):
+    """Tokens in the order in which windows are cut from them."""
+
+    name: str
+
+    def __len__(self) -> int: ...
+
+    def read(self, start: int, length: int) -> np.ndarray:
+        """Tokens ``start`` … ``start + length - 1`` as int64. Raises IndexError beyond the end."""
+        ...
+
+    def read_into(self, start: int, out: np.ndarray) -> None:
+        """The same into an array of integers [length]."""
+        ...
+
+    def pieces(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where these tokens lie in the component: first token and tokens of each stretch, int64, in order."""
+        ...
+
+    def locate(self, places: np.ndarray) -> np.ndarray:
+        """Where tokens of the component (int64 [n]) stand in the stream; -1 for those that do not."""
+        ...
 
 
 class TokenStream:
@@ -30,7 +51,7 @@ class TokenStream:
         self.name = component.name
         self.dtype = np.dtype(dtype)
         shards = [shard for shard in component.shards if shard.tokens]
-        self._paths = [_local(storage, shard.bin.path) for shard in shards]
+        self._paths = [local_file(storage, shard.bin.path) for shard in shards]
         self._starts = [0, *accumulate(shard.tokens for shard in shards)]
         self._maps: dict[int, np.ndarray] = {}
 
@@ -39,91 +60,103 @@ class TokenStream:
 
     def read(self, start: int, length: int) -> np.ndarray:
         """Tokens ``start`` … ``start + length - 1`` as int64. Raises IndexError beyond the end."""
-        if start < 0 or start + length > len(self):
-            raise IndexError(f"{self.name}: tokens {start} to {start + length} of {len(self)}")
         result = np.empty(length, np.int64)
+        self.read_into(start, result)
+        return result
+
+    def read_into(self, start: int, out: np.ndarray) -> None:
+        """The same into an array of integers [length]."""
+        self._check(start, len(out))
         filled = 0
         index = bisect_right(self._starts, start) - 1
-        while filled < length:
+        while filled < len(out):
             offset = start + filled - self._starts[index]
-            piece = self._map(index)[offset : offset + length - filled]
-            result[filled : filled + len(piece)] = piece
+            piece = self._map(index)[offset : offset + len(out) - filled]
+            out[filled : filled + len(piece)] = piece
             filled += len(piece)
             index += 1
-        return result
+
+    def read_at(self, places: np.ndarray, out: np.ndarray) -> None:
+        """Tokens at these places (int64 [n], rising) into ``out`` [n]."""
+        if not len(places):
+            return
+        self._check(int(places[0]), int(places[-1]) - int(places[0]) + 1)
+        filled = 0
+        while filled < len(places):
+            index = bisect_right(self._starts, int(places[filled])) - 1
+            end = int(np.searchsorted(places, self._starts[index + 1]))
+            out[filled:end] = self._map(index)[places[filled:end] - self._starts[index]]
+            filled = end
+
+    def pieces(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where these tokens lie in the component: in one piece."""
+        self._check(start, length)
+        return np.array([start], np.int64), np.array([length], np.int64)
+
+    def locate(self, places: np.ndarray) -> np.ndarray:
+        """Where tokens of the component stand in the stream: at the same places."""
+        return np.asarray(places, np.int64)
+
+    def _check(self, start: int, length: int) -> None:
+        if start < 0 or start + length > len(self):
+            raise IndexError(f"{self.name}: tokens {start} to {start + length} of {len(self)}")
 
     def _map(self, index: int) -> np.ndarray:
         if index not in self._maps:
-            self._maps[index] = np.memmap(self._paths[index], self.dtype, mode="r")
+            self._maps[index] = np.memmap(self._paths[index], self.dtype, mode="r").view(np.ndarray)
         return self._maps[index]
 
 
-def check_shards(manifest: Manifest, storage: Storage, *, hashes: bool) -> None:
-    """Compare the shards with their manifest before a run starts.
+class RepeatedStream:
+    """The documents of a component that stand equally often in an epoch, as one sequence."""
 
-    Tokenizer hash, vocabulary against dtype, sizes of the files, headers of the indices; with ``hashes`` the
-    SHA-256 of every .bin and .idx too. Raises InputError naming the file, what it has and what it should have.
-    """
-    tokenizer = manifest.tokenizer
-    found = file_sha256(_local(storage, tokenizer.file))
-    if found != tokenizer.sha256:
-        raise InputError(
-            f"{storage.describe(tokenizer.file)}: sha256 {found}, but the manifest says {tokenizer.sha256}; "
-            "the shards were made with another tokenizer"
+    def __init__(self, name: str, component: TokenStream, runs: DocumentRuns) -> None:
+        self.name = name
+        self._component, self._runs = component, runs
+
+    def __len__(self) -> int:
+        return self._runs.tokens
+
+    def read(self, start: int, length: int) -> np.ndarray:
+        """Tokens ``start`` … ``start + length - 1`` as int64. Raises IndexError beyond the end."""
+        result = np.empty(length, np.int64)
+        self.read_into(start, result)
+        return result
+
+    def read_into(self, start: int, out: np.ndarray) -> None:
+        """The same into an array of integers [length]."""
+        places, lengths = self.pieces(start, len(out))
+        ahead = np.cumsum(lengths) - lengths
+        self._component.read_at(np.repeat(places - ahead, lengths) + np.arange(len(out)), out)
+
+    def pieces(self, start: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where these tokens lie in the component: first token and tokens of each stretch, int64, in order."""
+        if start < 0 or start + length > len(self):
+            raise IndexError(f"{self.name}: tokens {start} to {start + length} of {len(self)}")
+        first, place = self._runs.first, self._runs.place
+        low = int(np.searchsorted(first, start, side="right")) - 1
+        high = int(np.searchsorted(first, start + length, side="left"))
+        begins = np.maximum(first[low:high], start)
+        ends = np.append(first[low + 1 : high], start + length)
+        return place[low:high] + (begins - first[low:high]), ends - begins
+
+    def locate(self, places: np.ndarray) -> np.ndarray:
+        """Where tokens of the component (int64 [n]) stand in the stream; -1 for those that do not."""
+        places = np.asarray(places, np.int64)
+        first, place = self._runs.first, self._runs.place
+        run = np.searchsorted(place, places, side="right") - 1
+        inside = run >= 0
+        known = np.where(inside, run, 0)
+        ends = np.where(
+            known + 1 < len(first), first[np.minimum(known + 1, len(first) - 1)], self._runs.tokens
         )
-    largest = int(np.iinfo(manifest.dtype).max)
-    if not 0 <= tokenizer.eod_id < tokenizer.vocab_size <= largest + 1:
-        raise InputError(
-            f"{storage.describe()}: a vocabulary of {tokenizer.vocab_size} with EOD {tokenizer.eod_id} does "
-            f"not fit dtype {manifest.dtype}"
-        )
-    for component in manifest.components:
-        for shard in component.shards:
-            _check_shard(shard, manifest.dtype, storage, hashes=hashes)
+        offset = places - place[known]
+        inside &= offset < ends - first[known]
+        located: np.ndarray = np.where(inside, first[known] + offset, -1)
+        return located
 
 
-def _check_shard(shard: Shard, dtype: str, storage: Storage, *, hashes: bool) -> None:
-    for facts in (shard.bin, shard.idx):
-        path = _local(storage, facts.path)
-        size = path.stat().st_size
-        if size != facts.bytes:
-            raise InputError(f"{path}: {size} bytes, but the manifest says {facts.bytes}")
-        if hashes and (found := file_sha256(path)) != facts.sha256:
-            raise InputError(f"{path}: sha256 {found}, but the manifest says {facts.sha256}")
-    item = np.dtype(dtype).itemsize
-    if shard.bin.bytes != shard.tokens * item:
-        raise InputError(
-            f"{storage.describe(shard.bin.path)}: {shard.bin.bytes} bytes cannot hold the manifest's "
-            f"{shard.tokens} tokens of {dtype}"
-        )
-    _check_index(_local(storage, shard.idx.path), shard, dtype)
-
-
-def _check_index(path: Path, shard: Shard, dtype: str) -> None:
-    with path.open("rb") as file:
-        head = file.read(len(_MAGIC) + _HEADER.size)
-        if len(head) < len(_MAGIC) + _HEADER.size or not head.startswith(_MAGIC):
-            raise InputError(f"{path}: not a Megatron index (it does not start with MMIDIDX)")
-        version, code, sequences, _ = _HEADER.unpack(head[len(_MAGIC) :])
-        if version != 1 or _DTYPE_CODES.get(code) != dtype:
-            raise InputError(
-                f"{path}: version {version} and dtype code {code}; expected version 1 and {dtype}"
-            )
-        if sequences != shard.documents:
-            raise InputError(f"{path}: {sequences} documents, but the manifest says {shard.documents}")
-        if not sequences:
-            return
-        lengths_start = len(head)
-        file.seek(lengths_start + 4 * (sequences - 1))
-        (length,) = struct.unpack("<i", file.read(4))
-        file.seek(lengths_start + 4 * sequences + 8 * (sequences - 1))
-        (pointer,) = struct.unpack("<q", file.read(8))
-    end = pointer + length * np.dtype(dtype).itemsize
-    if end != shard.bin.bytes:
-        raise InputError(f"{path}: its last document ends at byte {end} of {shard.bin.bytes} in the .bin")
-
-
-def _local(storage: Storage, path: str) -> Path:
+def local_file(storage: Storage, path: str) -> Path:
     if storage.local is None:
         raise InputError(
             f"{storage.describe(path)}: training maps shards into memory; copy them to a local or mounted "

@@ -91,7 +91,7 @@ class Trainer:
             layout,
             within_documents=self._eod is not None,
         )
-        self.streams = {name: data.stream(data.train[name]) for name in data.order.windows}
+        self.streams = data.streams()
         self.shadow = Shadow(recipe.shadow, self.chunks, objective, layout)
         self.guard, self.interval = StepGuard(recipe.health), Interval(layout, self.phases)
         self.rates = Rates(
@@ -215,7 +215,7 @@ class Trainer:
             "memory_bytes": int(max(memory)),
             "memory_rank": memory.index(max(memory)),
         }
-        return entry, (samples.names, *by_component), stop
+        return entry, (self.data.components_of(samples.names), *by_component), stop
 
     def _gather(
         self, results: list[dict[str, torch.Tensor]], components: int
@@ -277,7 +277,7 @@ class Trainer:
                 self.data,
                 self.step,
                 name,
-                consumed,
+                self.data.by_component(consumed),
                 self.parents,
                 self.guard.skipped_steps,
             ),
@@ -324,13 +324,15 @@ class Trainer:
     def _end_interval(self, stage: int, stage_step: int) -> None:
         first = self.step - self.interval.steps + 1
         figures = self.interval.end(
-            self._consumed(stage, stage_step), self.data.order.windows, self.recipe.shape.seq_length
+            self.data.by_component(self._consumed(stage, stage_step)),
+            self.data.epoch_windows,
+            self.recipe.shape.seq_length,
         )
         if self.recorder is not None:
             self.recorder.interval(figures, first)
 
     def _consumed(self, stage: int, stage_step: int) -> dict[str, int]:
-        """Windows that each component has given."""
+        """Windows that each stream has given."""
         return self.data.order.consumed(self.step * self.recipe.batch.global_size)
 
     def _facts(self) -> dict[str, Any]:
@@ -346,7 +348,7 @@ class Trainer:
                 {"name": stage.name, "steps": self.recipe.steps_of(stage)} for stage in self.recipe.stages
             ],
             "components": {
-                name: windows * shape.seq_length for name, windows in self.data.order.windows.items()
+                name: windows * shape.seq_length for name, windows in self.data.epoch_windows.items()
             },
         }
 
