@@ -249,7 +249,7 @@ def _figure(
         parts.append(_text(LEFT - 6, y + 4, f"{value:.0%}" if y_name == "share" else short(value), "end"))
     parts += [
         _text(frame.across(value), frame.bottom + 16, short(value), "middle")
-        for value in nice_ticks(*frame.x, frame.width // 110)
+        for value in nice_ticks(*frame.x, frame.width // 80)
     ]
     parts.append(_text(frame.right, frame.height - 4, x_name, "end", "axis-name"))
     if y_name and y_name != "share":
@@ -269,9 +269,9 @@ def _figure(
     parts += [tag("defs", clip), tag("g", *drawn, clip_path=f"url(#{frame.identity})")]
     last = -1e9
     for name, value in marks.borders:
-        if not frame.x[0] <= value <= frame.x[1]:
+        if value > frame.x[1]:
             continue
-        x = frame.across(value)
+        x = frame.across(max(value, frame.x[0]))
         parts.append(_segment(x, TOP - 6, x, frame.bottom, "mark"))
         # A name that would run into the one before it, or out of the picture, is left to its tooltip.
         if x - last > 7 * len(name) + 10 and x + 7 * len(name) < frame.right:

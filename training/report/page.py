@@ -234,26 +234,17 @@ def _held_out(found: Collected) -> Markup:
         return section(
             "Held-out text", tag("p", "Nothing was held out, or nothing measured."), identity="held-out"
         )
-    tables = []
-    for axis, said in AXIS_NAMES.items():
-        rows = [
-            [group_name(axis, name), *_course(curves.held_out[axis][name])]
-            for name in in_order(axis, list(curves.held_out[axis]))
-        ]
-        if rows:
-            tables.append((said, rows))
-    rows = [[name, *_course(bins)] for name, bins in sorted(curves.held_out_components.items())]
-    head = ["first", "lowest", "last", "last − lowest"]
+    rows = [
+        [said, group_name(axis, name), *_course(curves.held_out[axis][name])]
+        for axis, said in AXIS_NAMES.items()
+        for name in in_order(axis, list(curves.held_out[axis]))
+    ]
+    rows += [["component", name, *_course(bins)] for name, bins in sorted(curves.held_out_components.items())]
     return section(
         "Held-out text",
         tag("div", *_by_axis(found, curves.held_out, "Bits per byte", dots=True), class_="figures"),
         _by_component(found, curves.held_out_components, "Bits per byte", dots=True),
-        *(table(f"Bits per byte by {said}", [said, *head], body) for said, body in tables),
-        tag(
-            "details",
-            tag("summary", tag("b", "Bits per byte by component")),
-            table("Bits per byte by component", ["component", *head], rows),
-        ),
+        table("Bits per byte", ["", "", "first", "lowest", "last", "last − lowest"], rows, text_columns=2),
         intro="Bits per byte of text that was not trained on: the nats of its tokens over ln 2 and the bytes of "
         "the text, so that figures compare across tokenizers. Lower is better.",
         identity="held-out",

@@ -40,7 +40,7 @@ def line(
 
 def marks_of(found: Collected, *, ticks: bool = False) -> Marks:
     """Where stages begin, and at the bottom which steps were skipped."""
-    borders = [(stage.name, float(stage.first)) for stage in found.stages]
+    borders = [(stage.name, float(stage.first - 1)) for stage in found.stages]
     skipped = [(f"step {skip['step']}: {skip['skip']}", skip["step"]) for skip in found.skips.shown]
     return Marks(borders if len(borders) > 1 else (), skipped if ticks else ())
 
@@ -52,7 +52,7 @@ def unit_of(found: Collected) -> str:
 
 def hardware_text(hardware: Json) -> str:
     """ "8 × NVIDIA H100 80GB HBM3 on 1 machine"."""
-    named = ", ".join(f"{count} × {name}" for name, count in hardware["devices"].items())
+    named = ", ".join(f"{count}\u00a0×\u00a0{name}" for name, count in hardware["devices"].items())
     return f"{named} on {hardware['machines']} machine" + ("s" if hardware["machines"] != 1 else "")
 
 
