@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hanji.errors import HanjiError, MissingExtraError
+from hanji.manifest import MANIFEST
 from hanji.progress import Progress, SilentProgress
 from hanji.recipe import load_recipe
 from hanji.storage import Storage
@@ -20,6 +21,7 @@ from hanji.training.cost import flops_per_token
 from hanji.training.data.plan import plan_data
 from hanji.training.launchers.attempts import clear_logs, follow, lead
 from hanji.training.launchers.nodes import Nodes
+from hanji.training.lineage.record import KEPT_MANIFEST
 from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
@@ -86,6 +88,8 @@ def train(
     if not _installed("torch") or not _installed("megatron"):
         raise MissingExtraError("Training", "train")
     recipe = read_recipe(recipe_path, overrides)
+    if recipe.tensorboard and not _installed("tensorboard"):
+        raise MissingExtraError("tensorboard: true", "tensorboard")
     progress = progress or SilentProgress()
     nodes.check(recipe.parallel.ranks)
     try:
@@ -102,11 +106,29 @@ def train(
         run = Path(recipe.run)
         clear_logs(run / "logs")
         (run / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        # Shards may be curated anew: what this run has read is still to be told then.
+        Storage(recipe.run).write_bytes(KEPT_MANIFEST, data.storage.read_bytes(MANIFEST))
         (run / "training.json").unlink(missing_ok=True)
         of_nodes = f" on {nodes.count} nodes" if nodes.count > 1 else ""
         progress.note(f"starting {recipe.parallel.ranks} ranks of {recipe.name}{of_nodes}")
-        lead(recipe, nodes, progress)
+        try:
+            lead(recipe, nodes, progress)
+        finally:
+            _report(recipe.run, progress)
     return read_summary(recipe.run)
+
+
+def _report(run: str, progress: Progress) -> None:
+    """Write the report of what there is, also of a run that failed; nothing that goes wrong here fails a run."""
+    from hanji.training.report.collect import is_training_run
+    from hanji.training.report.writing import report_on
+
+    if not is_training_run(run):
+        return
+    try:
+        report_on(run)
+    except Exception as error:
+        progress.note(f"no report was written: {type(error).__name__}: {error}")
 
 
 def read_summary(run: str) -> TrainingSummary:
