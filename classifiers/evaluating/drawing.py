@@ -9,7 +9,7 @@ from hanji.page import PALETTE, Markup, tag
 
 Series = tuple[str, Sequence[float], Sequence[float]]
 """A name, and x and y of its points, each in [0, 1]."""
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 340, 46, 14, 12, 44
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 460, 340, 62, 14, 12, 44
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 

@@ -22,7 +22,8 @@ from hanji.page import Markup, histogram, number, page, percent, section, size, 
 Account = Mapping[str, Any]
 STYLE = Markup(
     ".reasons{color:var(--soft);font-size:13px}.up{color:var(--c1)}.down{color:var(--c4)}"
-    ".two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 16px}"
+    ".figures{align-items:start}.two{display:grid;gap:0 16px;"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr))}.two td,.two th{padding:5px 9px}"
 )
 
 
@@ -107,8 +108,8 @@ def _curves(account: Account) -> Markup | None:
             ]
         )
     head = ["model", "score ≥", "precision", "recall", "macro-F1"]
-    head += [f"recall at precision {key}" for key in models[0]["figures"]["recall_at_precision"]]
-    head += [f"precision at recall {key}" for key in models[0]["figures"]["precision_at_recall"]]
+    head += [f"recall at P {key}" for key in models[0]["figures"]["recall_at_precision"]]
+    head += [f"precision at R {key}" for key in models[0]["figures"]["precision_at_recall"]]
     return section(
         "Curves",
         tag(
@@ -209,9 +210,10 @@ def _confusion(account: Account) -> Markup | None:
 
 
 def _behaviour(account: Account) -> Markup:
+    of = "the labelled texts" if account["texts"]["pool"] is None else "the pool"
     parts: list[Any] = []
     for model in account["models"]:
-        parts += [variant_table(model), length_table(model)]
+        parts += [variant_table(model), length_table(model, of)]
     return section(
         "Length and spacing",
         *parts,
@@ -239,8 +241,8 @@ def _ngrams(account: Account) -> Markup | None:
         *parts,
         intro="A fastText model is linear: the log-odds of a text are the mean weight of its words and n-grams. "
         "n-grams share rows of the model by hash and it has no list of them, so those of the evaluated texts are "
-        "looked up. Contribution: what an n-gram adds to the log-odds of the average text. Row: n-grams of these "
-        "texts that share its row, and its part of the row's uses.",
+        "looked up. Contribution: what an n-gram adds to the log-odds of the average text. Row: its part of "
+        "the row's uses, and how many n-grams of these texts share the row.",
         identity="ngrams",
     )
 
@@ -274,7 +276,7 @@ def _sides(account: Account) -> Markup | None:
         return None
     rows = [
         [
-            f"top {percent(row['share'])}" if row["share"] is not None else "thresholds",
+            f"top {100 * row['share']:g} %" if row["share"] is not None else "thresholds",
             *(f"{threshold:.4f}" for threshold in row["thresholds"]),
             *(number(row[name]) for name in ("both", "only_a", "only_b", "neither")),
             share(row["overlap"]),

@@ -14,6 +14,12 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def signed(value: float) -> str:
+    """With its sign, unless it is nothing to three digits."""
+    shown = f"{value:+.3f}"
+    return "0.000" if shown in ("+0.000", "-0.000") else shown
+
+
 def share(value: float | None) -> str:
     return "–" if value is None else percent(value)
 
@@ -45,7 +51,7 @@ def threshold_rows(model: Model, tokens: bool) -> tuple[list[str], list[list[Any
     rows = []
     for row in model["thresholds"]:
         cells: list[Any] = [
-            f"top {percent(row['share'])}" if row["share"] is not None else "by value",
+            f"top {100 * row['share']:g} %" if row["share"] is not None else "by value",
             f"{row['threshold']:.6f}",
             number(row["documents"]),
             _bar(row["documents_share"]),
@@ -74,7 +80,7 @@ def confusion_table(model: Model) -> Markup:
         for row in found["rows"]
     ]
     head = [found["by"], "texts", "good: kept", "missed", "others: kept", "not kept"]
-    head += ["of the good kept", "of the others kept", "mean score", "AUC within"]
+    head += ["good kept", "others kept", "mean score", "AUC"]
     return table(f"{model['name']}, score ≥ {model['threshold']:g}", head, rows)
 
 
@@ -86,19 +92,19 @@ def variant_table(model: Model) -> Markup:
     for row in model["variants"]:
         cells = [
             row["variant"],
-            f"{row['mean_change']:+.3f}",
+            signed(row["mean_change"]),
             f"{row['mean_distance']:.3f}",
             percent(row["crossing"]),
             figure(row["rank_correlation"]),
         ]
         if labelled:
             lost = row.get("roc_auc_lost")
-            cells += [figure(row.get("roc_auc")), "–" if lost is None else f"{lost:+.3f}"]
+            cells += [figure(row.get("roc_auc")), "–" if lost is None else signed(lost)]
         rows.append(cells)
     return table(f"{model['name']}: texts cut or spaced otherwise", head, rows)
 
 
-def length_table(model: Model) -> Markup:
+def length_table(model: Model, of: str) -> Markup:
     labelled = "figures" in model
     head = ["characters", "texts", "kept", "mean score"]
     head += ["good texts", "their mean", "mean of others", "ROC-AUC"] if labelled else []
@@ -116,7 +122,7 @@ def length_table(model: Model) -> Markup:
             cells += [figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
         rows.append(cells)
     caption = (
-        f"{model['name']}: by length (rank correlation of score and length "
+        f"{model['name']}: by length (rank correlation of score and length in {of}: "
         f"{figure(model['length_correlation'])})"
     )
     return table(caption, head, rows)
@@ -139,7 +145,7 @@ def ngram_tables(model: Model) -> list[Markup]:
                 f"{row['weight']:+.1f}",
                 number(row["good"]),
                 number(row["others"]),
-                f"{number(row['row_ngrams'])}, {percent(row['row_share'])}",
+                f"{100 * row['row_share']:.0f} % of {number(row['row_ngrams'])}",
             ]
             for row in found[name]
         ]

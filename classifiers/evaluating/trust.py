@@ -9,7 +9,7 @@ import numpy as np
 from hanji.classifiers.evaluating.asked import Run
 from hanji.classifiers.evaluating.scoring import Scored
 
-FEW = 50
+FEW, FEW_SITES = 50, 10
 
 
 def look_at(run: Run, scored: Scored) -> None:
@@ -27,9 +27,12 @@ def look_at(run: Run, scored: Scored) -> None:
         )
     if made.disputed:
         run.warnings.append(f"{made.disputed:,} texts have both labels and are left out")
-    for kind, count in (("good texts", int(truth.sum())), ("others", int((~truth).sum()))):
+    for kind, mine in (("good texts", truth), ("others", ~truth)):
+        count, sites = int(mine.sum()), len(np.unique(scored.site[mine]))
         if 0 < count < FEW:
             run.warnings.append(f"only {count:,} {kind}: figures on so few move much")
+        elif 0 < sites < FEW_SITES:
+            run.warnings.append(f"the {kind} are of {sites:,} sites: figures say little of other sites")
     if truth.any() and not truth.all():
         both = np.intersect1d(scored.source[truth], scored.source[~truth])
         if not len(both):
@@ -49,12 +52,8 @@ def split_facts(run: Run) -> dict[str, Any] | None:
     elif by == "none":
         said = f"Nothing was left out; {made.known_sites:,} texts are of sites that a model was trained on."
     else:
-        what = "of sites that a model was trained on" if by == "sites" else "that a model was trained on"
-        said = (
-            f"{made.left_out:,} texts {what} are left out, of {len(made.sites_known):,} sites."
-            if made.left_out
-            else f"No text is one {what}."
-        )
+        what = f"of {len(made.sites_known):,} sites that" if by == "sites" else "that"
+        said = f"{made.left_out:,} texts {what} a model was trained on are left out."
     return {
         "by": by,
         "said": said,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hanji.classifiers.evaluating.page_tables import signed
 from hanji.jobs.terminal import columns, number
 from hanji.page import percent, size
 
@@ -42,7 +43,7 @@ def _model(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
     yield from _thresholds(account, model)
     if "confusion" in model:
         yield from _confusion(model)
-    yield from _behaviour(model)
+    yield from _behaviour(account, model)
     yield from _ngrams(model)
     if "mistakes" in model:
         yield from _mistakes(model)
@@ -94,7 +95,7 @@ def _thresholds(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
     rows = []
     for row in model["thresholds"]:
         cells = [
-            f"top {percent(row['share'])}" if row["share"] is not None else "",
+            f"top {100 * row['share']:g} %" if row["share"] is not None else "",
             f"{row['threshold']:.6f}",
             number(row["documents"]),
             _share(row["documents_share"]),
@@ -126,17 +127,18 @@ def _confusion(model: Mapping[str, Any]) -> Iterator[str]:
     yield from _more(len(confused["rows"]))
 
 
-def _behaviour(model: Mapping[str, Any]) -> Iterator[str]:
+def _behaviour(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "  when texts are cut or their spaces change")
     labelled = any("roc_auc" in row for row in model["variants"])
     head = ["variant", "mean change", "other side of the threshold", "rank correlation"]
     head += ["AUC", "lost"] if labelled else []
     rows = []
     for row in model["variants"]:
-        cells = [row["variant"], f"{row['mean_change']:+.3f}", percent(row["crossing"])]
+        cells = [row["variant"], signed(row["mean_change"]), percent(row["crossing"])]
         cells.append(_figure(row["rank_correlation"]))
         if labelled:
-            cells += [_figure(row.get("roc_auc")), _figure(row.get("roc_auc_lost"), "+.3f")]
+            lost = row.get("roc_auc_lost")
+            cells += [_figure(row.get("roc_auc")), "–" if lost is None else signed(lost)]
         rows.append(cells)
     yield from columns(head, rows)
     yield from ("", "  by length, in characters")
@@ -153,7 +155,8 @@ def _behaviour(model: Mapping[str, Any]) -> Iterator[str]:
             cells += [_figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
         rows.append(cells)
     yield from columns(head, rows)
-    yield f"  rank correlation of score and length: {_figure(model['length_correlation'])}"
+    of = "the labelled texts" if account["texts"]["pool"] is None else "the pool"
+    yield f"  rank correlation of score and length in {of}: {_figure(model['length_correlation'])}"
 
 
 def _ngrams(model: Mapping[str, Any]) -> Iterator[str]:
@@ -199,7 +202,7 @@ def _sides(account: Account) -> Iterator[str]:
     )
     rows = [
         [
-            f"top {percent(row['share'])}" if row["share"] is not None else "score ≥ threshold",
+            f"top {100 * row['share']:g} %" if row["share"] is not None else "score ≥ threshold",
             *(f"{threshold:.3f}" for threshold in row["thresholds"]),
             *(number(row[name]) for name in ("both", "only_a", "only_b")),
             _share(row["overlap"]),
@@ -226,8 +229,8 @@ def _interval(pair: list[float] | None) -> str:
     return "" if pair is None else f" ({pair[0]:.3f} to {pair[1]:.3f} over sites)"
 
 
-def _figure(value: float | None, form: str = ".3f") -> str:
-    return "–" if value is None else format(value, form)
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def _share(value: float | None) -> str:
