@@ -142,6 +142,8 @@ def _versions(run: FinishedRun) -> dict[str, Any]:
     for language, sha in models.get("quality", {}).items():
         several = sha if isinstance(sha, dict) else {"": sha}
         found |= {f"quality model of {language} {name}".rstrip(): one for name, one in several.items()}
+    for kind in ("perplexity", "domains"):
+        found |= {f"{kind} model of {language}": sha for language, sha in models.get(kind, {}).items()}
     found |= {f"step {name}": version for name, version in facts.get("step_versions", {}).items()}
     found |= {"tokenizer": run.metrics["manifest"]["tokenizer"]["sha256"]}
     return {name: version[:16] if isinstance(version, str) else version for name, version in found.items()}
