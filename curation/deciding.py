@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from hanji.curation import duplicates
 from hanji.curation.context import Context
 from hanji.curation.decisions.rules import Rule
-from hanji.curation.decisions.tiers import TierThresholds, thresholds
-from hanji.curation.delivery import FAN_IN, receiving_units, release
+from hanji.curation.decisions.tiers import TierCuts
+from hanji.curation.delivery import receiving_units, release
 from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
@@ -18,6 +19,7 @@ from hanji.curation.steps import survive as survival
 from hanji.curation.steps.takedown import Taken
 from hanji.curation.takedown.lists import TakedownList
 from hanji.curation.takedown.search import search
+from hanji.curation.tiering import settle_tiers, tier_facts, tokens_are_needed, unmet_quotas, without_scores
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.errors import RunError
@@ -26,9 +28,16 @@ VALID_SALT = 1
 
 
 def decide(
-    context: Context, gathered: list[Commit], edges: list[Commit], clusters: list[Commit]
-) -> tuple[list[Commit], dict[str, TierThresholds]]:
-    """The commits of the ledger, by range of ids, and the thresholds of the tiers by language."""
+    context: Context,
+    gathered: list[Commit],
+    edges: list[Commit],
+    clusters: list[Commit],
+    count_tokens: CountTokens,
+) -> tuple[list[Commit], TierCuts]:
+    """The commits of the ledger, by range of ids, and the cuts of the tiers.
+
+    ``count_tokens`` is asked where a tier has a quota.
+    """
     recipe, partitions, version = context.recipe, context.partitions, STEP_VERSIONS["decide"]
     homes = [steps.Home(g, c, e) for g, c, e in zip(gathered, clusters, edges, strict=True)]
     judge_step = Step(
@@ -60,7 +69,7 @@ def decide(
         ),
     )
     release(context.runner, fates, "fates")
-    written = write_ledger(context.runner, recipe, context.takedown, gathered, settled)
+    written = write_ledger(context.runner, recipe, context.takedown, gathered, settled, count_tokens)
     context.warnings += written.warnings
     context.duplicates = duplicates.facts(fates, settled)
     alarms = duplicates.losses(context.duplicates, dedup)
@@ -111,33 +120,16 @@ def _survive(context: Context, gathered: list[Commit], judged: list[Commit]) -> 
     return fates
 
 
-def _scores(runner: Runner, settled: list[Commit]) -> dict[str, dict[int, int]]:
-    """The histogram of the scores of all kept documents by language, added up by tasks of FAN_IN files each."""
-    commits, level = settled, 0
-    while level == 0 or len(commits) > 1:
-        step = Step("scores", STEP_VERSIONS["decide"], steps.add_scores, level)
-        groups = [commits[start : start + FAN_IN] for start in range(0, len(commits), FAN_IN)]
-        commits = runner.map(
-            step,
-            [
-                Unit(f"{level}-{place:05d}", [commit.files["scores"].sha256 for commit in group], group)
-                for place, group in enumerate(groups)
-            ],
-        )
-        level += 1
-    found: dict[str, dict[int, int]] = {}
-    table = runner.run.read_table(commits[0].files["scores"].path)
-    for language, score, count in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
-        found.setdefault(language, {})[score] = count
-    return found
+CountTokens = Callable[[list[Commit], list[Commit]], list[Commit]]
+"""From texts (gathered) and what was settled to commits with the tokens of each kept document, by range of ids."""
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was decided in the end: commits by range of ids, thresholds by language, and what to tell."""
+    """What was decided in the end: commits by range of ids, the cuts of tiers, and what to tell."""
 
     ledger: list[Commit]
-    tiers: dict[str, TierThresholds]
+    tiers: TierCuts
     warnings: list[str]
 
 
@@ -147,18 +139,14 @@ def write_ledger(
     takedown: TakedownList,
     gathered: list[Commit],
     settled: list[Commit],
+    count_tokens: CountTokens,
 ) -> Ledger:
     """From what was settled to the ledger: tiers, and what must be taken down."""
     minhash = recipe.dedup.minhash
-    counts = _scores(runner, settled)
-    languages = sorted(counts)
-    tiers = {language: thresholds(recipe.tiers, counts[language]) for language in languages}
-    warnings = [
-        f"no quality classifier for {language} (quality.{language}): "
-        f"all of it is in the tier {recipe.tiers[-1].name}"
-        for language in languages
-        if language not in recipe.quality and len(recipe.tiers) > 1
-    ]
+    counts = count_tokens(gathered, settled) if tokens_are_needed(recipe) else None
+    tiers = settle_tiers(runner, recipe, settled, counts)
+    languages = sorted({language for commit in settled for language in commit.info["languages"]})
+    warnings = [*without_scores(recipe, languages), *unmet_quotas(tiers)]
     taken: list[Taken | None] = [None] * len(settled)
     if len(takedown):
         found = search(runner, takedown, minhash, gathered, settled)
@@ -175,7 +163,7 @@ def write_ledger(
         "ledger",
         STEP_VERSIONS["decide"],
         task_with(steps.write_ledger, tiers, minhash),
-        {language: dataclasses.asdict(cut) for language, cut in tiers.items()},
+        tier_facts(tiers),
         keeps_books=True,
     )
     return Ledger(runner.map(step, units), tiers, warnings)

@@ -143,11 +143,10 @@ def _run(context: Context) -> CurationSummary:
     context.settle_partitions(reads)
     gathered = measuring.measure(reads)
     edges, clusters = relate(context, gathered)
-    ledger, tiers = decide(context, gathered, edges, clusters)
+    writing = ShardWriting(context.recipe, context.run, context.runner, context.takedown)
+    ledger, tiers = decide(context, gathered, edges, clusters, writing.count_tokens)
     _check_books(reads, gathered, ledger)
-    manifest, counts = ShardWriting(context.recipe, context.run, context.runner, context.takedown).write(
-        gathered, ledger
-    )
+    manifest, counts = writing.write(gathered, ledger)
     metrics = reporting.report(context, reads, gathered, ledger, counts, tiers, manifest)
     context.runner.sweep(TABLES)
     context.run.sync()

@@ -10,7 +10,7 @@ from hanji.curation.blocks.resolve import LIBRARIES
 from hanji.curation.context import Context, versions
 from hanji.curation.deciding import rule_facts
 from hanji.curation.decisions.rules import Rule
-from hanji.curation.decisions.tiers import SCALE, TierThresholds
+from hanji.curation.decisions.tiers import SCALE, TierCuts
 from hanji.curation.recipe import Language
 from hanji.curation.report.histograms import EDGES
 from hanji.curation.report.metrics import Partial, finish, merge
@@ -54,7 +54,7 @@ def report(
     gathered: list[Commit],
     ledger: list[Commit],
     counts: list[Commit],
-    tiers: dict[str, TierThresholds],
+    tiers: TierCuts,
     manifest: Manifest,
 ) -> dict[str, Any]:
     """Add up what the run did, write metrics.json and the page, and return the metrics."""
@@ -75,9 +75,10 @@ def report(
         "steps": [dataclasses.asdict(report) for report in context.runner.reports],
         "skipped_records": skipped,
         "tier_thresholds": {
-            language: {n: m / SCALE for n, m in zip(cut.names, cut.minimum, strict=True)}
-            for language, cut in tiers.items()
+            language: {name: score / SCALE for name, score in of_tiers.items()}
+            for language, of_tiers in tiers.score_thresholds(sorted(merged["scores"])).items()
         },
+        "tier_cuts": tiers.facts(),
         "rules_applied": {
             language: [dataclasses.asdict(rule) for rule in rules]
             for language, rules in context.rules.items()

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hanji.curation.decisions.rules import load_rules
-from hanji.curation.decisions.tiers import SCALE, TierThresholds
-from hanji.curation.redecide.again import decide_again, tier_thresholds
+from hanji.curation.decisions.tiers import SCALE, QuotaCut, TierCuts
+from hanji.curation.redecide.again import decide_again, tier_cuts
 from hanji.curation.redecide.changes import Loaded, RuleChange, as_overrides, changed, rule_changes
 from hanji.curation.redecide.decided import Documents, open_run, read_documents
 from hanji.curation.redecide.differences import Differences, differences
@@ -28,12 +28,23 @@ JUDGED_BY = ("signal", "op", "threshold")
 
 
 @dataclass(frozen=True)
+class QuotaChange:
+    """A quota of a tier for a group: (tokens asked for, tokens to train on that it takes) before and after."""
+
+    tier: str
+    group: str
+    before: tuple[int, int] | None
+    after: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class WhatIf:
     """The answer. ``overrides`` is what ``hanji curate`` takes to do it; ``notes`` what was not looked at.
     ``drifted`` are rules of the run's recipe that have changed in the project since the run, which is part of the
     figures.
 
     ``tier_thresholds``: by language and tier, the smallest score before and after (None: no such tier).
+    ``quotas``: tokens that were asked for, and that there are, by side.
     """
 
     run: str
@@ -43,6 +54,7 @@ class WhatIf:
     rules: list[RuleChange]
     drifted: list[str]
     tier_thresholds: dict[str, dict[str, tuple[float | None, float | None]]]
+    quotas: list[QuotaChange]
     differences: Differences
     notes: list[str]
     seconds: float
@@ -65,8 +77,12 @@ def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: boo
     other = changed(recipe, changes)
     before, after = load_rules(recipe.rules), load_rules(other.rules)
     documents = read_documents(storage, facts, recipe)
-    decisions = decide_again(documents, other, after)
+    decisions = decide_again(documents, other, after, exact=exact)
     counted, estimated = tokens(documents, decisions, exact)
+    cuts = (
+        tier_cuts(documents, recipe, documents.decided),
+        tier_cuts(documents, other, decisions, exact=exact),
+    )
     found = differences(documents, decisions, counted, estimated)
     if samples:
         found = with_samples(documents, decisions, found, (before, after), samples)
@@ -76,31 +92,49 @@ def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: boo
         changes=list(changes),
         overrides=as_overrides(recipe, other, changes),
         rules=rule_changes(before, after),
-        tier_thresholds=_thresholds(
-            tier_thresholds(documents, recipe.tiers, documents.decided),
-            tier_thresholds(documents, other.tiers, decisions),
-        ),
+        tier_thresholds=_thresholds(documents, *cuts),
+        quotas=_quotas(*cuts),
         differences=found,
         drifted=_drifted(documents, before),
-        notes=_notes(documents),
+        notes=[*_notes(documents), *_of_quotas(cuts[1], estimated)],
         seconds=time.perf_counter() - started,
     )
 
 
 def _thresholds(
-    before: dict[str, TierThresholds], after: dict[str, TierThresholds]
+    documents: Documents, before: TierCuts, after: TierCuts
 ) -> dict[str, dict[str, tuple[float | None, float | None]]]:
-    sides = [
-        {language: dict(zip(cut.names, cut.minimum, strict=True)) for language, cut in side.items()}
-        for side in (before, after)
-    ]
+    languages = sorted(documents.recipe.floor.languages)
+    sides = [side.score_thresholds(languages) for side in (before, after)]
     return {
         language: {
             tier: (_score(sides[0].get(language, {}).get(tier)), _score(sides[1].get(language, {}).get(tier)))
             for tier in dict.fromkeys([*sides[1].get(language, {}), *sides[0].get(language, {})])
         }
-        for language in sorted({*before, *after})
+        for language in languages
+        if sides[0].get(language) or sides[1].get(language)
     }
+
+
+def _quotas(before: TierCuts, after: TierCuts) -> list[QuotaChange]:
+    found: dict[tuple[str, str], list[QuotaCut | None]] = {}
+    for side, cuts in enumerate((before, after)):
+        for place, groups in cuts.quotas.items():
+            for group, cut in groups.items():
+                found.setdefault((cuts.tiers[place].name, group), [None, None])[side] = cut
+    return [
+        QuotaChange(tier, group, *(None if cut is None else (cut.wanted, cut.tokens) for cut in sides))
+        for (tier, group), sides in sorted(found.items())
+    ]
+
+
+def _of_quotas(cuts: TierCuts, estimated: int) -> list[str]:
+    if not cuts.quotas or not estimated:
+        return []
+    return [
+        f"quotas were filled with estimated tokens of {estimated:,} documents that the run did not keep; --exact "
+        "counts them"
+    ]
 
 
 def _score(millionths: int | None) -> float | None:

@@ -19,6 +19,7 @@ from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import fingerprint
 from hanji.manifest import Component, Manifest, Shard, TakenDown, TokenizerFacts, write_manifest
 from hanji.shard_versions import keep_version
+from hanji.stages import STAGES, StagePlan, write_stages
 from hanji.storage import Storage, Written
 
 
@@ -34,9 +35,29 @@ class ShardWriting:
     ) -> None:
         self.recipe, self.run, self.runner, self.takedown = recipe, run, runner, takedown
 
+        self._encoded: list[Commit] | None = None
+        self._made: tuple[Written, TokenizerFacts] | None = None
+
+    def count_tokens(self, gathered: list[Commit], settled: list[Commit]) -> list[Commit]:
+        """Encode what was settled to be kept, before it has tiers: what each document's tokens are asked for.
+
+        Texts are encoded once: :meth:`write` takes the tokens from here.
+        """
+        kept_bytes = sum(commit.info["train_bytes"] for commit in settled)
+        self._made = tokenizer, facts = self._tokenizer(gathered, settled, kept_bytes)
+        step = Step(
+            "encode",
+            STEP_VERSIONS["write"],
+            task_with(write.encode, tokenizer, facts),
+            [facts],
+            ("gigatoken", "tokenizers"),
+        )
+        self._encoded = self.runner.map(step, paired_units(gathered, settled))
+        return self._encoded
+
     def write(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Manifest, list[Commit]]:
         """The manifest, and the commits that count the tokens of each document by partition."""
-        tokenizer, facts = self._tokenizer(gathered, ledger)
+        tokenizer, facts = self._made or self._tokenizer(gathered, ledger, _train_bytes(ledger))
         totals: dict[str, int] = {}
         for commit in ledger:
             for name, (_, size) in commit.info["components"].items():
@@ -51,7 +72,16 @@ class ShardWriting:
             [facts, layout.count],
             ("gigatoken", "tokenizers"),
         )
-        counts = self.runner.map(tokenise_step, paired_units(gathered, ledger))
+        units = paired_units(gathered, ledger)
+        if self._encoded is not None:
+            tokenise_step = Step(
+                "tokenise", version, task_with(write.place, layout), ["placed", layout.count]
+            )
+            units = [
+                Unit(unit.name, [encoded.content(), row.content()], (encoded, row))
+                for unit, encoded, row in zip(units, self._encoded, ledger, strict=True)
+            ]
+        counts = self.runner.map(tokenise_step, units)
         shard_step = Step("shard", version, task_with(write.write_shard, dtype), dtype)
         units = receiving_units(
             self.runner, "shard", counts, "tokens", len(layout.places), works=layout.places
@@ -65,7 +95,10 @@ class ShardWriting:
         manifest = self._manifest(facts, tokenizer, dtype, layout, shards, ledger)
         return manifest, counts
 
-    def _tokenizer(self, gathered: list[Commit], ledger: list[Commit]) -> tuple[Written, TokenizerFacts]:
+    def _tokenizer(
+        self, gathered: list[Commit], rows: list[Commit], kept_bytes: int
+    ) -> tuple[Written, TokenizerFacts]:
+        """Given, or trained on kept documents: ``rows`` are of the ledger, or what was settled for it."""
         settings = self.recipe.shards.tokenizer
         if settings.file is not None:
             facts = tokenizer_facts(settings.file, settings.eod_token)
@@ -73,16 +106,10 @@ class ShardWriting:
             written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
             self.runner.keep(written.path)
             return written, facts.model_copy(update={"file": "tokenizer.json"})
-        kept_bytes = sum(
-            size
-            for commit in ledger
-            for name, (_, size) in commit.info["components"].items()
-            if name.endswith("/train")
-        )
         share = min(1.0, settings.train_bytes / kept_bytes) if kept_bytes else 1.0
         version = STEP_VERSIONS["write"]
         sample_step = Step("tokenizer-sample", version, task_with(write.sample_texts, share), share)
-        samples = self.runner.map(sample_step, paired_units(gathered, ledger, undisturbed=True))
+        samples = self.runner.map(sample_step, paired_units(gathered, rows, undisturbed=True))
         train_step = Step(
             "tokenizer",
             version,
@@ -132,6 +159,10 @@ class ShardWriting:
         )
         storage = self.run.sub("shards")
         storage.write_bytes(facts.file, self.run.read_written(tokenizer))
+        if self.recipe.stages is not None:
+            write_stages(storage, StagePlan(stages=self.recipe.stages))
+        else:
+            storage.remove(STAGES)
         keep_version(self.run, manifest)
         self.run.sync()  # what it lists is on the disk before it is
         write_manifest(storage, manifest)
@@ -163,6 +194,16 @@ class ShardWriting:
         for path in storage.walk():
             if path not in listed and path.endswith((".bin", ".idx", ".docs.parquet")):
                 storage.remove(path)
+
+
+def _train_bytes(ledger: list[Commit]) -> int:
+    """Bytes of the texts of documents to train on, those that a takedown takes among them."""
+    return sum(
+        size
+        for commit in ledger
+        for name, (_, size) in commit.info["components"].items()
+        if name.endswith("/train")
+    )
 
 
 def paired_units(gathered: list[Commit], ledger: list[Commit], *, undisturbed: bool = False) -> list[Unit]:

@@ -8,6 +8,7 @@ texts are read only where those do not decide.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
+from hanji.curation.decisions.cutting import InMemory, find_cuts
 from hanji.curation.decisions.rules import Rule, columns_of, judge
 from hanji.curation.decisions.survivors import (
     NO_LANGUAGE,
@@ -30,17 +32,23 @@ from hanji.curation.decisions.survivors import (
     walk,
     without_near,
 )
-from hanji.curation.decisions.tiers import TierThresholds, histogram, merge_histograms, thresholds
+from hanji.curation.decisions.tiers import Candidates, TierCuts, candidates
 from hanji.curation.dedup.stored import StoredSets
-from hanji.curation.recipe import CurationRecipe, Dedup, Tier
+from hanji.curation.recipe import CurationRecipe, Dedup
 from hanji.curation.redecide.changes import Loaded
 from hanji.curation.redecide.decided import Decisions, Documents, Partition, by_partition
+from hanji.curation.redecide.tokens import tokens
 from hanji.curation.signals import ratios
+from hanji.curation.tiering import ensembles_of, several_models, tokens_are_needed
 from hanji.errors import InputError, RecipeError
 
 
-def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) -> Decisions:
+def decide_again(
+    documents: Documents, recipe: CurationRecipe, rules: Loaded, *, exact: bool = False
+) -> Decisions:
     """What a run with these rules and the tiers of ``recipe`` decides, for every document.
+
+    ``exact``: the tokens of documents that the run did not keep are counted for quotas, not estimated.
 
     What a takedown took is decided as if it had not, as a run does it, and goes in the end: with the tier in
     which it would be.
@@ -71,7 +79,7 @@ def decide_again(documents: Documents, recipe: CurationRecipe, rules: Loaded) ->
     after.jaccard[~passes] = after.containment[~passes] = np.nan
     moved = documents.cluster[(passes != passed) & (documents.cluster >= 0)]
     _walk_clusters(documents, recipe, after, passes, np.unique(moved))
-    _assign_tiers(documents, recipe, after)
+    _assign_tiers(documents, recipe, after, exact)
     _take_down(documents, after)
     return after
 
@@ -237,22 +245,40 @@ def _enter(documents: Documents, settings: Dedup, after: Decisions, rows: np.nda
 # -- tiers -------------------------------------------------------------------------------------------------
 
 
-def _assign_tiers(documents: Documents, recipe: CurationRecipe, after: Decisions) -> None:
+def _assign_tiers(documents: Documents, recipe: CurationRecipe, after: Decisions, exact: bool) -> None:
     after.tier[:] = -1
-    for language, cut in tier_thresholds(documents, recipe.tiers, after).items():
-        rows = np.flatnonzero(after.kept() & (documents.language == documents.languages.code(language)))
-        codes = np.array([documents.tiers.code(name) for name in (*cut.names, cut.rest)], np.int64)
-        after.tier[rows] = codes[cut.places(documents.score[rows])]
+    cuts, rows = _cuts(documents, recipe, after, after.kept(), exact)
+    codes = np.array([documents.tiers.code(name) for name in cuts.names], np.int64)
+    after.tier[after.kept()] = codes[cuts.places(rows.ensemble(cuts.edges, cuts.ensembles))]
 
 
-def tier_thresholds(
-    documents: Documents, tiers: list[Tier], decisions: Decisions
-) -> dict[str, TierThresholds]:
-    """The thresholds of each language that has a kept document; what a takedown took counts as in a run."""
+def tier_cuts(
+    documents: Documents, recipe: CurationRecipe, decisions: Decisions, *, exact: bool = False
+) -> TierCuts:
+    """The cuts of the recipe's tiers; what a takedown took counts as in a run."""
     kept = decisions.kept() | (documents.taken & (decisions.tier >= 0))
-    return {
-        documents.languages.names[code]: thresholds(
-            tiers, merge_histograms([histogram(documents.score[kept & (documents.language == code)])])
-        )
-        for code in np.unique(documents.language[kept]).tolist()
-    }
+    return _cuts(documents, recipe, decisions, kept, exact)[0]
+
+
+def _cuts(
+    documents: Documents, recipe: CurationRecipe, decisions: Decisions, kept: np.ndarray, exact: bool
+) -> tuple[TierCuts, Candidates]:
+    """The cuts, and the kept documents (a mask) as tiers see them."""
+    of_tiers = documents.of_tiers.filter(pa.array(kept))
+    counted = None
+    if tokens_are_needed(recipe):
+        counted = _to_train_on(documents, recipe, decisions, kept, exact)
+    rows = candidates(of_tiers, counted)
+    rows = dataclasses.replace(rows, score=documents.score[kept])
+    return find_cuts(recipe.tiers, several_models(recipe), ensembles_of(recipe), InMemory(rows)), rows
+
+
+def _to_train_on(
+    documents: Documents, recipe: CurationRecipe, decisions: Decisions, kept: np.ndarray, exact: bool
+) -> np.ndarray:
+    """Tokens of the kept documents, int64; 0 for what is held out."""
+    found = np.rint(tokens(documents, decisions, exact)[0]).astype(np.int64)
+    known = documents.known_tokens
+    mine: np.ndarray = np.where(known >= 0, known, found)[kept]
+    mine[documents.held_out(np.flatnonzero(kept), recipe.shards.valid_share)] = 0
+    return mine

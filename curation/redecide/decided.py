@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
+from hanji.curation.decisions.ensembles import PREFIX
+from hanji.curation.decisions.tiers import raw_score
 from hanji.curation.recipe import CurationRecipe
 from hanji.curation.work import Commit, newest_commits
 from hanji.errors import InputError
@@ -30,6 +32,19 @@ RULE_STEPS = ("rules", "duplicates", "tiers", TAKEDOWN)
 _LEDGER = (
     *("id", "source", "language", "date", "text_bytes", "verdict", "step", "rule", "value", "threshold"),
     *("score", "tier", "cluster", "duplicate_of", "jaccard", "containment"),
+)
+_OF_TIERS = (
+    *(
+        "id",
+        "language",
+        "domain",
+        "source",
+        "score",
+        "perplexity",
+        "cluster_size",
+        "cluster_occurrences",
+        "split",
+    ),
 )
 READERS = 4
 
@@ -108,8 +123,9 @@ class Documents:
 
     ``ids`` and ``dates`` large_string; ``source``, ``language`` and ``cluster`` int64 codes (−1: none), of which
     ``sources``, ``languages`` and ``clusters`` hold the names; ``bytes`` int64 of the text after edits; ``score``
-    float64, NaN without one; ``judged`` bool: whether the rules judge it; ``taken`` bool: a takedown took it;
-    ``duplicate`` bool: fell as a duplicate; ``tokens`` int64: as its shard holds it, −1 where it is in none.
+    float64, NaN without one, before any ensemble; ``judged`` bool: whether the rules judge it; ``taken`` bool: a
+    takedown took it; ``duplicate`` bool: fell as a duplicate; ``tokens`` int64: as its shard holds it, −1 where it
+    is in none.
     """
 
     run: Storage
@@ -154,6 +170,50 @@ class Documents:
             found[part.start + place.astype(np.int64)] = table["tokens"].to_numpy()
         return found
 
+    @cached_property
+    def known_tokens(self) -> np.ndarray:
+        """Tokens of each document as far as the run counted them, in a shard or for a quota, int64; else −1."""
+        found = self.tokens.copy()
+        encoded = {commit.unit: commit for commit in newest_commits(self.run, "encode")}
+        for part in self.partitions:
+            if part.ledger.unit in encoded:
+                table = self.run.read_table(encoded[part.ledger.unit].files["counts"].path)
+                place = pc.index_in(
+                    flat(table["id"]), value_set=self.ids.slice(part.start, part.stop - part.start)
+                )
+                # What is in the run no more has no place.
+                there = np.asarray(pc.is_valid(place), bool)
+                rows = part.start + place.filter(pa.array(there)).to_numpy(zero_copy_only=False).astype(
+                    np.int64
+                )
+                found[rows] = table["tokens"].to_numpy()[there]
+        return found
+
+    @cached_property
+    def of_tiers(self) -> pa.Table:
+        """What tiers look at, by ledger row: scopes, scores, perplexity, clusters."""
+
+        def read(part: Partition) -> pa.Table:
+            path = part.ledger.files["ledger"].path
+            with self.run.table(path) as file:
+                names = file.schema_arrow.names
+            columns = [name for name in names if name in _OF_TIERS or name.startswith(PREFIX)]
+            return self.run.read_table(path, columns)
+
+        return pa.concat_tables(by_partition(self, read))
+
+    def held_out(self, rows: np.ndarray, valid_share: float) -> np.ndarray:
+        """Which of these rows are held out if they are kept; bool. As their cluster's hash says."""
+        from hanji.curation.steps.decide import split_of
+
+        split = self.of_tiers["split"].take(pa.array(rows))
+        found = np.asarray(pc.fill_null(pc.equal(split, "valid"), False), bool).copy()
+        for place in np.flatnonzero(np.asarray(pc.is_null(split), bool)).tolist():
+            cluster = int(self.cluster[rows[place]])
+            name = self.clusters[cluster] if cluster >= 0 else self.identity(int(rows[place]))
+            found[place] = split_of(name, valid_share) == "valid"
+        return found
+
     def identity(self, row: int) -> str:
         return str(self.ids[row].as_py())
 
@@ -191,7 +251,10 @@ def read_documents(run: Storage, facts: dict[str, Any], recipe: CurationRecipe) 
     partitions = _partitions(run)
 
     def read(part: Partition) -> pa.Table:
-        return run.read_table(part.ledger.files["ledger"].path, list(_LEDGER))
+        path = part.ledger.files["ledger"].path
+        with run.table(path) as file:
+            models = [name for name in file.schema_arrow.names if name.startswith(PREFIX)]
+        return run.read_table(path, [*_LEDGER, *models])
 
     with ThreadPoolExecutor(READERS) as pool:
         tables = list(pool.map(read, partitions))
@@ -227,7 +290,10 @@ def read_documents(run: Storage, facts: dict[str, Any], recipe: CurationRecipe) 
         languages=languages,
         language=languages.codes(table["language"]),
         bytes=pc.fill_null(table["text_bytes"], 0).to_numpy(),
-        score=_floats(table["score"]),
+        score=raw_score(
+            _floats(table["score"]),
+            {name: _floats(table[name]) for name in table.column_names if name.startswith(PREFIX)},
+        ),
         judged=np.logical_or.reduce([_equals(table["step"], step) for step in RULE_STEPS]),
         taken=_equals(table["step"], TAKEDOWN),
         duplicate=duplicate,

@@ -3,8 +3,9 @@
 1. *judge*, by id: the verdict of an earlier step, else the rules of the language over the signals; members of
    clusters are sent to their cluster.
 2. *ask*, *answer*, *survive*: who falls to whom, sent back by id (:mod:`hanji.curation.steps.survive`).
-3. *settle*, by id: the verdict of each document, and the histogram of the scores of those kept.
-4. *ledger*, by id: with the run's tier thresholds, the finished rows.
+3. *settle*, by id: the verdict of each document.
+4. Tiers are settled over the whole run (:mod:`hanji.curation.steps.tiers`).
+5. *ledger*, by id: with the cuts of the tiers, the finished rows.
 
 All of it reads signals and relations, and texts only of members of clusters that no run compared, so it can be
 run again alone with other thresholds.
@@ -13,6 +14,7 @@ run again alone with other thresholds.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +23,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hanji.curation.columns import flat
+from hanji.curation.decisions.ensembles import PREFIX
 from hanji.curation.decisions.rules import Rule, columns_of, judge
 from hanji.curation.decisions.survivors import grounds
-from hanji.curation.decisions.tiers import TierThresholds, quantise
+from hanji.curation.decisions.tiers import TierCuts, candidates
 from hanji.curation.exchange import Stretch, id_partition, receive, send
 from hanji.curation.ids import packed, unpacked
 from hanji.curation.recipe import Dedup, MinHash
@@ -33,10 +36,7 @@ from hanji.curation.steps.takedown import Taken, table_hash, take_down
 from hanji.curation.verdicts import VERDICT_FACTS
 from hanji.curation.work import Attempt, Commit, Outcome
 
-VERSION = 4
-
-SCORES = pa.schema([("language", TEXT), ("score", pa.int64()), ("count", pa.int64())])
-"""How many kept documents have a score, in millionths (−1: none)."""
+VERSION = 5
 
 _JUDGED = ("status", "step", "rule", "value", "threshold", "detail")
 _OF_MEMBERS = ("source", "language", "score", "edited_bytes", "date", "occurrences")
@@ -155,15 +155,17 @@ def settle(
     settings: Dedup,
     valid_share: float,
 ) -> Outcome:
-    """Write decisions/settled, ledger rows without tiers, and the histogram of their scores.
+    """Write decisions/settled: ledger rows without tiers.
 
-    Also ``standing``, by source: documents that passed all rules, before any duplicate fell.
+    Handed on: ``standing``, by source: documents that passed all rules, before any duplicate fell; ``languages`` of
+    kept documents; ``train_bytes``: of the texts of those to train on.
     """
     _, fate_parts, (home, judged_commit) = work
     run = attempt.run
     path = home.gathered.files["facts"].path
     with run.table(path) as file:
-        there = {*LEDGER.names, "status", "edited_bytes"} & set(file.schema_arrow.names)
+        names = file.schema_arrow.names
+    there = {*LEDGER.names, "status", "edited_bytes", *more_columns(names)} & set(names)
     facts = run.read_table(path, sorted(there)).combine_chunks()
     judged = run.read_table(judged_commit.files["judged"].path).combine_chunks()
     fates = receive(run, fate_parts, FATES)
@@ -171,27 +173,13 @@ def settle(
     table = _settled(facts, judged, fate, settings, valid_share)
     attempt.write_table("settled", "decisions/settled", table)
     kept = table.filter(pc.equal(table["verdict"], "kept"))
-    whole = pa.array(quantise(pc.fill_null(kept["score"], np.nan).to_numpy()))
-    counts = pa.table([kept["language"], whole, pa.array(np.ones(len(kept), np.int64))], schema=SCORES)
-    attempt.write_table("scores", "decisions/scores", _added(counts))
     records = int(pc.sum(table["occurrences"]).as_py() or 0)
     stood = table.filter(pc.is_in(table["step"], pa.array(["duplicates", "tiers"], TEXT)))
     standing = {row["values"]: row["counts"] for row in pc.value_counts(stood["source"]).to_pylist()}
-    return Outcome(_counts(table), {"records": records, "standing": standing})
-
-
-def add_scores(attempt: Attempt, commits: list[Commit]) -> Outcome:
-    """Add up the histograms of scores of several commits."""
-    tables = [attempt.run.read_table(commit.files["scores"].path) for commit in commits]
-    attempt.write_table("scores", "decisions/scores", _added(pa.concat_tables(tables)))
-    return Outcome()
-
-
-def _added(counts: pa.Table) -> pa.Table:
-    """SCORES with each language and score once, sorted."""
-    added = counts.group_by(["language", "score"]).aggregate([("count", "sum")])
-    added = added.rename_columns({"count_sum": "count"}).select(SCORES.names).cast(SCORES)
-    return added.sort_by([("language", "ascending"), ("score", "ascending")])
+    train = int(pc.sum(kept.filter(pc.equal(kept["split"], "train"))["text_bytes"]).as_py() or 0)
+    languages = sorted(pc.unique(pc.fill_null(kept["language"], "")).to_pylist())
+    info = {"records": records, "standing": standing, "languages": languages, "train_bytes": train}
+    return Outcome(_counts(table), info)
 
 
 _ENDS = ("failed", "floor", "judged", "duplicate", "kept")
@@ -240,7 +228,16 @@ def _settled(
     split[rows] = [split_of(cluster, valid_share) == "valid" for cluster in clusters]
     columns["split"] = pa.array(["train", "valid"], TEXT).take(pa.array(split, mask=split < 0))
     columns["tier"] = pa.nulls(len(end), TEXT)
-    return pa.table({name: _whole(columns[name]).cast(LEDGER.field(name).type) for name in LEDGER.names})
+    rows_of = {name: _whole(columns[name]).cast(LEDGER.field(name).type) for name in LEDGER.names}
+    return pa.table(rows_of | {name: _whole(facts[name]) for name in more_columns(facts.column_names)})
+
+
+def more_columns(facts: Sequence[str]) -> list[str]:
+    """The columns of facts that the ledger has beside LEDGER, in a run that measured them.
+
+    ``perplexity``, and the scores of each of a language's several models; float64.
+    """
+    return [name for name in facts if name == "perplexity" or name.startswith(PREFIX)]
 
 
 def _whole(column: Any) -> Any:
@@ -271,10 +268,12 @@ def split_of(cluster: str, valid_share: float) -> str:
 def write_ledger(
     attempt: Attempt,
     work: tuple[Commit, Taken | None],
-    tiers: dict[str, TierThresholds],
+    cuts: TierCuts,
     settings: MinHash,
 ) -> Outcome:
     """Write ledger/ with tiers; hand on documents and bytes by component (language, domain, tier, split).
+
+    Where a language has several models, ``score`` becomes that of their ensemble.
 
     The components are those before any takedown, so that no shard is cut anew for one; where there is one,
     ``taken`` says what it took of them, and ``undisturbed`` what the ledger would hash to without.
@@ -282,14 +281,14 @@ def write_ledger(
     settled, taken = work
     table = attempt.run.read_table(settled.files["settled"].path)
     kept = pc.equal(table["verdict"], "kept").to_numpy()
-    tier: Any = pa.nulls(len(table), TEXT)
-    scores = pc.fill_null(table["score"], np.nan).to_numpy()
-    for language, cut in sorted(tiers.items()):
-        mine = kept & np.asarray(pc.fill_null(pc.equal(table["language"], language), False), bool)
-        names = pa.array([*cut.names, cut.rest], TEXT)
-        tier = pc.if_else(pa.array(mine), names.take(pa.array(cut.places(scores))), tier)
-    position = table.schema.get_field_index("tier")
-    table = table.set_column(position, "tier", tier)
+    everyone = candidates(table).ensemble(cuts.edges, cuts.ensembles)
+    places = np.full(len(table), -1, np.int64)
+    places[kept] = cuts.places(everyone.where(kept))
+    tier = pa.array(cuts.names, TEXT).take(pa.array(places, mask=~kept))
+    table = table.set_column(table.schema.get_field_index("tier"), "tier", tier)
+    if cuts.edges:
+        score = pa.array(everyone.score, mask=np.isnan(everyone.score))
+        table = table.set_column(table.schema.get_field_index("score"), "score", score)
     info: dict[str, Any] = {"components": _components(table, kept)}
     if taken is not None:
         info["undisturbed"] = {"ledger": table_hash(table)}

@@ -3,6 +3,8 @@
 1. *sample*, by id (only when a tokenizer is trained): kept texts up to a share, by hash of the id.
 2. *tokenizer*: trains on the sample, in the order of ids.
 3. *tokenise*, by id: ids of kept documents, sent to their shard.
+   Where a tier has a quota of tokens, texts are encoded before there are tiers (*encode*), and *tokenise* sends
+   what was encoded.
 4. *shard*, by shard: sorted by order hash, written as .bin, .idx and .docs.parquet named by their content.
 """
 
@@ -19,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from hanji.curation.columns import flat
 from hanji.curation.exchange import Stretch, receive, send
 from hanji.curation.records import TEXT
 from hanji.curation.shards.indexed import index_bytes
@@ -88,9 +91,45 @@ def tokenise(
 ) -> Outcome:
     """Token ids of the kept documents of one range of ids, sent to their shards."""
     table = _kept_with_text(attempt.run, *work)
-    encoder = cached_encoder(str(fetch(attempt.run, tokenizer)), tokenizer.sha256)
-    ids: list[str] = table["id"].to_pylist()
-    texts: list[str] = table["text"].to_pylist()
+    bounds, tokens = _encoded(attempt.run, table["text"].to_pylist(), tokenizer, facts)
+    sizes = pc.binary_length(table["text"]).cast(pa.int64())
+    return _send(attempt, table, sizes, bounds, tokens, layout)
+
+
+def encode(
+    attempt: Attempt, work: tuple[Commit, Commit], tokenizer: Written, facts: TokenizerFacts
+) -> Outcome:
+    """Write tokens/: the tokens of the documents of one range of ids that were settled to be kept.
+
+    ``encoded`` (id, encoded: uint32 in little-endian order, bytes of the text) and ``counts`` (id, tokens).
+    """
+    table = _kept_with_text(attempt.run, *work)
+    bounds, tokens = _encoded(attempt.run, table["text"].to_pylist(), tokenizer, facts)
+    offsets, data = (pa.py_buffer(array) for array in (bounds * 4, tokens.astype("<u4")))
+    packed = pa.Array.from_buffers(pa.large_binary(), len(table), [None, offsets, data])
+    sizes = pc.binary_length(table["text"]).cast(pa.int64())
+    attempt.write_table("encoded", "tokens", pa.table({"id": table["id"], "encoded": packed, "bytes": sizes}))
+    attempt.write_table("counts", "tokens", pa.table({"id": table["id"], "tokens": np.diff(bounds)}))
+    return Outcome()
+
+
+def place(attempt: Attempt, work: tuple[Commit, Commit], layout: Layout) -> Outcome:
+    """Send what was encoded of one range of ids to its shards, now that the ledger has tiers."""
+    encoded_commit, ledger = work
+    rows = _kept(attempt.run, ledger)
+    encoded = attempt.run.read_table(encoded_commit.files["encoded"].path).combine_chunks()
+    encoded = encoded.take(pc.index_in(flat(rows["id"]), value_set=flat(encoded["id"]))).combine_chunks()
+    lengths = pc.binary_length(encoded["encoded"]).to_numpy().astype(np.int64) // 4
+    tokens = np.frombuffer(b"".join(encoded["encoded"].to_pylist()), "<u4").astype(np.uint32)
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    return _send(attempt, rows, encoded["bytes"], bounds, tokens, layout)
+
+
+def _encoded(
+    run: Storage, texts: list[str], tokenizer: Written, facts: TokenizerFacts
+) -> tuple[np.ndarray, np.ndarray]:
+    """(bounds: int64[texts + 1], token ids: uint32) of texts, each with its EOD."""
+    encoder = cached_encoder(str(fetch(run, tokenizer)), tokenizer.sha256)
     token_parts, length_parts = [np.zeros(0, np.uint32)], [np.zeros(0, np.int64)]
     for start in range(0, len(texts), ENCODE_BATCH):
         encoded = encoder.encode(texts[start : start + ENCODE_BATCH])
@@ -101,7 +140,19 @@ def tokenise(
             np.insert(encoded.ids, np.repeat(encoded.bounds[1:], len(tail)), np.tile(tail, len(lengths)))
         )
         length_parts.append(lengths + len(tail))
-    bounds = np.concatenate([[0], np.cumsum(np.concatenate(length_parts))])
+    return np.concatenate([[0], np.cumsum(np.concatenate(length_parts))]), np.concatenate(token_parts)
+
+
+def _send(
+    attempt: Attempt,
+    table: pa.Table,
+    sizes: pa.ChunkedArray,
+    bounds: np.ndarray,
+    tokens: np.ndarray,
+    layout: Layout,
+) -> Outcome:
+    """Send the tokens of ledger rows to their shards; ``sizes`` int64: bytes of the texts."""
+    ids: list[str] = table["id"].to_pylist()
     order = order_hash(ids)
     component = [
         "/".join(parts)
@@ -119,10 +170,10 @@ def tokenise(
             "order": pa.array(order, pa.uint64()),
             "id": table["id"].combine_chunks(),
             "source": table["source"].combine_chunks(),
-            "bytes": pa.array([len(text.encode()) for text in texts], pa.int64()),
+            "bytes": sizes.combine_chunks(),
             **{name: table[name].combine_chunks() for name in _OF_CLUSTER},
             "tokens": pa.LargeListArray.from_arrays(
-                pa.array(bounds, pa.int64()), pa.array(np.concatenate(token_parts), pa.uint32())
+                pa.array(bounds, pa.int64()), pa.array(tokens, pa.uint32())
             ),
         }
     ).cast(TOKENS)
@@ -185,12 +236,18 @@ def fetch(run: Storage, written: Written) -> Path:
     return target
 
 
-def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit, taken_down: bool = False) -> pa.Table:
+def _kept(run: Storage, ledger: Commit, taken_down: bool = False) -> pa.Table:
+    """Rows of kept documents, of the ledger or of what was settled for it, in which nothing is taken down yet."""
     columns = ["id", "source", "language", "domain", "tier", "split", "verdict", *_OF_CLUSTER]
-    rows = run.read_table(ledger.files["ledger"].path, columns)
+    settled = "settled" in ledger.files
+    rows = run.read_table(ledger.files["settled" if settled else "ledger"].path, columns)
     # What has a tier is kept, or would be were it not for a takedown.
-    chosen = pc.is_valid(rows["tier"]) if taken_down else pc.equal(rows["verdict"], "kept")
-    rows = rows.filter(chosen).combine_chunks()
+    chosen = pc.is_valid(rows["tier"]) if taken_down and not settled else pc.equal(rows["verdict"], "kept")
+    return rows.filter(chosen).combine_chunks()
+
+
+def _kept_with_text(run: Storage, gathered: Commit, ledger: Commit, taken_down: bool = False) -> pa.Table:
+    rows = _kept(run, ledger, taken_down)
     texts = run.read_table(gathered.files["text"].path).combine_chunks()
     ids: Any = rows["id"].combine_chunks()
     place = pc.index_in(ids, value_set=texts["id"].combine_chunks())

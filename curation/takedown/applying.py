@@ -185,8 +185,10 @@ class _Work:
         self.run.write_bytes(STANDING, standing.to_bytes())
         entries = joined([before, given])
         rules = load_rules(self.recipe.rules)
-        written = write_ledger(self.runner, self.recipe, entries, self.gathered, self.settled)
         writing = ShardWriting(self.recipe, self.run, self.runner, entries)
+        written = write_ledger(
+            self.runner, self.recipe, entries, self.gathered, self.settled, writing.count_tokens
+        )
         manifest, counts = writing.write(self.gathered, written.ledger)
         merged = reporting.summary(self.runner, rules, self.gathered, written.ledger, counts)
         self._report(merged, manifest, written.warnings)

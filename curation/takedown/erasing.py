@@ -23,11 +23,10 @@ import pyarrow.parquet as pq
 
 from hanji.curation.columns import flat
 from hanji.curation.engines.base import Engine, Resources
-from hanji.curation.records import TEXT
 from hanji.curation.work import Commit
 from hanji.storage import HashingWriter, Storage, Written
 
-TEXTS = ("text", "title", "replacement")
+TEXTS = ("text", "title", "replacement", "encoded")
 """Columns of tables, by document, that hold a text or a part of one."""
 DIRECTORIES = (
     *("rewritten", "documents", "edits", "verdicts", "signals", "gathered", "contamination", "relations"),
@@ -128,7 +127,8 @@ def _blank_table(run: Storage, written: Written, ids: pa.Array) -> tuple[int, Wr
                 if name == "text":
                     texts += int(pc.sum(full).as_py() or 0)
                 place = group.schema.get_field_index(name)
-                blank = pc.if_else(full, pa.scalar("", TEXT), group[name])
+                empty = pa.scalar(b"" if name == "encoded" else "", group.schema.field(name).type)
+                blank = pc.if_else(full, empty, group[name])
                 group = group.set_column(place, group.schema.field(name), blank)
             writer.write(group)
     new = writer.written
