@@ -98,7 +98,7 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
             trainer = Trainer(
                 recipe,
                 data,
-                NextToken(vocab_size, recipe.optimizer.z_loss),
+                NextToken(vocab_size, recipe.optimizer.z_loss, reset_positions=data.packing.reset),
                 chunks,
                 layout,
                 event_sink(),

@@ -33,6 +33,7 @@ import torch.distributed as dist
 from hanji.errors import RecipeError
 from hanji.training.cpu import prepare_import, without_cuda
 from hanji.training.data.batches import MicroBatch, document_numbers
+from hanji.training.data.packing import Packing
 from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
 from hanji.training.loop.layout import Layout, laid_out
 from hanji.training.loop.objective import NextToken
@@ -71,10 +72,12 @@ class Variant:
     layers: int
     kv_heads: int = 4
     bf16: bool = False
+    reset: bool = False
+    """Whether positions begin anew in each document, which changes nothing within documents."""
 
     def at_once(self) -> Variant:
-        """The same with all rows in one micro-batch, which changes nothing in the answer."""
-        return replace(self, micro_size=self.rows)
+        """The same with all rows in one micro-batch and positions of the row: it changes nothing in the answer."""
+        return replace(self, micro_size=self.rows, reset=False)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def micro_batches(variant: Variant, rank: int, ranks: int) -> list[MicroBatch]:
     """The rows of a data-parallel rank, as training deals them."""
     tokens, mask = make_rows(variant.rows)
     share = variant.rows // ranks
+    packing = Packing(EOD, reset=variant.reset)
     batches = []
     for first in range(rank * share, (rank + 1) * share, variant.micro_size):
         chosen = slice(first, first + variant.micro_size)
@@ -141,7 +145,7 @@ def micro_batches(variant: Variant, rank: int, ranks: int) -> list[MicroBatch]:
                 tokens=inputs,
                 labels=tokens[chosen, 1:],
                 mask=mask[chosen],
-                positions=np.broadcast_to(np.arange(SEQUENCE), inputs.shape),
+                positions=packing.positions(packing.begins(inputs)),
                 component=np.zeros(variant.micro_size, np.int64),
                 documents=document_numbers(inputs, EOD) if variant.within else None,
             )
@@ -177,7 +181,8 @@ def variants(parallel: ParallelSettings) -> list[Variant]:
     for within, tied, largest in ((False, True, 1), (False, False, 2), (True, False, 2), (True, True, 4)):
         shape = shape_of(tied, layers, kv_heads)
         sizes = [n for n in (4, 2, 1) if n <= largest and fits(parallel, shape, rows, n)]
-        found += [Variant(within, tied, size, rows, layers, kv_heads) for size in sizes[:1]]
+        reset = within and tied
+        found += [Variant(within, tied, size, rows, layers, kv_heads, reset=reset) for size in sizes[:1]]
     if parallel.ranks == 2:
         found.append(Variant(True, True, 1, rows, layers, kv_heads, bf16=True))
     return found
@@ -211,7 +216,7 @@ def compute(variant: Variant, parallel: ParallelSettings, layout: Layout) -> Ans
     )
     optimizer = build_optimizer(chunks, SETTINGS, RATE, bf16=variant.bf16)
     connect(chunks, optimizer)
-    objective = NextToken(VOCABULARY, z_loss=0.01)
+    objective = NextToken(VOCABULARY, z_loss=0.01, reset_positions=variant.reset)
     batches = micro_batches(variant, layout.data_rank, layout.data_ranks)
     forward_loss = None
     if variant.tied:

@@ -18,7 +18,8 @@ from pydantic import ValidationError
 
 from hanji.errors import RecipeError
 from hanji.training import launch
-from hanji.training.data.batches import context_part, document_numbers, validation_micro_batches
+from hanji.training.data.batches import ValidationBatches, context_part, document_numbers
+from hanji.training.data.packing import Packing
 from hanji.training.loop.layout import check_ranks
 from hanji.training.loop.metrics import read_metrics
 from hanji.training.parallel import ParallelSettings
@@ -228,12 +229,15 @@ class Stream:
     def read(self, start: int, count: int) -> np.ndarray:
         return self.tokens[start : start + count]
 
+    def read_into(self, start: int, out: np.ndarray) -> None:
+        out[:] = self.tokens[start : start + len(out)]
+
 
 @pytest.mark.parametrize("group", [1, 2, 4])
 def test_validation_fills_the_groups_of_an_interleaved_schedule_with_masked_rows(group: int) -> None:
     stream = Stream(np.arange(1, 101))
     batches = [
-        validation_micro_batches([stream], 0, 8, 2, rank, 2, within_documents=True, group=group)  # type: ignore[list-item]
+        ValidationBatches([stream], 0, Packing(0, within=True), 8, 2, rank, 2, group=group)  # type: ignore[list-item]
         for rank in range(2)
     ]
     assert len(batches[0]) == len(batches[1]) and len(batches[0]) % group == 0

@@ -1,21 +1,24 @@
 """Micro-batches as arrays: tokens, labels, loss mask and positions, for training and for validation.
 
-Training predicts every token, EOD too. Validation puts an EOD before each stream, so that every token is
-predicted exactly once, and leaves EOD targets out of the sum, since bits per byte counts the bytes of text alone.
+A sample is a window of a stream and holds parts of several documents. Attention runs across all of them, or stays
+within each, which ``documents`` then tells apart; positions and the loss follow ``hanji.training.data.packing``.
+Rotary positions are relative: with attention within documents it changes nothing where they begin.
 
-A sample is a window of a component's stream and holds parts of several documents. Attention runs across all of
-them, or stays within each, which ``documents`` then tells apart. A document ends with its EOD, and the first
-token of the next one is predicted at that EOD. Positions go on through the sample either way: rotary positions
-are relative, so nothing within a document depends on where it starts.
+Validation puts an EOD before each stream, so that every token is predicted exactly once, and leaves EOD and BOS out
+of the sum, since bits per byte counts the bytes of text alone.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import accumulate
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
+
+from hanji.training.data.packing import Packing, documents_of
 
 if TYPE_CHECKING:
     from hanji.training.data.order import SampleBatch
@@ -44,9 +47,7 @@ def document_numbers(tokens: np.ndarray, eod: int) -> np.ndarray:
 
     An EOD belongs to the document that it ends.
     """
-    ends = tokens == eod
-    numbers: np.ndarray = (np.cumsum(ends, axis=1) - ends).astype(np.int32)
-    return numbers
+    return documents_of(Packing(eod).begins(tokens))
 
 
 def context_part(array: np.ndarray, rank: int, ranks: int) -> np.ndarray:
@@ -69,76 +70,98 @@ def training_micro_batches(
     micro_size: int,
     data_rank: int,
     data_ranks: int,
-    within_documents: int | None = None,
+    packing: Packing,
 ) -> Iterator[MicroBatch]:
     """The micro-batches of one optimizer step for one data-parallel rank.
 
     The samples of a step are dealt to the ranks in contiguous parts; which rank computes a sample changes
-    nothing in the sum over the step. ``within_documents`` is the EOD that ends a document, where attention is to
-    stay within each.
+    nothing in the sum over the step.
     """
     share = len(samples.component) // data_ranks
     mine = range(data_rank * share, (data_rank + 1) * share)
     for first in range(mine.start, mine.stop, micro_size):
-        chosen = range(first, first + micro_size)
-        rows = np.stack(
-            [
-                streams[samples.names[samples.component[i]]].read(
-                    int(samples.window[i]) * seq_length, seq_length + 1
-                )
-                for i in chosen
-            ]
-        )
-        shape = (micro_size, seq_length)
-        yield MicroBatch(
-            tokens=rows[:, :-1],
-            labels=rows[:, 1:],
-            mask=np.ones(shape, np.float32),
-            positions=np.broadcast_to(np.arange(seq_length), shape),
-            component=samples.component[chosen.start : chosen.stop],
-            documents=None if within_documents is None else document_numbers(rows[:, :-1], within_documents),
-        )
+        chosen = slice(first, first + micro_size)
+        component = samples.component[chosen]
+        rows = np.empty((micro_size, seq_length + 1), np.int64)
+        # One call a sample, of thousands of tokens: samples of a step lie in as many places of as many files.
+        for row, stream, window in zip(
+            rows, component.tolist(), samples.window[chosen].tolist(), strict=True
+        ):
+            streams[samples.names[stream]].read_into(window * seq_length, row)
+        yield packed(rows, component, packing)
 
 
-def validation_micro_batches(
-    streams: Sequence[Stream],
-    eod: int,
-    seq_length: int,
-    micro_size: int,
-    data_rank: int,
-    data_ranks: int,
-    *,
-    within_documents: bool = False,
-    group: int = 1,
-) -> list[MicroBatch]:
-    """Micro-batches that predict every token of the streams once, dealt to the data-parallel ranks.
+def packed(rows: np.ndarray, component: np.ndarray, packing: Packing) -> MicroBatch:
+    """A micro-batch of rows of tokens int64 [b, seq_length + 1], each predicting its own next token."""
+    begins = packing.begins(rows)
+    labels = np.ascontiguousarray(rows[:, 1:])
+    return MicroBatch(
+        tokens=np.ascontiguousarray(rows[:, :-1]),
+        labels=labels,
+        mask=packing.mask(begins[:, 1:], labels),
+        positions=packing.positions(begins[:, :-1]),
+        component=component,
+        documents=documents_of(begins[:, :-1]) if packing.within else None,
+    )
 
-    Every rank gets the same number, a multiple of ``group``, padded with masked rows, because the ranks of a
-    pipeline must run the same schedule. ``component`` is the index into ``streams``.
+
+class ValidationBatches(Sequence[MicroBatch]):
+    """Micro-batches that predict every token of some streams once, read when they are asked for.
+
+    Each data-parallel rank gets the same number, a multiple of ``group``, padded with masked rows, because the
+    ranks of a pipeline must run the same schedule. ``component`` is the index into ``streams``.
     """
-    windows = [
-        (index, start) for index, stream in enumerate(streams) for start in range(0, len(stream), seq_length)
-    ]
-    per_pass = micro_size * data_ranks
-    passes = -(-len(windows) // (per_pass * group)) * group
-    batches = []
-    for number in range(passes):
-        first = number * per_pass + data_rank * micro_size
-        chosen = windows[first : first + micro_size]
-        tokens = np.full((micro_size, seq_length), eod, np.int64)
-        labels = np.full((micro_size, seq_length), eod, np.int64)
-        mask = np.zeros((micro_size, seq_length), np.float32)
-        component = np.full(micro_size, -1, np.int64)
-        for row, (index, start) in enumerate(chosen):
-            length = min(seq_length, len(streams[index]) - start)
-            targets = streams[index].read(start, length)
-            labels[row, :length] = targets
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        eod: int,
+        packing: Packing,
+        seq_length: int,
+        micro_size: int,
+        data_rank: int,
+        data_ranks: int,
+        *,
+        group: int = 1,
+    ) -> None:
+        self._streams, self._eod, self._packing = streams, eod, packing
+        self._seq_length, self._micro_size = seq_length, micro_size
+        self._data_rank, self._per_pass = data_rank, micro_size * data_ranks
+        # Of each stream, the number of the first window.
+        self._starts = [0, *accumulate(-(-len(stream) // seq_length) for stream in streams)]
+        self._passes = -(-self._starts[-1] // (self._per_pass * group)) * group
+
+    def __len__(self) -> int:
+        return self._passes
+
+    @overload
+    def __getitem__(self, index: int) -> MicroBatch: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[MicroBatch]: ...
+    def __getitem__(self, index: int | slice) -> MicroBatch | list[MicroBatch]:
+        numbers = range(self._passes)[index]
+        return self._batch(numbers) if isinstance(numbers, int) else [self._batch(n) for n in numbers]
+
+    def _batch(self, number: int) -> MicroBatch:
+        shape = (self._micro_size, self._seq_length)
+        tokens = np.full(shape, self._eod, np.int64)
+        labels = np.full(shape, self._eod, np.int64)
+        mask = np.zeros(shape, np.float32)
+        component = np.full(self._micro_size, -1, np.int64)
+        first = number * self._per_pass + self._data_rank * self._micro_size
+        for row in range(min(self._micro_size, max(0, self._starts[-1] - first))):
+            index = bisect_right(self._starts, first + row) - 1
+            stream, start = self._streams[index], (first + row - self._starts[index]) * self._seq_length
+            length = min(self._seq_length, len(stream) - start)
+            targets = labels[row, :length]
+            stream.read_into(start, targets)
             tokens[row, 1:length] = targets[:-1]
             if start:
-                tokens[row, 0] = streams[index].read(start - 1, 1)[0]
-            mask[row, :length] = targets != eod
+                tokens[row, 0] = stream.read(start - 1, 1)[0]
+            mask[row, :length] = targets != self._eod
+            if self._packing.bos is not None:
+                mask[row, :length] *= targets != self._packing.bos
             component[row] = index
-        positions = np.broadcast_to(np.arange(seq_length), (micro_size, seq_length))
-        documents = document_numbers(tokens, eod) if within_documents else None
-        batches.append(MicroBatch(tokens, labels, mask, positions, component, documents))
-    return batches
+        begins = self._packing.begins(tokens)
+        documents = documents_of(begins) if self._packing.within else None
+        return MicroBatch(tokens, labels, mask, self._packing.positions(begins), component, documents)

@@ -13,6 +13,7 @@ from hanji.storage import Storage
 from hanji.training.data.checks import check_shards
 from hanji.training.data.mixing import StageRequest, StreamFacts, mix
 from hanji.training.data.order import SampleOrder
+from hanji.training.data.packing import Packing, packing_of
 from hanji.training.data.patterns import matches
 from hanji.training.data.repeats import DocumentRuns, document_runs, stream_name, up_samplings
 from hanji.training.data.stream import RepeatedStream, Stream, TokenStream
@@ -57,6 +58,7 @@ class DataPlan:
     facts: dict[str, StreamFacts]
     runs: dict[str, list[DocumentRuns]]
     epoch_windows: dict[str, int]
+    packing: Packing
     notes: tuple[str, ...] = ()
 
     def stream(self, component: Component) -> TokenStream:
@@ -182,6 +184,7 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
         left_out=left_out,
         facts=facts,
         runs=runs,
+        packing=packing_of(recipe, manifest.tokenizer),
         epoch_windows=_epoch_windows(recipe.stages, facts, which),
         notes=mixture.notes,
     )

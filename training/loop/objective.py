@@ -9,7 +9,7 @@ optimisation are others of the same kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -61,14 +61,25 @@ class Objective(Protocol):
         ...
 
 
+def _inner(model: Any) -> Any:
+    """The GPTModel below Megatron's wrappers."""
+    while not hasattr(model, "rotary_pos_emb"):
+        model = model.module
+    return model
+
+
 @dataclass(frozen=True)
 class NextToken:
     """Cross entropy of the next token plus ``z_loss`` · log²Z (PaLM; Wortsman et al., arXiv 2309.14322)."""
 
     vocab_size: int
     z_loss: float
+    reset_positions: bool = False
+    """Whether positions are the batch's, which begin anew in each document, and not those of the row."""
 
     def forward(self, model: torch.nn.Module, batch: Batch) -> torch.Tensor:
+        rotary = _inner(model).rotary_pos_emb
+        rotary.positions = batch.positions if self.reset_positions else None
         # Megatron hands the attention mask on to every layer's attention, unread: ours takes the documents.
         output: torch.Tensor = model(batch.tokens, batch.positions, attention_mask=batch.documents)
         return output

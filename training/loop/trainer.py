@@ -83,13 +83,11 @@ class Trainer:
         connect(self.chunks, self.optimizer, self.phases)
         self.rate = recipe.learning_rates()
         self.checkpoints = Checkpoints(recipe.run, recipe.checkpoint, layout)
-        self._eod = data.manifest.tokenizer.eod_id if recipe.attention == "within" else None
         self.validation = Validation(
             data,
             recipe.shape.seq_length,
             recipe.validation.micro_size,
             layout,
-            within_documents=self._eod is not None,
         )
         self.streams = data.streams()
         self.shadow = Shadow(recipe.shadow, self.chunks, objective, layout)
@@ -167,7 +165,7 @@ class Trainer:
                     self.recipe.batch.micro_size,
                     self.layout.data_rank,
                     self.layout.data_ranks,
-                    self._eod,
+                    self.data.packing,
                 )
             )
         self.watchdog.beat(self.step + 1, "forward and backward")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from hanji.manifest import Component
-from hanji.training.data.batches import MicroBatch, validation_micro_batches
+from hanji.training.data.batches import MicroBatch, ValidationBatches
 from hanji.training.data.plan import DataPlan
 from hanji.training.loop.cross_entropy import vocabulary_cross_entropy
 from hanji.training.loop.forward import run_micro_batches, sum_over_ranks
@@ -44,7 +44,7 @@ class HeldOut:
 
 
 class Validation:
-    """The held-out shards, cut into micro-batches once for the whole run."""
+    """The held-out shards in micro-batches, which are read each time anew: they may be larger than memory."""
 
     def __init__(
         self,
@@ -52,21 +52,19 @@ class Validation:
         seq_length: int,
         micro_size: int,
         layout: Layout,
-        *,
-        within_documents: bool = False,
     ) -> None:
         self.components = data.held_out.components
         self.empty = data.held_out.without
         self._layout = layout
         self._vocab_size = data.manifest.tokenizer.vocab_size
-        self._batches: list[MicroBatch] = validation_micro_batches(
+        self._batches: Sequence[MicroBatch] = ValidationBatches(
             [data.held_out.stream(component) for component in self.components.values()],
             data.manifest.tokenizer.eod_id,
+            data.packing,
             seq_length,
             micro_size,
             layout.data_rank,
             layout.data_ranks,
-            within_documents=within_documents,
             group=layout.micro_batch_group,
         )
 

@@ -39,6 +39,9 @@ class RotaryEmbedding(torch.nn.Module):  # type: ignore[misc]
         self._context = (context_group.size(), context_group.rank())
         self._device = device
         self._tables: dict[int, torch.Tensor] = {}
+        self.positions: torch.Tensor | None = None
+        """int64 [b, tokens of this context rank]: positions of the batch that is computed next, where they are not
+        those of the row. Set before each call of the model."""
 
     def get_rotary_seq_len(
         self,
@@ -57,7 +60,11 @@ class RotaryEmbedding(torch.nn.Module):  # type: ignore[misc]
         )
 
     def forward(self, seq_length: int, packed_seq: bool = False, cp_group: Any = None) -> torch.Tensor:
-        """Cosines and sines, fp32 [2, tokens of this context rank, head_dim / 2], of a sequence of this length."""
+        """Cosines and sines, fp32 [2, tokens of this context rank, head_dim / 2], of a sequence of this length; of
+        ``positions`` [2, tokens, b, head_dim / 2]."""
+        if self.positions is not None:
+            angles = self.positions.t().float().unsqueeze(-1) * self.frequencies.to(self._device)
+            return torch.stack([angles.cos(), angles.sin()])
         table = self._tables.get(seq_length)
         if table is None:
             size, rank = self._context
@@ -74,10 +81,11 @@ class RotaryEmbedding(torch.nn.Module):  # type: ignore[misc]
 
 
 def rotate(heads: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Turn the pairs (i, i + d/2) of [s, ..., d] by angles whose cosines and sines are [s, d/2], in fp32."""
+    """Turn the pairs (i, i + d/2) of [s, b, ..., d] by angles whose cosines and sines are [s, d/2] or [s, b, d/2],
+    in fp32."""
     pairs = heads.view(*heads.shape[:-1], 2, -1).float()
-    place = (cos.size(0), *(1,) * (pairs.dim() - 2), cos.size(1))
-    signed = torch.stack([-sin, sin], dim=1).view(place[0], *(1,) * (pairs.dim() - 3), 2, place[-1])
+    place = (*cos.shape[:-1], *(1,) * (pairs.dim() - cos.dim()), cos.size(-1))
+    signed = torch.stack([-sin, sin], dim=-2).view(*place[:-2], 2, place[-1])
     # A flip, not a concatenation: it fuses into one kernel, forward and backward.
     turned = pairs * cos.view(place) + pairs.flip(-2) * signed
     return turned.flatten(-2).to(heads.dtype)
