@@ -27,6 +27,7 @@ from hanji.curation.relating import relate
 from hanji.curation.signals.text import SIGNALS
 from hanji.curation.steps.gather import FACTS, TEXTS, receive_partition
 from hanji.curation.work import Attempt, Commit, Outcome, Step, Unit, task_with
+from hanji.curation.writing import ShardWriting
 from hanji.progress import SilentProgress
 from hanji.recipe import parse_recipe
 
@@ -97,7 +98,8 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
     )
     gathered = runner.map(Step("gather", 1, task_with(receive_partition, False, [])), units)
     edges, clusters = relate(context, gathered)
-    ledger, _ = decide(context, gathered, edges, clusters)
+    writing = ShardWriting(recipe, context.run, runner, None)
+    ledger, _ = decide(context, gathered, edges, clusters, writing.count_tokens)
     pairs = list(zip(gathered, ledger, strict=True))
     runner.map(Step("keep", 1, keep), [Unit(g.unit, [g.content(), r.content()], (g, r)) for g, r in pairs])
     clock.step("", 0, 0)
