@@ -98,7 +98,7 @@ def remove_duplicates(recipe: CurationRecipe, files: Sequence[Path], engine: Eng
     )
     gathered = runner.map(Step("gather", 1, task_with(receive_partition, False, [])), units)
     edges, clusters = relate(context, gathered)
-    writing = ShardWriting(recipe, context.run, runner, None)
+    writing = ShardWriting(recipe, context.run, runner, context.takedown)
     ledger, _ = decide(context, gathered, edges, clusters, writing.count_tokens)
     pairs = list(zip(gathered, ledger, strict=True))
     runner.map(Step("keep", 1, keep), [Unit(g.unit, [g.content(), r.content()], (g, r)) for g, r in pairs])
