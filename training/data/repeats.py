@@ -78,13 +78,7 @@ def document_runs(
     Tables are read from ``directory`` where an earlier call has left them, else made there. Raises InputError for
     a sidecar that does not fit the manifest, RecipeError where there would be more than ``MOST_STREAMS``.
     """
-    described = {
-        "format": FORMAT,
-        "sidecars": [shard.docs.sha256 for shard in component.shards],
-        "tokens": [shard.tokens for shard in component.shards],
-        "upsample": [None if one is None else one.model_dump(mode="json") for one in wanted],
-    }
-    home = directory / fingerprint(described)
+    home = _home(component, wanted, directory)
     if not (home / "streams.json").exists():
         directory.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix="making-", dir=directory))
@@ -107,6 +101,21 @@ def document_runs(
         )
         for number, entry in enumerate(json.loads((home / "streams.json").read_bytes()))
     ]
+
+
+def has_runs(component: Component, wanted: Sequence[Upsampling | None], directory: Path) -> bool:
+    """Whether the tables that :func:`document_runs` would make are in ``directory`` already."""
+    return (_home(component, wanted, directory) / "streams.json").exists()
+
+
+def _home(component: Component, wanted: Sequence[Upsampling | None], directory: Path) -> Path:
+    described = {
+        "format": FORMAT,
+        "sidecars": [shard.docs.sha256 for shard in component.shards],
+        "tokens": [shard.tokens for shard in component.shards],
+        "upsample": [None if one is None else one.model_dump(mode="json") for one in wanted],
+    }
+    return directory / fingerprint(described)
 
 
 @dataclass

@@ -27,6 +27,7 @@ from hanji.training.lineage.record import (
     read_node,
     recipe_shards,
     run_of,
+    tables_of,
 )
 
 
@@ -157,7 +158,8 @@ class Search:
         if sha256 not in self._versions:
             # Looked for once for all models that were trained on them.
             self._versions[sha256] = find_version(sha256, self._shards, manifests)
-        return DataRecord(node, self._shards, manifests, opened=self._versions[sha256])
+        tables = tuple(place for run in self._runs for place in tables_of(run))
+        return DataRecord(node, self._shards, manifests, tables, opened=self._versions[sha256])
 
     def _place(self, version: ShardVersion, identity: str, near: str | None) -> Place | None:
         key = (version.sha256, identity)

@@ -9,6 +9,7 @@ told from the layouts that ``metrics.jsonl`` names.
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,8 +21,11 @@ import numpy as np
 from hanji.errors import HanjiError, InputError
 from hanji.manifest import Component
 from hanji.shard_versions import ShardVersion, find_version
+from hanji.stages import Upsampling
+from hanji.storage import Storage
 from hanji.training.checkpoint.record import find_checkpoint, read_commit
 from hanji.training.data.order import ORDER_VERSION, SampleOrder, Segment
+from hanji.training.data.repeats import DocumentRuns, document_runs, has_runs, stream_name
 from hanji.training.lineage.streams import StreamMap
 from hanji.training.loop.metrics import METRICS, iterate_metrics
 
@@ -70,13 +74,13 @@ class DataRecord:
 
     ``node`` is the family node; ``shards`` where its shards may be, ``manifests`` files that may be their manifest;
     ``layouts`` in the order of their steps, () where they are not known; ``opened`` are the shards where they have
-    been found before.
+    been found before; ``tables`` are where tables of up-sampled documents may be.
     """
 
     node: Mapping[str, Any]
     shards: tuple[Path, ...] = ()
     manifests: tuple[Path, ...] = ()
-    tables: Path | None = None
+    tables: tuple[Path, ...] = ()
     layouts: tuple[Layout, ...] = ()
     opened: ShardVersion | None = None
 
@@ -131,8 +135,22 @@ class DataRecord:
             component = self._components.get(component_of(name))
             if component is None:
                 raise InputError(f"{self.version.sha256}: the manifest has no component {component_of(name)}")
-            self._maps[name] = StreamMap(component)
+            self._maps[name] = StreamMap(component, None if component.name == name else self._runs(name))
         return self._maps[name]
+
+    def _runs(self, name: str) -> DocumentRuns:
+        """The table of a stream that holds some of its component's documents; made anew where it is gone."""
+        component = self._components[component_of(name)]
+        recorded = self.node["order"]["upsample"][component.name]
+        wanted = [None if one is None else Upsampling.model_validate(one) for one in recorded]
+        directory = next((place for place in self.tables if has_runs(component, wanted, place)), None)
+        if directory is None:
+            directory = self.tables[0] if self.tables else Path(tempfile.gettempdir()) / "hanji-tables"
+        storage = Storage(self.version.roots[0])
+        for runs in document_runs(component, storage, wanted, directory):
+            if stream_name(component.name, runs.repeats) == name:
+                return runs
+        raise InputError(f"{self.node['name']}: the sidecars of {component.name} give no stream {name}")
 
     def streams_of(self, component: str) -> list[str]:
         """The streams of the order that a component's documents are in."""
@@ -193,7 +211,8 @@ def open_record(path: Path, shards: Sequence[Path] = ()) -> DataRecord:
         layouts = read_layouts(run)
     if not layouts and commit.layout:
         layouts = (_layout(0, commit.layout),)
-    return DataRecord(commit.family, tuple(found), tuple(manifests), run, layouts)
+    tables = () if run is None else tables_of(run)
+    return DataRecord(commit.family, tuple(found), tuple(manifests), tables, layouts)
 
 
 def run_of(checkpoint: Path) -> Path | None:
@@ -225,6 +244,15 @@ def read_layouts(run: Path) -> tuple[Layout, ...]:
 
 def _layout(after: int, axes: Mapping[str, int]) -> Layout:
     return Layout(after, *(int(axes.get(name, 1)) for name in ("tensor", "pipeline", "context", "data")))
+
+
+def tables_of(run: Path) -> tuple[Path, ...]:
+    """Where a run may have left its tables of up-sampled documents."""
+    try:
+        named = json.loads((run / "recipe.json").read_bytes()).get("tables")
+    except (OSError, ValueError):
+        named = None
+    return (run / "tables",) if named is None else (Path(named), run / "tables")
 
 
 def recipe_shards(run: Path) -> list[Path]:

@@ -11,9 +11,11 @@ from typing import Any
 
 from hanji.fingerprint import fingerprint
 from hanji.training.cost import flops_per_token
-from hanji.training.data.plan import DataPlan
+from hanji.training.data.plan import DataPlan, windows_in
+from hanji.training.data.repeats import up_samplings
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
+from hanji.training.stages import with_stages
 
 
 def family_node(
@@ -56,6 +58,7 @@ def family_node(
         "order": {
             **data.order.history(step * recipe.batch.global_size),
             "names": list(data.order.names),
+            "upsample": _up_samplings(recipe, data),
         },
         "model": {
             **shape.as_dict(),
@@ -81,6 +84,22 @@ def family_node(
         },
     }
     return {**node, "hash": fingerprint(node)}
+
+
+def _up_samplings(recipe: TrainingRecipe, data: DataPlan) -> dict[str, list[dict[str, Any] | None]]:
+    """By component that is divided into streams, the up-samplings that divide it, in their order."""
+    if not data.runs:
+        return {}
+    usable = [
+        name
+        for name, component in data.train.items()
+        if windows_in(component.tokens, recipe.shape.seq_length)
+    ]
+    wanted, _ = up_samplings(with_stages(recipe).stages, usable)
+    return {
+        name: [None if one is None else one.model_dump(mode="json") for one in wanted[name]]
+        for name in sorted(data.runs)
+    }
 
 
 def _stages(recipe: TrainingRecipe, step: int) -> list[dict[str, Any]]:
