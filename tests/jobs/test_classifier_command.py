@@ -91,6 +91,25 @@ def test_a_run_and_a_parquet_file_are_good_and_random_texts(hanji: object, run: 
     assert {text.site for text in TextFile(str(tmp_path / "low.parquet"))} == {"shop.example"}
 
 
+def test_the_pool_of_an_evaluation_has_the_documents_and_tokens_of_the_runs_shards(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hanji.classifiers.training import train
+    from hanji.jobs.cli import run as hanji_in_process
+    from hanji.manifest import read_manifest
+
+    train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko")
+    asked = [str(tmp_path / "m.bin"), "--pool", str(run), "--ngrams", "0", "--samples", "0", "--quiet"]
+    assert hanji_in_process(["classifier", "evaluate", *asked, "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    manifest, _ = read_manifest(str(run / "shards"))
+    korean = [component for component in manifest.components if component.language == "ko"]
+    pool = found["texts"]["pool"]
+    assert pool["texts"] == sum(one.documents for one in korean) > 0
+    assert (pool["tokens"], pool["bytes"]) == (sum(o.tokens for o in korean), sum(o.bytes for o in korean))
+    assert manifest.tokenizer.sha256[:16] in found["tokens"]
+
+
 def test_a_score_follows_the_models_bytes_and_the_way_texts_are_prepared(tmp_path: Path) -> None:
     """What the score step's fingerprint holds changes with the model's file and with its card."""
     from hanji.classifiers.training import train
