@@ -40,8 +40,8 @@ class Pool:
 class Material:
     """Labelled seeds, a pool, and held-out texts of sites that are in neither. ``seed_sites`` are of good texts.
 
-    ``choosing``: bool, a row for each held-out text in their order. Those (half, by hash) choose what is added and
-    which iteration is taken; the others give the figures.
+    ``choosing``: bool, a row for each held-out text in their order. Those choose what is added and which iteration
+    is taken; the others, of other sites, give the figures. A label with one held-out site has its texts halved.
     """
 
     seeds: HashedTexts
@@ -71,6 +71,7 @@ def read_material(
     seen: set[bytes] = set()
     sites: Counter[str] = Counter()
     counts: dict[str, Counter[str]] = {}
+    chooses = _choosing_sites(kept_out)
     choosing: list[bool] = []
     halves: set[tuple[str, bool]] = set()
     for what, texts in (("held out", kept_out), ("seeds", trained_on)):
@@ -81,7 +82,7 @@ def read_material(
             if texts is trained_on:
                 sites[text.site] += label == HIGH
             else:
-                choosing.append(bool(text.hash()[-1] & 1))
+                choosing.append(chooses.get(text.site, bool(text.hash()[-1] & 1)))
                 halves.add((label, choosing[-1]))
         others = sorted(set(counts[what]) - {HIGH, LOW})
         if others:
@@ -106,6 +107,19 @@ def read_material(
         np.array(choosing),
         found,
     )
+
+
+def _choosing_sites(held_out: HashedTexts) -> dict[str, bool]:
+    """Whether a held-out site chooses: every other one of a label's, by hash. A label's only site is not there."""
+    of_label: dict[str, set[str]] = {}
+    for label, text in held_out.texts():
+        of_label.setdefault(label, set()).add(text.site)
+    chooses: dict[str, bool] = {}
+    for _, mine in sorted(of_label.items()):
+        if len(mine) > 1:
+            left = [site for site in sorted(mine, key=site_hash) if site not in chooses]
+            chooses |= {site: place % 2 == 0 for place, site in enumerate(left)}
+    return chooses
 
 
 def _set_aside(seeds: Sequence[TextSource], share: float) -> set[str]:

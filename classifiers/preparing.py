@@ -20,7 +20,7 @@ bytes of a text. Another way of preparing is another name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -100,6 +100,28 @@ def prepare(text: str, preparation: str) -> str:
 def training_line(label: str, text: str, preparation: str) -> str:
     """A line of a training file: a text's own words that look like labels are left out, or they would be labels."""
     return f"{LABEL_PREFIX}{label} {_LABEL_WORD.sub('', prepare(text, preparation))}\n"
+
+
+def pieces(text: str, characters: int) -> Iterator[str]:
+    """A text in pieces of at most so many characters, cut at white space where there is some; whole for 0.
+
+    What is cut out is white space alone; pieces of nothing else are left out.
+    """
+    if not characters or len(text) <= characters:
+        yield text
+        return
+    start = 0
+    while start < len(text):
+        end = start + characters
+        if end < len(text):
+            # A word that would be cut in two waits for the next piece, unless it began this one.
+            while end > start and not (text[end].isspace() or text[end - 1].isspace()):
+                end -= 1
+            end = end if end > start else start + characters
+        piece = text[start:end].strip()
+        if piece:
+            yield piece
+        start = end
 
 
 def known(preparation: str) -> Callable[[str], str]:

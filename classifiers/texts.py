@@ -201,21 +201,24 @@ class HashedTexts:
 
         Raises InputError for a text without a label where each needs one.
         """
+        self.add(
+            pair
+            for source in sources
+            for pair in (labelled(source) if need_labels else ((text.label or "", text) for text in source))
+            if takes(pair[1])
+        )
+
+    def add(self, pairs: Iterable[tuple[str, Text]]) -> None:
+        """Put texts under their labels in, in the place of all that was there."""
         with ExitStack() as open_files:
             files = [
                 open_files.enter_context(self._bucket(number).open("w", encoding="utf-8"))
                 for number in range(_BUCKETS)
             ]
-            for source in sources:
-                pairs = labelled(source) if need_labels else ((text.label or "", text) for text in source)
-                for label, text in pairs:
-                    if not takes(text):
-                        continue
-                    key = text.hash()
-                    # ASCII: lone surrogates have no form in UTF-8.
-                    files[key[0]].write(
-                        json.dumps([key.hex(), label, text.site, text.source, text.text]) + "\n"
-                    )
+            for label, text in pairs:
+                key = text.hash()
+                # ASCII: lone surrogates have no form in UTF-8.
+                files[key[0]].write(json.dumps([key.hex(), label, text.site, text.source, text.text]) + "\n")
 
     def texts(
         self, most: int | None = None, of_each: Literal["label", "site"] = "label"

@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from hanji.classifiers import fasttext_model
 from hanji.classifiers.cards import write_card
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
-from hanji.classifiers.preparing import DEFAULTS, known, training_line
+from hanji.classifiers.preparing import DEFAULTS, known, pieces, training_line
 from hanji.classifiers.quality import HIGH, QualityScorer
 from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, site_hash
 from hanji.classifiers.trained_on import write_trained_on
@@ -27,6 +27,8 @@ from hanji.fingerprint import file_sha256, library_versions
 BUCKETS = 50_000
 LANGUAGES = ("ko", "en")
 SCORED_AT_ONCE = 1024
+PIECE = 300
+"""Characters of the pieces that texts are trained on by default."""
 HELD_OUT_BYTES = 26
 """Hashes whose first byte is below this are held out: a tenth."""
 
@@ -66,6 +68,7 @@ def train(
     high: str = HIGH,
     preparation: str | None = None,
     hold_out: Literal["texts", "sites"] = "texts",
+    piece: int = PIECE,
 ) -> Report:
     """Train from labelled texts and write MODEL.bin and its card.
 
@@ -73,6 +76,7 @@ def train(
     label because all of them have the same; ``sources`` are others, such as runs. ``high`` is the label of good
     texts. Of each label at most ``most`` texts are used, chosen by hash, so that a large negative set does not
     drown a small positive one. A tenth is held out for the figures of the card, by hash of the text or of its site.
+    Texts are trained on in pieces of ``piece`` characters (0: whole, as DCLM does) and always scored whole.
     The same texts give the same model, byte for byte, whatever the files' order. Raises InputError naming file and
     line for a row that is not as it should be, and RecipeError if a label is missing altogether.
     """
@@ -90,13 +94,11 @@ def train(
         texts.fill(every)
         counts: Counter[str] = Counter()
         lines = Path(scratch) / "lines.txt"
-        # By hash: fastText sees neither one label after the other nor the order of the files.
-        with lines.open("w", encoding="utf-8") as file:
-            for label, text in texts.texts(most):
-                counts[label] += 1
-                if not _held_out(text, hold_out):
-                    file.write(training_line(label, text.text, preparation))
+        for label, _ in texts.texts(most):
+            counts[label] += 1
         check_labels(counts, high)
+        trained_on = (pair for pair in texts.texts(most) if not _held_out(pair[1], hold_out))
+        write_lines(lines, trained_on, preparation, piece)
         rate, notes = fasttext_model.train(lines, output, settings)
         write_trained_on(output, (text for _, text in texts.texts(most) if not _held_out(text, hold_out)))
         card: dict[str, Any] = {
@@ -107,7 +109,7 @@ def train(
             "high": high,
             "preparation": preparation,
             "labels": dict(sorted(counts.items())),
-            "training": dataclasses.asdict(settings) | {"lr": rate},
+            "training": dataclasses.asdict(settings) | {"lr": rate, "piece_characters": piece},
             "most_of_a_label": most,
             "data": {source.name: source.identity() for source in every},
             "versions": library_versions("fasttext", "hanji"),
@@ -131,6 +133,27 @@ def train(
     }
     write_card(output, card)
     return Report(str(output), card_path, dict(counts), len(truth), auc, precision, recall, notes)
+
+
+def write_lines(path: Path, texts: Iterable[tuple[str, Text]], preparation: str, piece: int) -> None:
+    """Write the lines that fastText is trained on, in the order of the hash of texts or pieces.
+
+    By hash, so that fastText sees neither one label after the other, nor a text's pieces one after the other, nor
+    the order of the files. Pieces show it texts as short as those that it will score, and give a long text as
+    many steps as its length is worth: fastText makes one step a line. ``texts`` come in the order of their hash.
+    """
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        if piece:
+            cut = HashedTexts(scratch)
+            cut.add(
+                (label, replace(text, text=part))
+                for label, text in texts
+                for part in pieces(text.text, piece)
+            )
+            texts = cut.texts()
+        with path.open("w", encoding="utf-8") as file:
+            for label, text in texts:
+                file.write(training_line(label, text.text, preparation))
 
 
 def check_labels(counts: Mapping[str, int], high: str) -> None:

@@ -70,9 +70,10 @@ def made(files: dict[str, TextFile], tmp_path_factory: pytest.TempPathFactory) -
     return iterate(files, tmp_path_factory.mktemp("made") / "out")
 
 
-def added(made: Trained, number: int) -> list[dict[str, object]]:
+def added(made: Trained, number: int, label: str = "high") -> list[dict[str, object]]:
     path = Path(made.directory) / f"iteration-{number}" / "added.jsonl"
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [row for row in rows if row["as"] == label]
 
 
 def test_most_texts_that_are_found_are_good(made: Trained) -> None:
@@ -85,10 +86,12 @@ def test_most_texts_that_are_found_are_good(made: Trained) -> None:
 
 def test_no_site_gets_more_than_its_quota_in_an_iteration(made: Trained) -> None:
     for one in made.iterations:
-        sites = Counter(row["source"] for row in added(made, one.number))
-        assert max(sites.values(), default=0) <= 5
+        sites, others = (
+            Counter(row["source"] for row in added(made, one.number, label)) for label in ("high", "low")
+        )
+        assert max((*sites.values(), *others.values()), default=0) == one.most_of_a_site <= 5
         assert (sum(sites.values()), len(sites)) == (one.added, one.added_sites)
-        assert one.most_of_a_site == max(sites.values(), default=0)
+        assert sum(others.values()) == one.added_low
     # 52 of the pool's 82 good texts are of one site.
     assert made.iterations[-1].largest_site < 0.4
 
@@ -96,7 +99,12 @@ def test_no_site_gets_more_than_its_quota_in_an_iteration(made: Trained) -> None
 def test_nothing_is_added_twice_or_of_held_out_sites_and_growth_is_bounded(
     made: Trained, files: dict[str, TextFile]
 ) -> None:
-    every = [row["id"] for one in made.iterations for row in added(made, one.number)]
+    every = [
+        row["id"]
+        for one in made.iterations
+        for label in ("high", "low")
+        for row in added(made, one.number, label)
+    ]
     assert len(every) == len(set(every))
     seeds = {text_hash(text.text).hex() for text in files["seeds"]}
     assert not seeds & set(every)
@@ -105,6 +113,7 @@ def test_nothing_is_added_twice_or_of_held_out_sites_and_growth_is_bounded(
     )
     for one, following in zip(made.iterations, made.iterations[1:], strict=False):
         assert following.high == one.high + one.added <= 2 * one.high
+        assert following.low == one.low + one.added_low and one.added_low <= one.added
 
 
 def test_the_same_texts_give_the_same_bytes_whatever_their_order(
