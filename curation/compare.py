@@ -158,6 +158,13 @@ def _conditions(run: FinishedRun) -> dict[str, Any]:
     }
     for language, tiers in run.metrics["tier_thresholds"].items():
         found |= {f"{language}: tier {name}": f"score >= {score:g}" for name, score in tiers.items()}
+    cuts = run.metrics.get("tier_cuts", {})
+    tiers = run.metrics["recipe"]["tiers"]
+    for place, groups in cuts.get("quotas", {}).items():
+        found |= {
+            f"{group}: quota of {tiers[int(place)]['name']}": f"{cut['tokens']} of {cut['wanted']} tokens"
+            for group, cut in groups.items()
+        }
     return found
 
 

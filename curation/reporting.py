@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hanji.curation.blocks.resolve import LIBRARIES
@@ -16,6 +17,7 @@ from hanji.curation.report.histograms import EDGES
 from hanji.curation.report.metrics import Partial, finish, merge
 from hanji.curation.report.page import write_report
 from hanji.curation.report.reading import Reading, add
+from hanji.curation.report.tiers import upsample_name, upsamplings_of
 from hanji.curation.samples import complete_samples
 from hanji.curation.signals import ratios
 from hanji.curation.steps import summarise
@@ -23,6 +25,7 @@ from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
 from hanji.fingerprint import library_versions
 from hanji.manifest import Manifest
+from hanji.stages import Stage
 
 
 def summary(
@@ -31,13 +34,15 @@ def summary(
     gathered: list[Commit],
     ledger: list[Commit],
     counts: list[Commit],
+    stages: Sequence[Stage] | None,
 ) -> Partial:
     """What the documents add up to."""
+    upsamplings = upsamplings_of(stages or ())
     step = Step(
         "summarise",
         STEP_VERSIONS["report"],
-        task_with(summarise.summarise_partition, rules),
-        [rule_facts(rules), ratios.identity(), EDGES],
+        task_with(summarise.summarise_partition, rules, upsamplings),
+        [rule_facts(rules), ratios.identity(), EDGES, *map(upsample_name, upsamplings)],
     )
     units = [
         Unit(g.unit, [g.content(), row.content(), t.files["counts"].sha256], (g, row, t))
@@ -66,7 +71,7 @@ def report(
     reading: dict[str, Reading] = {}
     for commit in reads:
         add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
-    merged = summary(context.runner, context.rules, gathered, ledger, counts)
+    merged = summary(context.runner, context.rules, gathered, ledger, counts, context.recipe.stages)
     facts: dict[str, Any] = {
         "name": context.recipe.name,
         "reading": reading,

@@ -16,6 +16,7 @@ from hanji.curation.relatives import cluster_of, placement, row_of, rows_of, twi
 from hanji.curation.repeated.evidence import documents_with
 from hanji.curation.report.kin import Style
 from hanji.curation.report.story import tell, within
+from hanji.curation.report.tiers import read_cuts, tier_lines
 from hanji.curation.signals import ratios
 from hanji.curation.work import newest_commits
 from hanji.errors import InputError
@@ -104,7 +105,20 @@ def _story(
         style or Style(),
         _repeats(run, document, edits),
         _scored(recipe, facts) if facts is not None and document["status"] == "read" else None,
+        _tier(run, ledger),
     )
+
+
+def _tier(run: Storage, ledger: dict[str, Any] | None) -> list[str]:
+    """Why the document has its tier, as far as the report knows how tiers were cut."""
+    path = "report/metrics.json"
+    if ledger is None or ledger["tier"] is None or not run.exists(path):
+        return []
+    metrics = json.loads(run.read_bytes(path))
+    if "tier_cuts" not in metrics:  # of an earlier version
+        return []
+    cuts = read_cuts(metrics["recipe"], metrics["tier_cuts"])
+    return tier_lines(cuts, ledger) if len(cuts.tiers) > 1 else []
 
 
 def _scored(recipe: CurationRecipe, facts: dict[str, Any]) -> dict[str, Any]:

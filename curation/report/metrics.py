@@ -103,6 +103,8 @@ def merge(partials: Iterable[Partial]) -> Partial:
             known["samples"] = _least(known["samples"] + rule["samples"])
         total["clusters"] = _largest(total["clusters"] + partial["clusters"])
         histograms.merge_counts(total["signals"], partial["signals"])
+        if "epochs" in partial:
+            histograms.merge_counts(total.setdefault("epochs", {}), partial["epochs"])
     return total
 
 

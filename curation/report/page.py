@@ -18,6 +18,7 @@ from hanji.curation.report.metrics import (
 )
 from hanji.curation.report.reading import reading_section
 from hanji.curation.report.signals import signals_section
+from hanji.curation.report.tiers import tier_tables
 from hanji.page import (
     Markup,
     histogram,
@@ -253,7 +254,8 @@ def _scores(metrics: dict[str, Any]) -> Markup:
         known = totals.setdefault((language, domain, tier), [0, 0, 0])
         totals[language, domain, tier] = [a + b for a, b in zip(known, cell, strict=True)]
     everything = sum(cell[2] for cell in totals.values()) or 1
-    tier_order = {tier["name"]: place for place, tier in enumerate(metrics["recipe"]["tiers"])}
+    names = dict.fromkeys(tier["name"] for tier in metrics["recipe"]["tiers"])
+    tier_order = {name: place for place, name in enumerate(names)}
     rows = [
         [
             LANGUAGE_NAMES.get(language, language),
@@ -274,6 +276,7 @@ def _scores(metrics: dict[str, Any]) -> Markup:
         "Scores and tiers",
         shown,
         table("What was kept", head, rows, text_columns=3),
+        *tier_tables(metrics),
         intro="Quality scores of the kept documents, with the score from which each tier begins.",
         identity="scores",
     )

@@ -25,6 +25,7 @@ def tell(
     style: Style = Style(),  # noqa: B008 (frozen)
     repeats: dict[int, int] | None = None,
     scored: dict[str, Any] | None = None,
+    tier: list[str] | None = None,
 ) -> str:
     """What a document was, how it was read, what was changed, how it was judged and where it is now.
 
@@ -32,7 +33,8 @@ def tell(
     value, threshold, op, passed and description; ``ledger``, ``placement`` (component, split, shard,
     token_offset, tokens), ``cluster`` and ``twin``, what it fell to, may be missing. ``asked`` are the blocks that
     were asked: name, passed and detail. ``repeats`` says by its position in how many documents a repeated line is;
-    ``scored`` what models said: perplexity, predicted_domain, domain_probability, and the domain that was decided.
+    ``scored`` what models said: perplexity, predicted_domain, domain_probability, and the domain that was decided;
+    ``tier`` lines that say why it is in its tier.
     """
     parts = [_origin(document), _reading(document)]
     if edits:
@@ -46,6 +48,8 @@ def tell(
     if cluster is not None and cluster.size > 1:
         parts.append("\n".join(cluster_lines(document["id"], cluster)))
     parts.append(_verdict(document, ledger, placement))
+    if tier:
+        parts.append("\n".join(tier))
     if twin is not None and ledger is not None:
         parts.append("\n".join(twin_lines(ledger, twin, style)))
     text = document.get("text")

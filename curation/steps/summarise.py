@@ -12,16 +12,24 @@ from hanji.curation.records import TEXT
 from hanji.curation.report.domains import count_domains
 from hanji.curation.report.histograms import count_signals
 from hanji.curation.report.metrics import summarise
+from hanji.curation.report.tiers import count_epochs
 from hanji.curation.scoring import PREDICTED
 from hanji.curation.work import Attempt, Commit, Outcome
+from hanji.stages import Upsampling
 
 VERSION = 4
 
 
 def summarise_partition(
-    attempt: Attempt, work: tuple[Commit, Commit, Commit], rules: Mapping[str, Sequence[Rule]]
+    attempt: Attempt,
+    work: tuple[Commit, Commit, Commit],
+    rules: Mapping[str, Sequence[Rule]],
+    upsamplings: Sequence[Upsampling] = (),
 ) -> Outcome:
-    """Partial metrics of one ledger partition, handed on in the commit record. ``rules`` by language."""
+    """Partial metrics of one ledger partition, handed on in the commit record.
+
+    ``rules`` by language; ``upsamplings`` those of the recipe's stages.
+    """
     gathered, ledger_commit, counts = work
     ledger = attempt.run.read_table(ledger_commit.files["ledger"].path)
     tokens = attempt.run.read_table(counts.files["counts"].path)
@@ -36,4 +44,6 @@ def summarise_partition(
     partial["signals"] = count_signals(facts, rules)
     if PREDICTED in facts.column_names:
         partial["signals"]["predicted_domains"] = count_domains(facts)
+    if upsamplings:
+        partial["epochs"] = count_epochs(ledger, tokens, upsamplings)
     return Outcome(info={"partial": partial})

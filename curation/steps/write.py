@@ -108,7 +108,9 @@ def encode(
     offsets, data = (pa.py_buffer(array) for array in (bounds * 4, tokens.astype("<u4")))
     packed = pa.Array.from_buffers(pa.large_binary(), len(table), [None, offsets, data])
     sizes = pc.binary_length(table["text"]).cast(pa.int64())
-    attempt.write_table("encoded", "tokens", pa.table({"id": table["id"], "encoded": packed, "bytes": sizes}))
+    attempt.write_table(
+        "encoded", "tokens/encoded", pa.table({"id": table["id"], "encoded": packed, "bytes": sizes})
+    )
     attempt.write_table("counts", "tokens", pa.table({"id": table["id"], "tokens": np.diff(bounds)}))
     return Outcome()
 

@@ -190,7 +190,9 @@ class _Work:
             self.runner, self.recipe, entries, self.gathered, self.settled, writing.count_tokens
         )
         manifest, counts = writing.write(self.gathered, written.ledger)
-        merged = reporting.summary(self.runner, rules, self.gathered, written.ledger, counts)
+        merged = reporting.summary(
+            self.runner, rules, self.gathered, written.ledger, counts, self.recipe.stages
+        )
         self._report(merged, manifest, written.warnings)
         self.runner.sweep_steps()
         erased = None

@@ -83,6 +83,7 @@ def lines(found: WhatIf) -> list[str]:
         _groups("source", differ.sources, differ, changed_only=True),
         _groups("language", differ.languages, differ),
         _tiers(found),
+        _quotas(found),
         _samples("gained", differ.gained),
         _samples("lost", differ.lost),
         _ending(found),
@@ -239,6 +240,16 @@ def _groups(
             f"  {same} other {what}s stay as they are" if same > 1 else f"  one other {what} stays as it is"
         )
     return shown
+
+
+def _quotas(found: WhatIf) -> list[str]:
+    rows = [["quota", "of", "asked for", "after", "takes", "after", ""]]
+    for quota in found.quotas:
+        sides = [side or (0, 0) for side in (quota.before, quota.after)]
+        unmet = "not met" if quota.after is not None and sides[1][1] < sides[1][0] else ""
+        amounts = [number(side[place]) for place in (0, 1) for side in sides]
+        rows.append([quota.tier, quota.group, *amounts, unmet])
+    return table(rows, left=2) if len(rows) > 1 else []
 
 
 def _tiers(found: WhatIf) -> list[str]:
