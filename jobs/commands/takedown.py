@@ -12,11 +12,13 @@ import typer
 
 from hanji.errors import RecipeError
 from hanji.jobs.commands.curate import RunPath
+from hanji.jobs.commands.lineage import ask, model_lines, models_data
 from hanji.jobs.terminal import number, progress, say
 
 if TYPE_CHECKING:
     from hanji.curation.takedown.applying import Takedown
     from hanji.curation.takedown.effects import ShardEffect
+    from hanji.training.lineage.models import Verdict
 
 ENTRY_ROWS, DOCUMENT_ROWS, SHARD_ROWS, RANGES = 20, 20, 20, 4
 ID_DIGITS = 12
@@ -48,6 +50,14 @@ def takedown(
             "--erase-texts", help="With --apply: blank the texts in all of the run's own tables, too."
         ),
     ] = False,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--models",
+            metavar="DIR",
+            help="Also say which checkpoints and exported models below this directory saw the documents.",
+        ),
+    ] = None,
     engine: Annotated[
         Literal["local", "ray", "spark"] | None,
         typer.Option(help="Where the work runs.  [default: the run's]"),
@@ -83,12 +93,31 @@ def takedown(
             changes={name: value for name, value in changes.items() if value is not None},
             progress=shown,
         )
-    if json_file == "-":
-        say(json.dumps(as_json(done), ensure_ascii=False))
-        return
+    verdicts = _models_that_saw(done, models) if models else None
     if json_file is not None:
-        Path(json_file).write_text(json.dumps(as_json(done), ensure_ascii=False, indent=1) + "\n", "utf-8")
+        data = as_json(done)
+        if verdicts is not None:
+            data["models"] = models_data(verdicts)
+        if json_file == "-":
+            say(json.dumps(data, ensure_ascii=False))
+            return
+        Path(json_file).write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
     say(*lines(done))
+    if verdicts is not None:
+        say("", "  models that were trained on these documents", *model_lines(verdicts))
+
+
+def _models_that_saw(done: Takedown, directories: list[Path]) -> list[Verdict]:
+    """What models have seen of the documents that go and of the listed ones that went before."""
+    from hanji.curation.takedown.effects import GONE, IN_SHARDS
+
+    documents = done.effects.documents
+    wanted = {
+        row["id"]: row["component"]
+        for row in documents.select(["id", "component", "state"]).to_pylist()
+        if row["state"] in (IN_SHARDS, GONE)
+    }
+    return ask(wanted, directories, [Path(done.run) / "shards"])
 
 
 def as_json(done: Takedown) -> dict[str, Any]:
