@@ -98,6 +98,10 @@ def train(
     ngrams: Annotated[
         int | None, typer.Option(min=1, help="Longest n-gram.  [default: 2 for English, 3 for Korean]")
     ] = None,
+    piece: Annotated[
+        int,
+        typer.Option(min=0, help="Train on pieces of so many characters; 0: on whole texts, as DCLM does."),
+    ] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     threads: Annotated[
         int, typer.Option(min=1, help="More than one is faster and gives another model every time.")
@@ -131,6 +135,7 @@ def train(
         high=high_label,
         preparation=prepare,
         hold_out=hold_out,
+        piece=piece,
     )
     counts = ", ".join(f"{number(count)} {label}" for label, count in sorted(made.counts.items()))
     say(

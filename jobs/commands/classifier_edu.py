@@ -50,8 +50,12 @@ def train_edu(
     ] = 1.0,
     add_from: Annotated[float, typer.Option(help="Smallest score of a text that is added.")] = 0.5,
     add_precision: Annotated[
-        float, typer.Option(help="Add where half of the held-out texts have so much precision; 0: wherever.")
+        float, typer.Option(help="Add where half of the held-out sites have so much precision; 0: wherever.")
     ] = 0.9,
+    others_per_found: Annotated[
+        float,
+        typer.Option(min=0, help="For each text added, so many of those surest to be no educational ones."),
+    ] = 1.0,
     keep: Annotated[float, typer.Option(help="Threshold that the figures are for.")] = 0.5,
     precision: Annotated[float, typer.Option(help="Precision at which recall is told.")] = 0.9,
     least_change: Annotated[
@@ -67,6 +71,9 @@ def train_edu(
     rate: Annotated[float | None, typer.Option(min=0, help="Learning rate.  [default: 0.5]")] = None,
     dimensions: Annotated[int | None, typer.Option(min=1, help="Size of a row.  [default: 32]")] = None,
     buckets: Annotated[int | None, typer.Option(min=1, help="Rows for n-grams.  [default: 50000]")] = None,
+    piece: Annotated[
+        int, typer.Option(min=0, help="Train on pieces of so many characters; 0: on whole texts.")
+    ] = 300,
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
 ) -> None:
     """Train the educational filter by iterations: train, score a pool, add what was found, train again.
@@ -95,15 +102,17 @@ def train_edu(
             language=language,
             held_out=aside,
             how=Iterating(
-                iterations,
-                quota,
-                growth,
-                add_from,
-                add_precision,
-                keep,
-                precision,
-                least_change,
-                held_out_share,
+                iterations=iterations,
+                quota=quota,
+                growth=growth,
+                add_from=add_from,
+                add_precision=add_precision,
+                others_per_found=others_per_found,
+                keep=keep,
+                precision=precision,
+                least_change=least_change,
+                held_out_share=held_out_share,
+                piece=piece,
             ),
             settings=replace(default_training(language, seed), **changed),  # type: ignore[arg-type]
             preparation=prepare,
