@@ -20,6 +20,7 @@ from typer.exceptions import Abort, TyperException
 from hanji import __version__, interrupt
 from hanji.errors import HanjiError
 from hanji.jobs.commands import (
+    ablate,
     calibrate,
     classifier,
     compare,
@@ -27,8 +28,8 @@ from hanji.jobs.commands import (
     curate,
     export,
     jobs,
-    model,
     lineage,
+    model,
     report,
     submit,
     takedown,
@@ -66,11 +67,12 @@ app.add_typer(classifier.app, name="classifier", rich_help_panel=CURATION)
 app.command("signals", rich_help_panel=CURATION)(tools.signals)
 app.command("rules", rich_help_panel=CURATION)(tools.rules)
 app.command("train", rich_help_panel=TRAINING)(train.train)
+app.command("ablate", rich_help_panel=TRAINING)(ablate.ablate)
 app.add_typer(model.app, name="model", rich_help_panel=TRAINING)
 app.add_typer(cost.app, name="cost", rich_help_panel=TRAINING)
+app.add_typer(lineage.app, name="lineage", rich_help_panel=TRAINING)
 app.command("submit", rich_help_panel=CLUSTER)(submit.submit)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=CLUSTER)
-app.add_typer(lineage.app, name="lineage", rich_help_panel=TRAINING)
 app.command("doctor", rich_help_panel=HELP)(tools.doctor)
 app.command("demo", rich_help_panel=HELP)(tools.demo)
 

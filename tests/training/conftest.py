@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from hanji.fingerprint import file_sha256
 from hanji.manifest import Component, Manifest, TokenizerFacts, write_manifest
@@ -88,6 +89,44 @@ def _documents(tokens: int, generator: np.random.Generator) -> Iterator[np.ndarr
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of the sizes above; tests must not write to them."""
     return write_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="session")
+def other_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of another run with the same tokenizer; tests must not write to them."""
+    sizes = {"ko/web/high": (4_000, 300), "en/web/high": (4_000, 300)}
+    return write_shards(tmp_path_factory.mktemp("other-shards"), sizes)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of a run of 60 steps on two tensor-parallel ranks that nothing happened to; tests must
+    not write to it."""
+    from hanji.training import launch
+
+    directory = tmp_path_factory.mktemp("undisturbed")
+    data = {
+        "name": "small",
+        "run": str(directory / "run"),
+        "shards": str(shards),
+        "model": "tiny",
+        "parallel": {"tensor": 2},
+        "stages": [
+            {"name": "one", "steps": 40, "blend": {"*/*/*": 1.0}},
+            {"name": "two", "steps": 20, "blend": {"*/*/high": 1.0}},
+        ],
+        "batch": {"global_size": 4, "micro_size": 2},
+        "schedule": {"peak_lr": 0.003, "warmup_steps": 2},
+        "checkpoint": {"every": 10},
+        "validation": {"every": 15},
+        "tensorboard": True,
+        "log_every": 4,
+    }
+    recipe = directory / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(data), encoding="utf-8")
+    summary = launch.train(recipe)
+    assert summary.finished and summary.step == 60 and summary.resumed_from == 0
+    return directory / "run"
 
 
 @pytest.fixture

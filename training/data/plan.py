@@ -9,12 +9,12 @@ from pathlib import Path
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import file_sha256
 from hanji.manifest import MANIFEST, Component, Manifest, read_manifest
+from hanji.stages import matches
 from hanji.storage import Storage
 from hanji.training.data.checks import check_shards
 from hanji.training.data.mixing import StageRequest, StreamFacts, mix
 from hanji.training.data.order import SampleOrder
 from hanji.training.data.packing import Packing, packing_of
-from hanji.training.data.patterns import matches
 from hanji.training.data.repeats import DocumentRuns, document_runs, stream_name, up_samplings
 from hanji.training.data.stream import RepeatedStream, Stream, TokenStream
 from hanji.training.recipe import TrainingRecipe
