@@ -95,7 +95,8 @@ def test_a_document_goes_where_its_predicted_domain_says_if_that_is_probable_eno
     assert read == [("web",)]
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
 def test_workers_and_cuts_change_no_shard(
     placed: Path, corpus_files: list[Path], domain_model: Path, tmp_path: Path, workers: int
 ) -> None:
