@@ -1,8 +1,8 @@
 """What a small perplexity model makes of sources that it never saw: ``python -m benchmarks.perplexity``.
 
-Trained as CCNet trains, on an encyclopaedia (Korean) or on documentation (English) alone, with a vocabulary that fits
-so little text. The figures say that the machinery works and how fast it is; cut-offs of a model this small are for
-nothing else. Needs hanji[perplexity] and lmplz.
+Trained as CCNet trains, on an encyclopaedia (Korean) or on documentation (English) alone, with a vocabulary that
+fits so little text. The figures say that the machinery works and how fast it is; cut-offs of a model this small are
+for nothing else. Needs hanji[perplexity] and lmplz.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def measure(language: str) -> None:
         )
         scorer = PerplexityScorer(made.model, made.sentencepiece)
         say(
-            f"\n## {language}: trained on {made.texts:,} texts, {made.pieces:,} pieces; held out {made.held_out:,}: "
-            f"head below {made.head:.0f}, middle below {made.middle:.0f}\n"
+            f"\n## {language}: trained on {made.texts:,} texts, {made.pieces:,} pieces; held out "
+            f"{made.held_out:,}: head below {made.head:.0f}, middle below {made.middle:.0f}\n"
         )
         say("| source | median perplexity | head | middle | tail |\n|---|---|---|---|---|")
         size = seconds = 0.0
