@@ -24,6 +24,7 @@ from hanji.classifiers.trained_on import path_beside, read_trained_on
 from hanji.errors import InputError, RecipeError
 from hanji.jobs import sample
 from hanji.jobs.cli import run
+from hanji.jobs.commands.classifier_evaluate import evaluate as command
 from hanji.jobs.commands.classifier_evaluate_lines import lines
 
 SEED = Path(sample.__file__).parent / "seed"
@@ -232,7 +233,13 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
     assert "ROC-AUC" in said and "bytes, for no tokenizer was given" in said and "heaviest for" in said
     account = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert account["format"] == "hanji-evaluation/1" and (tmp_path / "out.html").stat().st_size > 10_000
-    assert run(asked) == 0
+    again = {
+        "labels": [str(home / "new.jsonl")],
+        "pool": [str(home / "known.jsonl")],
+        "ngrams": 3,
+        "samples": 0,
+    }
+    command(model=str(tmp_path / "a.bin"), quiet=True, **again)
     card = json.loads((tmp_path / "a.json").read_text("utf-8"))
     (one,) = card["evaluations"]
     assert one["figures"]["ROC-AUC"] == account["models"][0]["figures"]["roc_auc"]
@@ -248,74 +255,67 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
         card["trained_on"]["sha256"],
     ):
         assert part in page
-    assert run([*asked, "--split", "none"]) == 0
+    command(model=str(tmp_path / "a.bin"), quiet=True, split="none", **again)
     assert len(json.loads((tmp_path / "a.json").read_text("utf-8"))["evaluations"]) == 2
     assert open_models([tmp_path / "a.bin"])[0].scorer.preparation == "syllables"
 
 
 def test_a_published_model_without_a_card_is_given_one(home: Path, tmp_path: Path) -> None:
     shutil.copyfile(home / "english.bin", tmp_path / "published.bin")
-    asked = ["classifier", "evaluate", str(tmp_path / "published.bin"), "--quiet", "--ngrams", "0"]
-    asked += ["--labels", str(home / "english.jsonl")]
-    assert run(asked) == 2  # its language is not known
-    assert run([*asked, "--language", "en"]) == 0
+    asked = {"labels": [str(home / "english.jsonl")], "quiet": True, "ngrams": 0}
+    with pytest.raises(RecipeError, match="has no card that names its language; give --language ko or en"):
+        command(model=str(tmp_path / "published.bin"), **asked)
+    command(model=str(tmp_path / "published.bin"), language="en", **asked)
     card = json.loads((tmp_path / "published.json").read_text("utf-8"))
     assert (card["language"], card["preparation"], card["high"]) == ("en", "dclm", "high")
     assert "Nothing is known of its training" in card["limits"] and len(card["evaluations"]) == 1
 
 
+POOL = {"pool": ["new.jsonl"]}
+
+
 @pytest.mark.parametrize(
-    ("arguments", "code", "message"),
+    ("asked", "error", "message"),
     [
-        (["gone.bin", "--pool", "new.jsonl"], 1, "gone.bin: no such model file"),
-        (["new.jsonl", "--pool", "new.jsonl"], 1, "not a"),
-        (["a.bin"], 2, "give labelled ones"),
-        (["a.bin", "--language", "en", "--pool", "new.jsonl"], 2, "is a model for 'ko', as its card says"),
-        (["a.bin", "english.bin", "--pool", "new.jsonl"], 2, "models of one language can be compared"),
-        (["a.bin", "--pool", "english.jsonl"], 2, "0 of 240 texts looked at are written as Korean is"),
-        (["a.bin", "--labels", "english.jsonl"], 2, "the model is for Korean"),
-        (["a.bin", "--pool", "tagged.jsonl"], 2, "--pool: no texts of 'ko' in tagged.jsonl"),
-        (["a.bin", "--pool", "empty.jsonl"], 2, "--pool: no texts of 'ko' in empty.jsonl"),
-        (["a.bin", "--high", "new.jsonl"], 1, "there are 80 good ones and 0 others"),
+        ({"model": "gone.bin", **POOL}, InputError, "gone.bin: no such model file"),
+        ({"model": "new.jsonl", **POOL}, InputError, "new.json"),
+        ({}, RecipeError, "give labelled ones"),
+        ({"language": "en", **POOL}, RecipeError, "is a model for 'ko', as its card says"),
+        ({"model2": "english.bin", **POOL}, RecipeError, "models of one language can be compared"),
+        ({"pool": ["english.jsonl"]}, RecipeError, "0 of 240 texts looked at are written as Korean is"),
+        ({"labels": ["english.jsonl"]}, RecipeError, "the model is for Korean"),
+        ({"pool": ["tagged.jsonl"]}, RecipeError, "--pool: no texts of 'ko' in tagged.jsonl"),
+        ({"pool": ["empty.jsonl"]}, RecipeError, "--pool: no texts of 'ko' in empty.jsonl"),
+        ({"high": ["new.jsonl"]}, InputError, "there are 80 good ones and 0 others"),
+        ({"labels": ["spam.jsonl"]}, InputError, "text 2: label 'spam' is not allowed: one of high, low"),
+        ({"labels": ["bare.jsonl"]}, InputError, "no field 'label' (labels of `annotate` need --from-score)"),
         (
-            ["a.bin", "--labels", "spam.jsonl"],
-            1,
-            "spam.jsonl: text 2: label 'spam' is not allowed: one of high, low",
+            {"labels": ["points.jsonl"], "from_score": 3},
+            InputError,
+            "points.jsonl:2: score: 7 is not allowed: 0 to 5",
         ),
-        (["a.bin", "--labels", "bare.jsonl"], 1, "no field 'label' (labels of `annotate` need --from-score)"),
-        (
-            ["a.bin", "--labels", "points.jsonl", "--from-score", "3"],
-            1,
-            "points.jsonl:2: score: 7 is not allowed",
-        ),
-        (["a.bin", "--pool", "new.jsonl", "--from-score", "3"], 2, "--from-score"),
-        (["a.bin", "--pool", "new.jsonl", "--share", "1.5"], 2, "--share: 1.5 is not allowed"),
-        (["a.bin", "--pool", "new.jsonl", "--at", "-1"], 2, "--at: -1 is not allowed"),
-        (["a.bin", "--pool", "new.jsonl", "--threshold", "2"], 2, "--threshold: 2 is not allowed"),
-        (["a.bin", "--pool", "new.jsonl", "--tokenizer", "no.json"], 1, "--tokenizer: no.json: no such file"),
-        (["a.bin", "--pool", "new.jsonl", "--tokenizer", "new.jsonl"], 1, "new.jsonl: not a tokenizer.json"),
-        (["a.bin", "--pool", "new.jsonl", "--tokenizer", "."], 2, "neither a tokenizer.json nor a run"),
-        (["a.bin", "--pool", "new.jsonl", "--json", "gone/out.json"], 1, "gone/out.json: cannot be written"),
+        ({"from_score": 3, **POOL}, RecipeError, "--from-score"),
+        ({"share": [1.5], **POOL}, RecipeError, "--share: 1.5 is not allowed"),
+        ({"at": [-1.0], **POOL}, RecipeError, "--at: -1 is not allowed"),
+        ({"threshold": 2.0, **POOL}, RecipeError, "--threshold: 2 is not allowed"),
+        ({"tokenizer": "no.json", **POOL}, InputError, "--tokenizer: no.json: no such file"),
+        ({"tokenizer": "new.jsonl", **POOL}, InputError, "new.jsonl: not a tokenizer.json"),
+        ({"tokenizer": ".", **POOL}, RecipeError, "neither a tokenizer.json nor a run"),
+        ({"json_file": "gone/out.json", **POOL}, InputError, "gone/out.json: cannot be written"),
     ],
 )
 def test_what_cannot_be_evaluated_is_named(
-    home: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    code: int,
-    message: str,
+    home: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     monkeypatch.chdir(home)
-    monkeypatch.setenv("COLUMNS", "400")
     text = {"text": "글이 한 줄 있다.", "label": "high"}
     write(home / "spam.jsonl", [text, text | {"text": "다른 글이다.", "label": "spam"}])
     write(home / "bare.jsonl", [{"text": "글이다."}])
     write(home / "points.jsonl", [text | {"score": 3}, text | {"score": 7}])
     write(home / "tagged.jsonl", [text | {"lang": "ja"}])
     write(home / "empty.jsonl", [])
-    assert run(["classifier", "evaluate", *arguments, *QUIET]) == code
-    assert message in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(error, match=re.escape(message)):
+        command(**{"model": "a.bin", "quiet": True, "card": False, "ngrams": 0, **asked})
 
 
 def test_a_card_of_another_model_is_refused(home: Path, tmp_path: Path) -> None:
