@@ -1,0 +1,115 @@
+"""How fast quality classifiers score, and how far their scores are from fastText's.
+
+A model of the size of DCLM's published one (2,000,000 buckets, 100 dimensions: 0.8 GB), trained for one epoch on a
+part of the development texts: what a row says changes no speed. Each step tells its processor time as it goes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.classifier_corpus import corpus
+from benchmarks.harness import Row, cpu_seconds, interleaved, median, say
+from hanji.classifiers import fasttext_model
+from hanji.classifiers.preparing import DEFAULTS, prepare
+from hanji.classifiers.quality import HIGH, LOW, QualityScorer
+from hanji.classifiers.texts import Text
+from hanji.classifiers.training import default_training, write_lines
+
+LEAST_SPEED = {"en": 15.0, "ko": 5.0}
+CLOSE = 1e-5
+BUCKETS, DIMENSIONS = 2_000_000, 100
+SCORED, TRAINED = 4_000_000, 1_000_000
+"""Characters that are scored in a round, and those that the model is trained on."""
+ROUNDS = 3
+
+
+def speed() -> list[Row]:
+    """MB of UTF-8 a second of processor, of one core, and the largest difference from fastText's score."""
+    table = []
+    for language in ("en", "ko"):
+        preparation = DEFAULTS[language]
+        texts = _first(language, SCORED)
+        array = pa.array(texts, pa.large_string())
+        size = sum(len(text.encode()) for text in texts) / 1e6
+        with tempfile.TemporaryDirectory() as scratch:
+            path, lines = Path(scratch) / "model.bin", Path(scratch) / "lines.txt"
+            labelled = (
+                (HIGH if s.good else LOW, Text(s.text, None, s.site)) for s in _samples(language, TRAINED)
+            )
+            write_lines(lines, labelled, preparation, 0)
+            how = replace(default_training(language), bucket=BUCKETS, dim=DIMENSIONS, epoch=1)
+            _timed(
+                f"{language}: trained",
+                lambda lines=lines, path=path, how=how: fasttext_model.train(lines, path, how),
+            )
+            scorer = _timed(
+                f"{language}: loaded", lambda path=path, p=preparation: QualityScorer(path, HIGH, p)
+            )
+            model: Any = _timed(
+                f"{language}: loaded by fastText", lambda path=path: fasttext_model.load(path)._model.f
+            )
+
+        def by_fasttext(
+            texts: list[str] = texts, preparation: str = preparation, model: Any = model
+        ) -> list[float]:
+            scores = []
+            for text in texts:
+                ((probability, label),) = model.predict(prepare(text, preparation) + "\n", 1, 0.0, "strict")
+                scores.append(probability if label.endswith(HIGH) else 1 - probability)
+            return scores
+
+        difference = float(abs(scorer.score(array) - np.clip(by_fasttext(), 0, 1)).max())
+        taken = interleaved(
+            {
+                "fastText": lambda f=by_fasttext: cpu_seconds(f),  # type: ignore[misc]
+                "ours": lambda s=scorer, a=array: cpu_seconds(lambda: s.score(a)),  # type: ignore[misc]
+            },
+            ROUNDS,
+        )
+        theirs, ours = (size / median(taken[name]) for name in ("fastText", "ours"))
+        least = LEAST_SPEED[language]
+        what = f"{language}: scoring {size:.1f} MB, {DIMENSIONS} dimensions, {BUCKETS:,} buckets"
+        rates = (f"{theirs:.1f} MB/s", f"{ours:.1f} MB/s", f"{ours / theirs:.1f}×")
+        table.append(Row(what, *rates, f"≥ {least:g} MB/s", ours >= least))
+        table.append(
+            Row(
+                f"{language}: largest difference",
+                "",
+                f"{difference:.1e}",
+                "",
+                f"≤ {CLOSE:g}",
+                difference <= CLOSE,
+            )
+        )
+        del model, scorer
+        fasttext_model._cached.cache_clear()
+    return table
+
+
+def _timed(what: str, work: Any) -> Any:
+    made: list[Any] = []
+    seconds = cpu_seconds(lambda: made.append(work()))
+    say(f"{what} in {seconds:.1f} s of processor")
+    return made[0]
+
+
+def _samples(language: str, characters: int) -> list[Any]:
+    """The first samples, by hash, of so many characters."""
+    found, left = [], characters
+    for sample in corpus(language):
+        if left <= 0:
+            break
+        found.append(sample)
+        left -= len(sample.text)
+    return found
+
+
+def _first(language: str, characters: int) -> list[str]:
+    return [sample.text for sample in _samples(language, characters)]
