@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from hanji.jobs.commands.classifier import app
+from hanji.jobs.package import _localise_curation, _ship
 
 LEGAL = "원고의 상고를 기각한다. 민법에 따라 피고는 손해를 배상할 책임이 있다."
 NEWS = "서울에서 기자 회견이 열렸다. 정부는 새 대책을 발표했다고 전했다."
@@ -55,3 +56,27 @@ def test_training_a_perplexity_model_without_lmplz_names_the_command(
 def test_a_head_larger_than_head_and_middle_is_told(tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["perplexity-cutoffs", str(tmp_path), "--head", "0.7"])
     assert ended.exit_code != 0 and "--head: 0.7 is more than --middle" in str(ended.exception)
+
+
+def test_a_job_takes_models_of_perplexity_and_domains_along(tmp_path: Path) -> None:
+    models = {name: tmp_path / name for name in ("ko.arpa.bin", "ko.sp.model", "domains.bin", "domains.json")}
+    for name, path in models.items():
+        path.write_text(name)
+    recipe = {
+        "name": "shipped",
+        "run": "s3://bucket/run",
+        "sources": [{"name": "s", "format": "jsonl", "paths": ["s3://bucket/rows.jsonl"]}],
+        "perplexity": {
+            "ko": {"model": str(models["ko.arpa.bin"]), "sentencepiece": str(models["ko.sp.model"])}
+        },
+        "domains": {"en": str(models["domains.bin"])},
+    }
+    changed, found, _ = _localise_curation(recipe, "recipe.yaml", [])
+    assert {Path(path).name for path, _ in found} == {"ko.arpa.bin", "ko.sp.model", "domains.bin"}
+    job = tmp_path / "job"
+    job.mkdir()
+    shipped = _ship(found, job)
+    assert (job.parent / shipped[str(models["domains.json"])]).read_text() == "domains.json"
+    for path in (*changed["perplexity"]["ko"].values(), changed["domains"]["en"]):
+        assert (job.parent / path).is_file() and path.startswith("job/models/")
+    assert changed["domains"]["ko"] is None
