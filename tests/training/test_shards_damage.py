@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from hanji.errors import InputError
+from hanji.errors import InputError, RecipeError
+from hanji.manifest import read_manifest, write_manifest
+from hanji.training.data.checks import check_shards
 from hanji.training.data.plan import plan_data
 from hanji.training.recipe import TrainingRecipe
 
@@ -69,3 +72,94 @@ def test_another_tokenizer_is_refused(damaged: tuple[Path, Any]) -> None:
     (directory / "tokenizer.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="made with another tokenizer"):
         plan()
+
+
+def test_sampled_hashes_find_a_changed_file_by_some_seeds_and_always_by_the_same(
+    damaged: tuple[Path, Any],
+) -> None:
+    directory, _ = damaged
+    manifest, storage = read_manifest(str(directory))
+    data = bytearray((directory / BIN).read_bytes())
+    data[50] ^= 1
+    (directory / BIN).write_bytes(data)
+
+    def found(seed: int) -> bool:
+        try:
+            check_shards(manifest, storage, hashes="sampled", seed=seed)
+        except InputError as error:
+            assert f"{BIN}: sha256" in str(error)
+            return True
+        return False
+
+    seeds = [found(seed) for seed in range(24)]
+    assert any(seeds) and not all(seeds)
+    assert [found(seed) for seed in range(24)] == seeds
+
+
+@pytest.mark.parametrize(
+    ("at", "token", "message"),
+    [
+        (0, 300, r"train-0000\d.bin: document \d+ has the token id 300, but the vocabulary has 300"),
+        (-1, 7, r"train-0000\d.bin: document \d+ ends with token 7, but the manifest says .* EOD, 299"),
+    ],
+)
+def test_documents_that_are_not_what_the_manifest_says_are_found_without_hashes(
+    damaged: tuple[Path, Any], at: int, token: int, message: str
+) -> None:
+    directory, plan = damaged
+    for path in directory.glob("ko/web/high/train-*.bin"):
+        tokens = np.fromfile(path, np.uint16)
+        ends = np.flatnonzero(tokens == 299)
+        places = ends if at else np.concatenate([[0], ends[:-1] + 1])
+        tokens[places] = token
+        tokens.tofile(path)
+    with pytest.raises(InputError, match=message):
+        plan()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokenizer": {"vocab_size": 70_000}}, "vocabulary of 70000 with EOD 299 does not fit dtype uint16"),
+        ({"tokenizer": {"prepend_bos": True}}, r"begin with BOS \(prepend_bos\), but bos_id is None"),
+        ({"tokenizer": {"prepend_bos": True, "bos_id": 298}}, r"begins with token \d+, but .* BOS, 298"),
+        ({"dtype": "int32"}, r"cannot hold the manifest's \d+ tokens of int32"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_its_shards_is_refused(
+    damaged: tuple[Path, Any], change: dict[str, Any], message: str
+) -> None:
+    directory, plan = damaged
+    manifest, storage = read_manifest(str(directory))
+    if "tokenizer" in change:
+        change = {"tokenizer": manifest.tokenizer.model_copy(update=change["tokenizer"])}
+    write_manifest(storage, manifest.model_copy(update=change))
+    with pytest.raises(InputError, match=message):
+        plan()
+
+
+def test_sums_of_a_component_that_its_shards_do_not_have_are_told(damaged: tuple[Path, Any]) -> None:
+    directory, plan = damaged
+    manifest, storage = read_manifest(str(directory))
+    first = manifest.components[0]
+    wrong = first.model_copy(update={"tokens": first.tokens + 1})
+    write_manifest(storage, manifest.model_copy(update={"components": [wrong, *manifest.components[1:]]}))
+    with pytest.raises(
+        InputError, match=r"ko/web/high has 9,001 tokens in the manifest, but its shards have 9,000"
+    ):
+        plan()
+
+
+def test_an_empty_component_is_left_out_by_a_pattern_and_refused_by_its_name(
+    damaged: tuple[Path, Any], recipe_data: Callable[..., dict[str, Any]]
+) -> None:
+    directory, plan = damaged
+    manifest, storage = read_manifest(str(directory))
+    empty = manifest.components[0].model_copy(
+        update={"tier": "mid", "documents": 0, "tokens": 0, "bytes": 0, "shards": []}
+    )
+    write_manifest(storage, manifest.model_copy(update={"components": [*manifest.components, empty]}))
+    recipe = TrainingRecipe.model_validate(recipe_data(shards=str(directory)))
+    assert plan_data(recipe).left_out == {"ko/web/mid": "it is empty"}
+    with pytest.raises(RecipeError, match=r"stages.one.blend: ko/web/mid: it is empty"):
+        plan(stages=[{"name": "one", "steps": 3, "blend": {"ko/web/mid": 1, "en/*/*": 1}}])
