@@ -2,8 +2,8 @@
 
 The shards are made up: a manifest of 10,000 shards of 100M tokens and 100,000 documents each, in 12 components, and
 a run of two stages over them, as a checkpoint's record tells of it. Nobody can write a billion rows here, and only
-sidecars that are looked into have to be there: those that the asked steps touch are written before the clock starts,
-each as the curation writes it (ids drawn to fall into the shard's range of the hash, 8,192 rows to a row group).
+sidecars that are looked into have to be there: those that the asked steps touch are written before the clock is on,
+each as the curation writes it, with ids drawn to fall into the shard's range of the hash.
 The ``.bin`` files do not exist: lineage reads no tokens.
 
 A step is 512 samples of 8,192 tokens, the batch that the Kanana paper states for distillation (A.4). ``cold`` means
@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.harness import Row, report, say
-from hanji.curation.steps.write import SIDECAR_ROWS
+from hanji.curation.steps.write import SIDECAR_REPEATING, SIDECAR_ROWS
 from hanji.fingerprint import file_sha256
 from hanji.manifest import Component, FileFacts, Manifest, Shard, TokenizerFacts, write_manifest
 from hanji.shard_order import order_hash, shard_number
@@ -109,8 +109,8 @@ def measure(root: Path, shards: int, rounds: int) -> None:
         f"Lineage of {shards * DOCUMENTS:,} documents in {shards:,} shards",
         rows,
         [
-            f"a step: {BATCH} samples of {SEQUENCE:,} tokens; medians of {rounds}, wall time, with the processor time "
-            f"of this process behind it; {len(sizes):,} sidecars were written for it, the others do not exist"
+            f"a step: {BATCH} samples of {SEQUENCE:,} tokens; medians of {rounds}: wall time (processor time of "
+            f"this process); {len(sizes):,} sidecars were written for it, the others do not exist"
         ],
     )
 
@@ -270,7 +270,13 @@ def write_sidecar(root: Path, component: Component, number: int) -> Path:
         "cluster_size": pa.array(np.ones(DOCUMENTS, np.int32)),
         "cluster_occurrences": pa.array(np.ones(DOCUMENTS, np.int64)),
     }
-    pq.write_table(pa.table(columns), path, compression="zstd", row_group_size=SIDECAR_ROWS)
+    pq.write_table(
+        pa.table(columns),
+        path,
+        compression="zstd",
+        row_group_size=SIDECAR_ROWS,
+        use_dictionary=list(SIDECAR_REPEATING),
+    )
     return path
 
 

@@ -37,12 +37,13 @@ class ShardVersion:
         """The sidecar of a shard. Raises InputError when it is nowhere, or is not as long as it was."""
         for root in self.roots:
             path = root / shard.docs.path
-            if path.is_file():
-                if path.stat().st_size != shard.docs.bytes:
-                    raise InputError(
-                        f"{path}: {path.stat().st_size} bytes, but the manifest says {shard.docs.bytes}"
-                    )
-                return path
+            try:
+                size = path.stat().st_size
+            except FileNotFoundError:
+                continue
+            if size != shard.docs.bytes:
+                raise InputError(f"{path}: {size} bytes, but the manifest says {shard.docs.bytes}")
+            return path
         raise InputError(
             f"{shard.docs.path}: this shard's sidecar is gone from {', '.join(map(str, self.roots))}: the "
             "shards were curated anew since; `hanji curate` with the recipe of then makes them again"

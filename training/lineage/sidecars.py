@@ -7,8 +7,11 @@ finds it. Both read one or two row groups of a file, however large it is.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +23,25 @@ import pyarrow.parquet as pq
 from hanji.errors import InputError
 from hanji.shard_order import order_hash
 
-ID, OFFSET, TOKENS = "document_id", "token_offset", "tokens"
-SHOWN = (ID, "source", OFFSET, TOKENS, "occurrences", "cluster")
-"""The columns that a lineage tells."""
+ID, SOURCE, OFFSET, TOKENS = "document_id", "source", "token_offset", "tokens"
+SHOWN = (ID, SOURCE, OFFSET, TOKENS, "occurrences", "cluster")
+"""The columns that are told of one document."""
 
 
 class OutOfOrderError(Exception):
     """A sidecar whose rows are not in the order of the hash of the id: its documents cannot be looked up."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Documents that hold tokens of ranges, one entry for each pair: the number of the range, the document's first
+    token in the shard and its tokens (int64 [pairs]), its id and its source (text)."""
+
+    range: np.ndarray
+    offset: np.ndarray
+    tokens: np.ndarray
+    document_id: pa.ChunkedArray
+    source: pa.ChunkedArray
 
 
 class Sidecar:
@@ -35,7 +50,7 @@ class Sidecar:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = pq.ParquetFile(path, memory_map=True)
+            self._file = pq.ParquetFile(path)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read: {error}") from None
         metadata = self._file.metadata
@@ -43,8 +58,9 @@ class Sidecar:
         if missing := [name for name in SHOWN if name not in names]:
             raise InputError(f"{path}: not a sidecar of a shard: it lacks {', '.join(missing)}")
         self._offset = names.index(OFFSET)
-        rows = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-        self.first_rows: list[int] = [0, *np.cumsum(rows, dtype=np.int64).tolist()]
+        self.groups: int = metadata.num_row_groups
+        self.rows: int = metadata.num_rows
+        self._lowest: dict[int, int | None] = {}
 
     def __enter__(self) -> Sidecar:
         return self
@@ -52,35 +68,31 @@ class Sidecar:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    @property
-    def rows(self) -> int:
-        return self.first_rows[-1]
+    @cached_property
+    def first_rows(self) -> list[int]:
+        """The first row of each row group, and the number of rows."""
+        sizes = (self._file.metadata.row_group(group).num_rows for group in range(self.groups))
+        return [0, *accumulate(sizes)]
 
-    @property
-    def groups(self) -> int:
-        return len(self.first_rows) - 1
+    def overlapping(self, starts: np.ndarray, stops: np.ndarray) -> Overlap:
+        """The documents that hold a token of each range [start, stop) of the shard's tokens; none is empty.
 
-    def overlapping(self, starts: np.ndarray, stops: np.ndarray) -> tuple[np.ndarray, np.ndarray, pa.Table]:
-        """The documents that hold a token of each range [start, stop) of the shard's tokens.
-
-        starts, stops: int64[ranges], none empty. Returns, for each pair of a range and a document in it, the number
-        of the range and the row of the document in the shard (int64[pairs]), and the columns ``SHOWN`` of it.
+        starts, stops: int64 [ranges], starts rising.
         """
-        if not len(starts):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64), self._schema().empty_table()
-        wanted = self._groups_with(starts, stops)
-        table = self.read(wanted, SHOWN)
-        numbers = np.concatenate([np.arange(self.first_rows[g], self.first_rows[g + 1]) for g in wanted])
-        offsets = table[OFFSET].to_numpy()
-        ends = offsets + table[TOKENS].to_numpy()
+        groups = self._groups_with(starts.tolist(), stops.tolist())
+        table = self.read(groups, (ID, SOURCE, OFFSET, TOKENS))
+        offsets = table[OFFSET].to_numpy().astype(np.int64, copy=False)
+        tokens = table[TOKENS].to_numpy().astype(np.int64)
+        ends = offsets + tokens
         first = np.searchsorted(ends, starts, "right")
         count = np.maximum(np.searchsorted(offsets, stops, "left") - first, 0)
-        ranges = np.repeat(np.arange(len(starts)), count)
+        which = np.repeat(np.arange(len(starts)), count)
         place = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(int(count.sum()))
         # A document without tokens lies in no range.
-        there = (ends > offsets)[place]
-        ranges, place = ranges[there], place[there]
-        return ranges, numbers[place], table.take(pa.array(place))
+        there = tokens[place] > 0
+        which, place = which[there], place[there]
+        chosen = table.select([ID, SOURCE]).take(pa.array(place))
+        return Overlap(which, offsets[place], tokens[place], chosen[ID], chosen[SOURCE])
 
     def find(self, identity: str, expected: float) -> int | None:
         """The row of a document, None where it is not here; ``expected`` (0 to 1) is how far in it should stand.
@@ -133,32 +145,24 @@ class Sidecar:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self.path}: cannot be read: {error}") from None
 
-    def _groups_with(self, starts: np.ndarray, stops: np.ndarray) -> list[int]:
+    def _groups_with(self, starts: Sequence[int], stops: Sequence[int]) -> list[int]:
         """The row groups that may hold a document of these ranges, in order."""
-        lows = self._lowest_offsets()
-        if lows is None:
+        if self.groups and self._low(0) is None:
             return list(range(self.groups))
-        # The document that holds a token begins at it or before: perhaps in the group before.
-        first = np.maximum(np.searchsorted(lows, starts, "right") - 1, 0)
-        last = np.searchsorted(lows, stops, "left")
-        marks = np.zeros(self.groups + 1, np.int64)
-        np.add.at(marks, first, 1)
-        np.add.at(marks, np.maximum(last, first + 1), -1)
-        return np.flatnonzero(np.cumsum(marks)[:-1] > 0).tolist()
+        found: dict[int, None] = {}
+        for start, stop in zip(starts, stops, strict=True):
+            # The document that holds a token begins at it or before: perhaps in the group before.
+            first = max(0, bisect_right(range(self.groups), start, key=self._low) - 1)
+            last = bisect_left(range(self.groups), stop, lo=first, key=self._low)
+            found |= dict.fromkeys(range(first, max(last, first + 1)))
+        return sorted(found)
 
-    def _lowest_offsets(self) -> np.ndarray | None:
-        """The first token offset of each row group, int64[groups]; None without statistics."""
-        lows = []
-        for group in range(self.groups):
+    def _low(self, group: int) -> Any:
+        """The first token offset of a row group; None without statistics."""
+        if group not in self._lowest:
             known = self._file.metadata.row_group(group).column(self._offset).statistics
-            if known is None or not known.has_min_max:
-                return None
-            lows.append(int(known.min))
-        return np.array(lows, np.int64)
-
-    def _schema(self) -> pa.Schema:
-        schema = self._file.schema_arrow
-        return pa.schema([schema.field(name) for name in SHOWN])
+            self._lowest[group] = int(known.min) if known is not None and known.has_min_max else None
+        return self._lowest[group]
 
 
 def _order(ids: Sequence[str], path: Path) -> np.ndarray:

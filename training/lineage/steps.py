@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from hanji.errors import InputError, RecipeError
 from hanji.manifest import Component
+from hanji.training.data.order import SampleBatch
 from hanji.training.lineage.record import DataRecord, component_of
-from hanji.training.lineage.sidecars import ID, OFFSET, TOKENS, Sidecar
+from hanji.training.lineage.sidecars import Overlap, Sidecar
 
 THREADS = 8
 """Sidecars that are looked into at a time: much of it is waiting for a disk, the rest is pyarrow's own code."""
 
+TEXT = pa.large_string()
 DOCUMENTS = pa.schema(
     [
         # Number of the sample in the step, and the data-parallel rank that computed it (null: not known).
         ("sample", pa.int64()),
         ("data_rank", pa.int64()),
-        ("language", pa.large_string()),
-        ("domain", pa.large_string()),
-        ("tier", pa.large_string()),
-        ("stream", pa.large_string()),
+        ("language", TEXT),
+        ("domain", TEXT),
+        ("tier", TEXT),
+        ("stream", TEXT),
         # From 1: how often the stream's windows have come round.
         ("epoch", pa.int64()),
         ("window", pa.int64()),
-        ("document_id", pa.large_string()),
-        ("source", pa.large_string()),
-        # Tokens [start, stop) of the sample's seq_length + 1 that are the document's, and where they begin in it.
+        ("document_id", TEXT),
+        ("source", TEXT),
+        # Tokens [start, stop) of the sample's seq_length + 1 that are the document's, where they begin in it, and
+        # how many it has.
         ("start", pa.int64()),
         ("stop", pa.int64()),
         ("document_start", pa.int64()),
         ("document_tokens", pa.int64()),
-        ("occurrences", pa.int64()),
-        ("cluster", pa.large_string()),
-        ("shard", pa.large_string()),
-        ("row", pa.int64()),
+        ("shard", TEXT),
     ]
 )
 
@@ -86,30 +85,20 @@ def lineage_of_step(record: DataRecord, step: int, rank: int | None = None) -> S
             raise RecipeError(f"--rank {rank}: step {step} had ranks 0 to {layout.all_ranks - 1}")
         data_rank = layout.data_rank(rank)
         numbers = numbers[data_rank * share : (data_rank + 1) * share]
-    parts = [DOCUMENTS.empty_table()]
-    tasks = []
+    tasks: list[_Task] = []
     for index in np.unique(batch.component[numbers]).tolist():
         mine = numbers[batch.component[numbers] == index]
-        tasks += list(_by_shard(record, batch.names[index], mine, batch.window[mine]))
+        tasks += _by_shard(record, batch.names[index], mine, batch.window[mine])
     with ThreadPoolExecutor(THREADS) as pool:
-        for part in pool.map(lambda task: task.look(), tasks):
-            columns = {
-                **part,
-                "data_rank": pa.nulls(len(part["sample"]), pa.int64())
-                if share is None
-                else pa.array(part["sample"] // share),
-                "epoch": pa.array(batch.epoch[part["sample"]] + 1),
-                "window": pa.array(batch.window[part["sample"]]),
-            }
-            parts.append(pa.table({name: columns[name] for name in DOCUMENTS.names}).cast(DOCUMENTS))
-    found = pa.concat_tables(parts).sort_by([("sample", "ascending"), ("start", "ascending")])
+        parts = list(pool.map(_Task.look, tasks))
+    found = _table(tasks, parts, batch, share)
     return StepLineage(
         step,
         record.stage_of(step),
         step in record.skipped,
         size,
         None if layout is None else layout.describe(),
-        found.combine_chunks(),
+        found,
     )
 
 
@@ -126,40 +115,65 @@ class _Task:
     stop: np.ndarray
     within: np.ndarray
 
-    def look(self) -> dict[str, Any]:
-        """Columns of ``DOCUMENTS``, those of the order left out."""
+    def look(self) -> Overlap:
+        """The documents of the stretches, from the shard's sidecar."""
         shard = self.component.shards[self.shard]
-        # A sidecar is searched in the order of its tokens.
-        order = np.argsort(self.start, kind="stable")
-        start, stop = self.start[order], self.stop[order]
         with Sidecar(self.record.version.sidecar(shard)) as sidecar:
-            which, row, table = sidecar.overlapping(start, stop)
-        offset, tokens = (table[name].to_numpy().astype(np.int64) for name in (OFFSET, TOKENS))
-        low, high = np.maximum(start[which], offset), np.minimum(stop[which], offset + tokens)
-        if int((high - low).sum()) != int((stop - start).sum()):
+            found = sidecar.overlapping(self.start, self.stop)
+        low = np.maximum(self.start[found.range], found.offset)
+        high = np.minimum(self.stop[found.range], found.offset + found.tokens)
+        if int((high - low).sum()) != int((self.stop - self.start).sum()):
             raise InputError(
                 f"{shard.docs.path}: its documents do not cover the shard's tokens; `hanji shards verify` says more"
             )
-        moved = self.within[order][which] - start[which]
-        count = len(which)
-        language, domain, tier = component_of(self.stream).split("/")
-        return {
-            "sample": self.sample[order][which],
-            "language": pa.repeat(language, count),
-            "domain": pa.repeat(domain, count),
-            "tier": pa.repeat(tier, count),
-            "stream": pa.repeat(self.stream, count),
-            "document_id": table[ID],
-            "source": table["source"],
-            "start": pa.array(low + moved),
-            "stop": pa.array(high + moved),
-            "document_start": pa.array(low - offset),
-            "document_tokens": pa.array(tokens),
-            "occurrences": table["occurrences"],
-            "cluster": table["cluster"],
-            "shard": pa.repeat(shard.prefix, count),
-            "row": pa.array(row),
-        }
+        return found
+
+
+def _table(
+    tasks: Sequence[_Task], parts: Sequence[Overlap], batch: SampleBatch, share: int | None
+) -> pa.Table:
+    """What the tasks found, as a table of schema ``DOCUMENTS``."""
+    if not tasks:
+        return DOCUMENTS.empty_table()
+    counts = [len(part.range) for part in parts]
+    task = np.repeat(np.arange(len(tasks)), counts)
+
+    def of_tasks(values: Callable[[_Task], np.ndarray]) -> np.ndarray:
+        """A value of each stretch, for the documents found in it."""
+        pairs = zip(tasks, parts, strict=True)
+        return np.concatenate([values(one)[part.range] for one, part in pairs]).astype(np.int64)
+
+    def of_parts(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts]).astype(np.int64)
+
+    def words(values: Sequence[str]) -> pa.Array:
+        return pa.array(values, TEXT).take(pa.array(task))
+
+    start, stop = of_tasks(lambda one: one.start), of_tasks(lambda one: one.stop)
+    offset, tokens = of_parts("offset"), of_parts("tokens")
+    low, high = np.maximum(start, offset), np.minimum(stop, offset + tokens)
+    moved = of_tasks(lambda one: one.within) - start
+    sample = of_tasks(lambda one: one.sample)
+    names = [component_of(one.stream).split("/") for one in tasks]
+    columns = {
+        "sample": sample,
+        "data_rank": pa.nulls(len(sample), pa.int64()) if share is None else sample // share,
+        "language": words([language for language, _, _ in names]),
+        "domain": words([domain for _, domain, _ in names]),
+        "tier": words([tier for _, _, tier in names]),
+        "stream": words([one.stream for one in tasks]),
+        "epoch": batch.epoch[sample] + 1,
+        "window": batch.window[sample],
+        "document_id": pa.chunked_array([chunk for part in parts for chunk in part.document_id.chunks], TEXT),
+        "source": pa.chunked_array([chunk for part in parts for chunk in part.source.chunks], TEXT),
+        "start": low + moved,
+        "stop": high + moved,
+        "document_start": low - offset,
+        "document_tokens": tokens,
+        "shard": words([one.component.shards[one.shard].prefix for one in tasks]),
+    }
+    found = pa.table({name: columns[name] for name in DOCUMENTS.names}, DOCUMENTS)
+    return found.combine_chunks().sort_by([("sample", "ascending"), ("start", "ascending")])
 
 
 def _by_shard(record: DataRecord, name: str, samples: np.ndarray, windows: np.ndarray) -> Iterator[_Task]:
@@ -167,7 +181,8 @@ def _by_shard(record: DataRecord, name: str, samples: np.ndarray, windows: np.nd
     stream = record.stream(name)
     begin = windows * record.seq_length
     pieces = stream.pieces(begin, begin + record.seq_length + 1)
-    order = np.argsort(pieces.shard, kind="stable")
+    # By shard, and in it in the order of its tokens, as its sidecar is searched.
+    order = np.lexsort((pieces.start, pieces.shard))
     shards, firsts = np.unique(pieces.shard[order], return_index=True)
     for shard, chosen in zip(shards.tolist(), np.split(order, firsts[1:]), strict=True):
         yield _Task(
