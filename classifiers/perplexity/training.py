@@ -34,6 +34,7 @@ COVERAGE = 0.9995
 _LONGEST_LINE = 1 << 26
 _AT_ONCE = 1024
 _TOO_LARGE = re.compile(r"value <= (\d+)")
+_TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
 
 @dataclass(frozen=True)
@@ -169,12 +170,16 @@ def _train_pieces(lines: Path, prefix: Path, settings: PerplexitySettings) -> No
                 minloglevel=2,
             )
     except RuntimeError as error:
-        largest = _TOO_LARGE.search(str(error))
-        if largest is None:
-            raise RecipeError(f"SentencePiece cannot learn {settings.vocabulary} pieces: {error}") from None
-        raise RecipeError(
-            f"vocabulary: {settings.vocabulary} pieces are too many for these texts: at most {largest[1]}"
-        ) from None
+        raise RecipeError(_vocabulary_error(settings.vocabulary, str(error))) from None
+
+
+def _vocabulary_error(vocabulary: int, said: str) -> str:
+    """What SentencePiece said of a vocabulary that does not fit the texts, in our words."""
+    if largest := _TOO_LARGE.search(said):
+        return f"vocabulary: {vocabulary} pieces are too many for these texts: at most {largest[1]}"
+    if smallest := _TOO_SMALL.search(said):
+        return f"vocabulary: {vocabulary} pieces are fewer than the letters of these texts: at least {smallest[1]}"
+    return f"SentencePiece cannot learn {vocabulary} pieces: {said}"
 
 
 def _some_lines(path: Path, most_bytes: int) -> Iterator[str]:

@@ -198,7 +198,7 @@ def test_training_gives_the_same_models_whatever_the_order_and_prefers_its_own_k
     files = [_corpus(tmp_path / "a.jsonl.gz", rows), _corpus(tmp_path / "b.jsonl.gz", rows[::-1])]
     made: list[Any] = []
     for place, (file, memory) in enumerate(zip(files, ("200M", "1G"), strict=True)):
-        how = PerplexitySettings(vocabulary=200, order=5, memory=memory)
+        how = PerplexitySettings(vocabulary=120, order=5, memory=memory)
         output = tmp_path / f"model{place}"
         made.append(train_perplexity([TextFile(str(file))], output, "ko", how))
     first, second = made
@@ -216,5 +216,11 @@ def test_training_gives_the_same_models_whatever_the_order_and_prefers_its_own_k
     ):
         train_perplexity(
             [TextFile(str(files[0]))], tmp_path / "large", "ko", PerplexitySettings(vocabulary=60_000)
+        )
+    with pytest.raises(
+        RecipeError, match=r"20 pieces are fewer than the letters of these texts: at least \d+"
+    ):
+        train_perplexity(
+            [TextFile(str(files[0]))], tmp_path / "small", "ko", PerplexitySettings(vocabulary=20)
         )
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
