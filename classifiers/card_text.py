@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Card = Mapping[str, Any]
+MOST_LISTED = 20
 LANGUAGES = {"ko": "Korean", "en": "English"}
 KINDS = {
     "quality": "quality classifier",
     "educational": "educational filter, trained by iterations",
     "educational iteration": "one iteration of an educational filter",
+    "domains": "classifier of domains",
+    "perplexity": "language model (KenLM) whose perplexities say how like its texts a text is",
 }
 PREPARED = {
     "dclm": "as DCLM does: white space off both ends, line ends as spaces, nothing else changed",
@@ -22,7 +25,7 @@ PREPARED = {
 _TOLD = {
     *("kind", "language", "model", "sha256", "high", "preparation", "labels", "labels_are", "training"),
     *("data", "versions", "notes", "limits", "held_out", "trained_on", "iterations", "evaluations"),
-    *("most_of_a_label", "taken", "stopped", "iterating", "figures"),
+    *("labels_from", "most_of_a_label", "taken", "stopped", "iterating", "figures"),
 }
 
 
@@ -80,7 +83,9 @@ def _data(card: Card) -> Iterator[str]:
     if card.get("labels"):
         yield from _table(("label", "texts"), [(f"`{k}`", f"{v:,}") for k, v in card["labels"].items()])
     if card.get("data"):
-        yield from _table(("data", "hash"), [(_plain(k), f"`{v}`") for k, v in card["data"].items()])
+        of = card.get("labels_from") or {}
+        rows = [(_plain(k), f"`{v}`", _plain(of.get(k, "–"))) for k, v in card["data"].items()]
+        yield from _table(("data", "hash", "labels"), rows)
     if (seen := card.get("trained_on")) is not None:
         yield from (
             f"Trained on {seen['texts']:,} texts of {seen['sites']:,} sites. Their hashes are in "
@@ -95,9 +100,11 @@ def _figures(card: Card) -> Iterator[str]:
     if not (held_out or iterations or evaluations or card.get("figures")):
         return
     yield from ("## Figures", "")
-    if held_out and "auc" in held_out:
-        yield from (f"On what was held out of the training, by {_plain(held_out.get('by'))}:", "")
-        yield from _table(("figure", "value"), [(k, _value(v)) for k, v in held_out.items() if k != "by"])
+    if held_out and not iterations:
+        by = f", by {_plain(held_out['by'])}" if held_out.get("by") else ""
+        yield from (f"On what was held out of the training{by}:", "")
+        rows = [(k, v if isinstance(v, dict | list) else _value(v)) for k, v in held_out.items() if k != "by"]
+        yield from _table(("figure", "value"), rows)
     rows = iterations or ([card["figures"]] if card.get("figures") else [])
     if rows:
         yield from ("On held-out texts of sites that no iteration saw:", "")
@@ -127,7 +134,9 @@ def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, dict | list):
+    if isinstance(value, list) and len(value) > MOST_LISTED:
+        value = f"{len(value):,} of them, in the JSON card"
+    elif isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
     return str(value).replace("|", "\\|").replace("\n", " ")
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hanji.classifiers.cards import write_card
+from hanji.classifiers.cards import labels_from, write_card
 from hanji.classifiers.educational_iterations import Iterating, Iteration, Run
 from hanji.classifiers.educational_texts import read_material
 from hanji.classifiers.fasttext_model import Training
@@ -98,6 +98,7 @@ def train_educational(
             "stopped": stopped,
             "held_out": {"texts": dict(texts.held_out_counts), "sites": texts.held_out_sites},
             "data": {source.name: source.identity() for source in sources},
+            "labels_from": labels_from([*seeds, *held_out]),
             "limits": LIMITS,
         }
         card_path = write_card(model, card)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from hanji.classifiers.card_text import card_text
 from hanji.classifiers.perplexity import normal
 from hanji.classifiers.perplexity.cutoffs import HEAD_SHARE, MIDDLE_SHARE, exact_cutoffs
 from hanji.classifiers.perplexity.programs import find, run
@@ -136,6 +137,7 @@ def train_perplexity(
     }
     path = output.with_name(output.name + ".json")
     path.write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(card_text(card), encoding="utf-8")
     return PerplexityReport(str(model), str(pieces), str(path), count, total, len(perplexities), head, middle)
 
 
