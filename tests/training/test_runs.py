@@ -27,26 +27,7 @@ STAGES = [
     {"name": "one", "steps": 40, "blend": {"*/*/*": 1.0}},
     {"name": "two", "steps": 20, "blend": {"*/*/high": 1.0}},
 ]
-
-
-@pytest.fixture(scope="module")
-def undisturbed(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run directory of a run on two tensor-parallel ranks that nothing happened to."""
-    directory = tmp_path_factory.mktemp("undisturbed")
-    data = {
-        "name": "small",
-        "run": str(directory / "run"),
-        "shards": str(shards),
-        "model": "tiny",
-        "parallel": {"tensor": 2},
-        "stages": STAGES,
-        "batch": {"global_size": 4, "micro_size": 2},
-        "schedule": {"peak_lr": 0.003, "warmup_steps": 2},
-        "checkpoint": {"every": 10},
-    }
-    summary = launch.train(write(directory, data))
-    assert summary.finished and summary.step == 60 and summary.resumed_from == 0
-    return directory / "run"
+"""Those of the fixture ``undisturbed``."""
 
 
 def write(directory: Path, data: dict[str, Any]) -> Path:
@@ -60,6 +41,13 @@ def steps(run: Path) -> list[tuple[int, str, float, str]]:
     return [(entry["step"], entry["batch"], entry["loss"], entry["stage"]) for entry in entries]
 
 
+def intervals(run: Path) -> list[dict[str, Any]]:
+    """Lines of kind "interval", without times and memory."""
+    entries = [entry for entry in read_metrics(run / "metrics.jsonl") if entry["kind"] == "interval"]
+    timed = ("time", "rates", "seconds", "elapsed", "phases", "memory")
+    return [{name: value for name, value in entry.items() if name not in timed} for entry in entries]
+
+
 def test_a_run_goes_through_its_stages_and_learns(undisturbed: Path) -> None:
     done = steps(undisturbed)
     assert [number for number, *_ in done] == list(range(1, 61))
@@ -67,12 +55,13 @@ def test_a_run_goes_through_its_stages_and_learns(undisturbed: Path) -> None:
     assert done[-1][2] < done[0][2] - 1
     summary = launch.read_summary(str(undisturbed))
     assert [(entry.step, entry.stage, entry.when) for entry in summary.held_out] == [
-        (0, "one", "before"), (40, "one", "after"), (60, "two", "after"),
+        (0, "one", "before"), (15, "one", "during"), (30, "one", "during"), (40, "one", "after"),
+        (45, "two", "during"), (60, "two", "after"),
     ]  # fmt: skip
     # Untrained, all 300 tokens are about as likely; the shards have three bytes to a token of text.
     for language in ("ko", "en"):
         assert summary.held_out[0].languages[language] == pytest.approx(math.log2(300) / 3, rel=0.02)
-        assert summary.held_out[2].languages[language] < summary.held_out[0].languages[language] - 0.3
+        assert summary.held_out[-1].languages[language] < summary.held_out[0].languages[language] - 0.3
 
 
 def test_the_learning_rate_warms_up_and_falls_by_the_papers_steps(undisturbed: Path) -> None:
@@ -99,7 +88,8 @@ def test_a_checkpoint_knows_its_family(undisturbed: Path) -> None:
 def test_a_run_killed_half_way_goes_on_with_the_next_batch(
     undisturbed: Path, recipe_data: Recipe, tmp_path: Path
 ) -> None:
-    recipe = write(tmp_path, recipe_data(stages=STAGES, parallel={"tensor": 2}, checkpoint={"every": 10}))
+    same = {"parallel": {"tensor": 2}, "checkpoint": {"every": 10}, "log_every": 4}
+    recipe = write(tmp_path, recipe_data(stages=STAGES, **same))
     run = tmp_path / "run"
     killed_at = kill_at_step(recipe, run, 25)
     assert 25 <= killed_at < 60
@@ -109,6 +99,12 @@ def test_a_run_killed_half_way_goes_on_with_the_next_batch(
     assert summary.finished and f"step-{summary.resumed_from:08d}" == max(committed)
     # The same batches in the same order, and the same losses to the last bit.
     assert steps(run) == steps(undisturbed)
+    # Nothing is counted twice or half: losses, tokens and epochs by component are the undisturbed run's.
+    assert intervals(run) == intervals(undisturbed)
+    starts = [entry for entry in read_metrics(run / "metrics.jsonl") if entry["kind"] == "start"]
+    assert [entry["step"] for entry in starts] == [0, summary.resumed_from]
+    assert starts[1]["lost"]["steps"] == killed_at - summary.resumed_from
+    assert (starts[1]["lost"]["seconds"] > 0) == (killed_at > summary.resumed_from)
     # Weights and both moments of the optimizer, each tensor bit by bit.
     ours, theirs = (tensors(directory / "checkpoints/step-00000060") for directory in (run, undisturbed))
     assert ours == theirs and "optimizer.state.exp_avg_sq.embedding.word_embeddings.weight" in ours

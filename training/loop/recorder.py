@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from hanji.training.checkpoint.store import Saved
+from hanji.training.data.plan import DataPlan
 from hanji.training.loop.health import SpeedMonitor
 from hanji.training.loop.metrics import METRICS, MetricsFile
 from hanji.training.loop.rates import Rates
 from hanji.training.loop.tensorboard import TensorBoard
 from hanji.training.loop.validation import HeldOut
+from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
 
 Tell = Callable[[dict[str, Any]], None]
@@ -23,7 +25,7 @@ class Recorder:
     """Writes what happens. Made by rank 0 alone, when it is known from which step the run goes on."""
 
     def __init__(
-        self, recipe: TrainingRecipe, rates: Rates, tell: Tell, from_step: int, facts: Mapping[str, Any]
+        self, recipe: TrainingRecipe, data: DataPlan, rates: Rates, tell: Tell, from_step: int
     ) -> None:
         run = Path(recipe.run)
         self._recipe, self._rates, self._tell = recipe, rates, tell
@@ -40,7 +42,7 @@ class Recorder:
                 "parallel": recipe.parallel.model_dump(),
                 "precision": recipe.precision,
                 "rates": rates.facts(),
-                **facts,
+                **facts(recipe, data),
                 "lost": self._file.lost,
             }
         )
@@ -135,3 +137,18 @@ class Recorder:
             f"step {last['step']}/{self._recipe.total_steps} {last['stage']}  {speed}  loss {loss}  "
             f"lr {last['lr']:.2e}  norm {last['grad_norm']:.2f}"
         )
+
+
+def facts(recipe: TrainingRecipe, data: DataPlan) -> dict[str, Any]:
+    """What the record says of a run at each start: which it is, and how much there is of what it reads."""
+    return {
+        "name": recipe.name,
+        "recipe": recipe.identity_fingerprint(),
+        "manifest_sha256": data.manifest_sha256,
+        "parameters": parameter_count(recipe.shape, data.manifest.tokenizer.vocab_size),
+        "tokens_per_step": recipe.tokens_per_step,
+        "stages": [{"name": stage.name, "steps": recipe.steps_of(stage)} for stage in recipe.stages],
+        "components": {
+            name: windows * recipe.shape.seq_length for name, windows in data.epoch_windows.items()
+        },
+    }

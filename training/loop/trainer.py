@@ -20,8 +20,9 @@ from hanji.training.checkpoint.store import Checkpoints
 from hanji.training.data.batches import training_micro_batches
 from hanji.training.data.order import SampleBatch
 from hanji.training.data.plan import DataPlan
-from hanji.training.loop.forward import run_micro_batches, sum_over_ranks, sums_by_component
-from hanji.training.loop.health import StepGuard, gradient_norm, memory_bytes, take_step
+from hanji.training.loop.forward import run_micro_batches
+from hanji.training.loop.gathering import Gathered, gather
+from hanji.training.loop.health import StepGuard, gradient_norm, take_step
 from hanji.training.loop.interval import Interval
 from hanji.training.loop.layout import Layout
 from hanji.training.loop.lineage import family_node
@@ -35,7 +36,6 @@ from hanji.training.loop.shadow import Shadow
 from hanji.training.loop.validation import Validation
 from hanji.training.loop.watchdog import Watchdog
 from hanji.training.model.fp8 import weights_stay
-from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
 
 
@@ -112,7 +112,7 @@ class Trainer:
         commit = self._resume()
         resumed_from = self.step
         if self.layout.is_main:
-            self.recorder = Recorder(self.recipe, self.rates, self.tell, resumed_from, self._facts())
+            self.recorder = Recorder(self.recipe, self.data, self.rates, self.tell, resumed_from)
         if commit is None:
             self._validate(self.recipe.stages[0].name, "before")
         tokens, seconds, saved = 0, 0.0, commit.step if commit else -1
@@ -122,16 +122,18 @@ class Trainer:
             self.tell({"kind": "stage", "stage": stage.name, "steps": steps, "done": self._in(first, steps)})
             while self.step < first + steps:
                 started = time.perf_counter()
-                entry, sums, stop = self._train_step(index, self.step - first)
+                entry, names, gathered = self._train_step(index)
+                stop = gathered.stop
                 entry["seconds"] = time.perf_counter() - started
                 entry["tokens_per_second"] = entry["tokens"] / entry["seconds"]
                 tokens += entry["tokens"]
                 seconds += entry["seconds"]
-                self._record(entry, sums)
+                self.interval.add(entry, names, gathered.tokens, gathered.losses)
+                self._record(entry)
                 at_end = self.step == first + steps
                 to_save = at_end or stop or self.step % self.recipe.checkpoint.every == 0
                 if to_save or self.step % self.recipe.log_every == 0:
-                    self._end_interval(index, self.step - first)
+                    self._end_interval()
                 if at_end:
                     self._validate(stage.name, "after")
                 elif self.recipe.validation.every and self.step % self.recipe.validation.every == 0:
@@ -149,10 +151,8 @@ class Trainer:
         self._end(True)
         return self._outcome(True, resumed_from, tokens, seconds, saved)
 
-    def _train_step(
-        self, stage: int, stage_step: int
-    ) -> tuple[dict[str, Any], tuple[tuple[str, ...], list[float], list[float]], bool]:
-        """The step's line; names of components, with their tokens and summed loss; whether to stop."""
+    def _train_step(self, stage: int) -> tuple[dict[str, Any], Sequence[str], Gathered]:
+        """The step's line, and what all ranks know of it, with the names of its components."""
         self.watchdog.beat(self.step + 1, "reading the batch")
         size = self.recipe.batch.global_size
         with self.phases.host("data"):
@@ -180,7 +180,9 @@ class Trainer:
         self.watchdog.beat(self.step + 1, "optimizer step")
         with self.phases.device("optimizer"):
             norm = gradient_norm(self.optimizer)
-        sums, by_component, stop, memory = self._gather(results, len(samples.names))
+        stop = self._stop_asked or os.getppid() != self._launcher
+        gathered = gather(results, len(samples.names), self.layout, stop=stop)
+        sums, memory = gathered.sums, gathered.memory
         loss = sums["loss"] / sums["tokens"]
         verdict = self.guard.judge(loss, norm)
         if verdict.skip is None:
@@ -213,27 +215,7 @@ class Trainer:
             "memory_bytes": int(max(memory)),
             "memory_rank": memory.index(max(memory)),
         }
-        return entry, (self.data.components_of(samples.names), *by_component), stop
-
-    def _gather(
-        self, results: list[dict[str, torch.Tensor]], components: int
-    ) -> tuple[dict[str, float], tuple[list[float], list[float]], bool, list[float]]:
-        """Sums over micro-batches and ranks, tokens and loss by component, whether to stop, bytes held by rank."""
-        names = ("tokens", "loss", "z_squared")
-        values = torch.zeros(len(names), dtype=torch.float64, device=self.layout.device)
-        for result in results:
-            values += torch.stack([result[name].to(torch.float64) for name in names])
-        parts = sums_by_component(results, components, self.layout.device)
-        values = sum_over_ranks(torch.cat([values, parts.flatten()]), self.layout)
-        gone = os.getppid() != self._launcher
-        others = torch.zeros(1 + self.layout.ranks, dtype=torch.float64, device=self.layout.device)
-        others[0] = float(self._stop_asked or gone)
-        others[1 + self.layout.rank] = memory_bytes(self.layout.device)
-        torch.distributed.all_reduce(others)
-        stop, *memory = others.tolist()
-        whole, tokens, losses = values.split([len(names), components, components])
-        sums = dict(zip(names, whole.tolist(), strict=True))
-        return sums, (tokens.tolist(), losses.tolist()), bool(stop), memory
+        return entry, self.data.components_of(samples.names), gathered
 
     def _resume(self) -> Commit | None:
         """Load the newest committed checkpoint, if there is one that this recipe can go on from."""
@@ -258,7 +240,7 @@ class Trainer:
 
     def _save(self, stage: int, stage_step: int, stage_end: bool) -> None:
         self.watchdog.beat(self.step, "saving a checkpoint", patient=True)
-        consumed = self._consumed(stage, stage_step)
+        consumed = self._consumed()
         name = self.recipe.stages[stage].name
         commit = Commit(
             step=self.step,
@@ -308,9 +290,8 @@ class Trainer:
         if self.recorder is not None:
             self.recorder.validation(result, self.step, stage, when, time.perf_counter() - started)
 
-    def _record(self, entry: dict[str, Any], sums: tuple[tuple[str, ...], list[float], list[float]]) -> None:
+    def _record(self, entry: dict[str, Any]) -> None:
         """What a step came to, and what else has happened by its end."""
-        self.interval.add(entry, *sums)
         shadow, saved = self.shadow.take(), self.checkpoints.poll()
         if self.recorder is None:
             return
@@ -319,36 +300,19 @@ class Trainer:
             self.recorder.shadow(shadow, self.shadow.text(shadow))
         self.recorder.saved(saved)
 
-    def _end_interval(self, stage: int, stage_step: int) -> None:
+    def _end_interval(self) -> None:
         first = self.step - self.interval.steps + 1
         figures = self.interval.end(
-            self.data.by_component(self._consumed(stage, stage_step)),
+            self.data.by_component(self._consumed()),
             self.data.epoch_windows,
             self.recipe.shape.seq_length,
         )
         if self.recorder is not None:
             self.recorder.interval(figures, first)
 
-    def _consumed(self, stage: int, stage_step: int) -> dict[str, int]:
+    def _consumed(self) -> dict[str, int]:
         """Windows that each stream has given."""
         return self.data.order.consumed(self.step * self.recipe.batch.global_size)
-
-    def _facts(self) -> dict[str, Any]:
-        """What the record of a run says at its beginning."""
-        shape, vocab_size = self.recipe.shape, self.data.manifest.tokenizer.vocab_size
-        return {
-            "name": self.recipe.name,
-            "recipe": self.recipe.identity_fingerprint(),
-            "manifest_sha256": self.data.manifest_sha256,
-            "parameters": parameter_count(shape, vocab_size),
-            "tokens_per_step": self.recipe.tokens_per_step,
-            "stages": [
-                {"name": stage.name, "steps": self.recipe.steps_of(stage)} for stage in self.recipe.stages
-            ],
-            "components": {
-                name: windows * shape.seq_length for name, windows in self.data.epoch_windows.items()
-            },
-        }
 
     def _outcome(self, finished: bool, resumed_from: int, tokens: int, seconds: float, saved: int) -> Outcome:
         return Outcome(finished, self.step, resumed_from, tokens, seconds, self.checkpoints.path(saved))
