@@ -33,10 +33,12 @@ from hanji.manifest import FileFacts, Shard, TokenizerFacts
 from hanji.shard_order import order_hash
 from hanji.storage import Storage, Written
 
-VERSION = 3
+VERSION = 4
 ENCODE_BATCH = 1024
-SIDECAR_ROWS = 8192
+SIDECAR_ROWS = 4096
 """Documents in a row group of a sidecar: what is read of it to look one up."""
+SIDECAR_REPEATING = ("source", "occurrences", "cluster", "cluster_size", "cluster_occurrences")
+"""Its columns whose values repeat. A dictionary of the others would be as long as they are."""
 
 TOKENS = pa.schema(
     [
@@ -202,7 +204,13 @@ def write_shard(attempt: Attempt, work: tuple[int, list[Stretch], ShardPlace], d
         }
     )
     buffer = io.BytesIO()
-    pq.write_table(sidecar, buffer, compression="zstd", row_group_size=SIDECAR_ROWS)
+    pq.write_table(
+        sidecar,
+        buffer,
+        compression="zstd",
+        row_group_size=SIDECAR_ROWS,
+        use_dictionary=list(SIDECAR_REPEATING),
+    )
     contents = {
         "bin": values.tobytes(),
         "idx": index_bytes(lengths, dtype),
