@@ -180,8 +180,20 @@ def recipe_of(base: Path, inputs: dict[str, list[str]], case: Case, number: int)
         "name": "determinism",
         "run": str(base / f"run-{number}"),
         "sources": [{"name": "sample", "format": "warc", "paths": inputs[case.inputs]}],
-        "quality": {language: str(base / f"quality-{language}.bin") for language in ("ko", "en")},
-        "tiers": [{"name": "high", "top_share": 0.4}, {"name": "low"}],
+        "quality": {
+            "ko": {name: str(base / f"quality-{name}.bin") for name in ("ko", "short")},
+            "en": str(base / "quality-en.bin"),
+        },
+        "ensembles": {"ko": {"method": "mean", "weights": {"ko": 2, "short": 1}}},
+        "tiers": [
+            {"name": "high", "languages": ["ko"], "min_bucket": 15},
+            {"name": "high", "languages": ["en"], "top_share": 0.2},
+            {"name": "medium", "tokens": 20_000},
+            {"name": "low"},
+        ],
+        "stages": [
+            {"name": "stage2", "blend": {"*/*/high": {"weight": 1, "upsample": {"growth": "log2", "cap": 4}}}}
+        ],
         "contamination": {"benchmarks": [{"name": "leaks", "path": str(base / "leaks.jsonl")}]},
         "shards": {"tokenizer": {"vocab_size": 1000}, "valid_share": 0.1},
         "engine": {"name": case.engine, "workers": case.workers},
@@ -203,6 +215,8 @@ def prepare(base: Path) -> dict[str, list[str]]:
         settings = replace(default_training(language), epoch=20)
         seed = SAMPLE / "seed" / f"{language}.jsonl"
         train([str(seed)], str(base / f"quality-{language}.bin"), language, settings)
+        if language == "ko":
+            train([str(seed)], str(base / "quality-short.bin"), language, replace(settings, epoch=2))
     items = []
     for language in ("ko", "en"):
         text = (SAMPLE / "texts" / f"articles-{language}.txt").read_text(encoding="utf-8")

@@ -92,7 +92,7 @@ class Tier(Settings):
 
 
 class Ensemble(Settings):
-    """How the scores of several models become one: by rank, as Nemotron-CC does (Su et al. 2024, section 2.3).
+    """How the scores of several models become one: by rank, as Nemotron-CC does (Su et al. 2024).
 
     Each model's scores are cut into buckets of equally many kept documents of the language, from 0 to the number
     of buckets less one; documents of equal score share the bucket of the best of them.

@@ -69,7 +69,12 @@ def _by_score(tier: Tier) -> bool:
 
 def unmet_quotas(cuts: TierCuts) -> list[str]:
     """Warnings: quotas that there was too little for."""
-    return [
+    empty = [
+        f"tier {cuts.tiers[place].name}: nothing meets its conditions, so that its quota takes no document"
+        for place, groups in sorted(cuts.quotas.items())
+        if not groups
+    ]
+    return empty + [
         f"tier {cuts.tiers[place].name}: {cut.tokens:,} tokens of {group} to train on, of the "
         f"{shown_amount(cut.wanted)} asked for: no more documents meet its conditions"
         for place, groups in sorted(cuts.quotas.items())

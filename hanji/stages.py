@@ -55,7 +55,7 @@ class Upsampling(Settings):
 
     A table gives the factor from each value on (``{1: 1, 2: 2, 10: 3, 1000: 1}``: once if found once, twice from
     two on, three times from ten on, once again from a thousand on), as FineWeb-2 fills up what deduplication took
-    (Penedo et al. 2025, section 3.5: rehydration). ``growth`` gives it by a function with a cap instead.
+    (Penedo et al. 2025: rehydration). ``growth`` gives it by a function with a cap instead.
     """
 
     by: Literal["occurrences", "cluster_size", "cluster_occurrences"] = Field(

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from hanji.curation.columns import run_bounds
 from hanji.curation.decisions.ensembles import bucket_edges, score_column
 from hanji.curation.decisions.tiers import (
     MISSING,
@@ -219,18 +220,31 @@ def count(rows: Candidates, cuts: TierCuts, asks: Sequence[Ask]) -> pa.Table:
             )
         else:
             mine, groups, merit = _asked(ranked, cuts, ask)
-        tables.append(
-            pa.table(
-                {
-                    "ask": pa.repeat(pa.scalar(ask.name, TEXT), int(mine.sum())),
-                    "group": groups.filter(pa.array(mine)),
-                    "merit": pa.array(merit[mine]),
-                    "documents": pa.array(np.ones(int(mine.sum()), np.int64)),
-                    "tokens": pa.array(rows.tokens[mine]),
-                }
-            ).cast(HISTOGRAMS)
-        )
-    return added(pa.concat_tables(tables))
+        tables.append(_counted(ask.name, groups.filter(pa.array(mine)), merit[mine], rows.tokens[mine]))
+    return pa.concat_tables(tables)
+
+
+def _counted(ask: str, groups: pa.Array, merit: np.ndarray, tokens: np.ndarray) -> pa.Table:
+    """HISTOGRAMS of one ask; by one sort of whole numbers, which costs a tenth of grouping by text."""
+    encoded = groups.dictionary_encode()
+    names = encoded.dictionary
+    rank = np.empty(len(names), np.int64)
+    rank[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
+    codes = rank[encoded.indices.to_numpy()]
+    order = np.lexsort((merit, codes))
+    codes, merit = codes[order], merit[order]
+    starts, lengths = run_bounds(codes, merit)
+    sums = np.add.reduceat(tokens[order], starts) if len(starts) else np.zeros(0, np.int64)
+    return pa.table(
+        {
+            "ask": pa.repeat(pa.scalar(ask, TEXT), len(starts)),
+            "group": names.take(pc.sort_indices(names)).take(pa.array(codes[starts])),
+            "merit": merit[starts],
+            "documents": lengths,
+            "tokens": sums,
+        },
+        schema=HISTOGRAMS,
+    )
 
 
 def _asked(ranked: Candidates, cuts: TierCuts, ask: Ask) -> tuple[np.ndarray, pa.Array, np.ndarray]:

@@ -1,6 +1,6 @@
 """Several scores of a document as one: ranks in buckets of equal count, the highest or their weighted mean.
 
-The method of Nemotron-CC (Su et al. 2024, arXiv 2412.02595, section 2.3). Ranks are over the kept documents of a
+The method of Nemotron-CC (Su et al. 2024, arXiv 2412.02595). Ranks are over the kept documents of a
 language, from exact histograms, so they are the same however the run was cut.
 """
 

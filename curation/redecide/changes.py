@@ -31,7 +31,8 @@ def changed(recipe: CurationRecipe, changes: Sequence[str]) -> CurationRecipe:
 
     A change is ``PRESET.RULE=NUMBER``, ``PRESET.RULE=off`` or ``=on``, ``presets.LANGUAGE=NAME,…`` (a name with
     ``+`` or ``-`` before it joins or leaves those of the run), ``own.LANGUAGE=[…]``, or a field of the recipe
-    below ``rules`` or ``tiers``. Raises RecipeError for anything else, and for what no recipe may say.
+    below ``rules``, ``tiers`` or ``ensembles``. Raises RecipeError for anything else, and for what no recipe may
+    say.
     """
     data = recipe.model_dump(mode="json")
     for change in changes:
@@ -54,7 +55,7 @@ def _apply(data: dict[str, Any], change: str) -> None:
         apply_override(rules, change.removeprefix("rules."))
     elif parts[0] in ("thresholds", "off", "presets") or key.startswith("rules."):
         apply_override(data, f"rules.{'.'.join(parts)}={raw}")
-    elif parts[0] == "tiers":
+    elif parts[0] in ("tiers", "ensembles"):
         apply_override(data, change)
     elif parts[0] in data or len(parts) == 1:
         raise _unknown(data, key, parts)
@@ -147,8 +148,14 @@ def as_overrides(before: CurationRecipe, after: CurationRecipe, changes: Sequenc
     if old.off != new.off:
         found.append(f"rules.off={_flow(new.off)}")
     if before.tiers != after.tiers:
-        tiers = [tier.model_dump(mode="json", exclude_none=True) for tier in after.tiers]
+        tiers = [tier.model_dump(mode="json", exclude_defaults=True) for tier in after.tiers]
         found.append(f"tiers={_flow(tiers)}")
+    if before.ensembles != after.ensembles:
+        some = {
+            language: one.model_dump(mode="json", exclude_none=True)
+            for language, one in after.ensembles.items()
+        }
+        found.append(f"ensembles={_flow(some)}")
     return [shlex.quote(one) for one in found]
 
 

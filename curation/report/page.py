@@ -239,9 +239,10 @@ def _funnel(metrics: dict[str, Any]) -> Markup:
 
 def _scores(metrics: dict[str, Any]) -> Markup:
     figures = []
+    names = dict.fromkeys(tier["name"] for tier in metrics["recipe"]["tiers"])
     for language, tiers in sorted(metrics["scores"].items()):
         cuts = metrics.get("tier_thresholds", {}).get(language, {})
-        order = [*cuts, *(tier for tier in tiers if tier not in cuts)]
+        order = [*names, *(tier for tier in tiers if tier not in names)]
         series = [(tier, tiers[tier]) for tier in order if tier in tiers]
         marks = [(tier, value) for tier, value in cuts.items() if value <= 1]
         name = LANGUAGE_NAMES.get(language, language)
@@ -254,7 +255,6 @@ def _scores(metrics: dict[str, Any]) -> Markup:
         known = totals.setdefault((language, domain, tier), [0, 0, 0])
         totals[language, domain, tier] = [a + b for a, b in zip(known, cell, strict=True)]
     everything = sum(cell[2] for cell in totals.values()) or 1
-    names = dict.fromkeys(tier["name"] for tier in metrics["recipe"]["tiers"])
     tier_order = {name: place for place, name in enumerate(names)}
     rows = [
         [

@@ -68,10 +68,13 @@ def asked(tier: Tier) -> list[str]:
     return found
 
 
-def shown_merit(kind: str, merit: int) -> str:
-    """A merit as the number that it stands for."""
+def shown_merit(cuts: TierCuts, group: str, kind: str, merit: int) -> str:
+    """A merit as the number that it stands for, in a group; where scores are of an ensemble, as its bucket."""
     if merit == -MISSING:
         return "out of reach: nothing has one"
+    settings = cuts.ensembles.get(group.partition("/")[0])
+    if kind == "score" and settings is not None:
+        return f"bucket {merit / SCALE * (settings.buckets - 1):.4g}"
     if kind == "score":
         return f"score {merit / SCALE:.6f}"
     return f"perplexity {largest_perplexity(merit):.2f}"
@@ -104,11 +107,15 @@ def _cut_rows(cuts: TierCuts, place: int) -> list[list[str]]:
     groups = sorted({group for of_kind in shares.values() for group in of_kind} | set(quotas)) or ["all"]
     rows = []
     for group in groups:
-        at = [shown_merit(kind, of_kind[group]) for kind, of_kind in shares.items() if group in of_kind]
+        at = [
+            shown_merit(cuts, group, kind, of_kind[group])
+            for kind, of_kind in shares.items()
+            if group in of_kind
+        ]
         held, quota = "", ""
         if group in quotas:
             cut = quotas[group]
-            at.append(shown_merit(tier.best_by, cut.merit) + _tie(cut))
+            at.append(shown_merit(cuts, group, tier.best_by, cut.merit) + _tie(cut))
             held = number(cut.tokens)
             quota = f"{shown_amount(cut.wanted)}: " + (
                 "met" if cut.met else f"not met, {percent(cut.tokens / cut.wanted)} of it"
@@ -287,11 +294,11 @@ def _cuts_at(cuts: TierCuts, place: int, row: Candidates) -> list[str]:
     tier = cuts.tiers[place]
     group = row.groups(tier.per)[0].as_py()
     found = [
-        f"cut at {shown_merit(kind, of_group[group])}"
+        f"cut at {shown_merit(cuts, group, kind, of_group[group])}"
         for kind, of_group in cuts.shares.get(place, {}).items()
         if group in of_group
     ]
     quota = cuts.quotas.get(place, {}).get(group)
     if quota is not None:
-        found.append(f"filled at {shown_merit(tier.best_by, quota.merit)}{_tie(quota)}")
+        found.append(f"filled at {shown_merit(cuts, group, tier.best_by, quota.merit)}{_tie(quota)}")
     return found

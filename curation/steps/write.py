@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hanji.curation.columns import flat
+from hanji.curation.columns import flat, text_buffers
 from hanji.curation.exchange import Stretch, receive, send
 from hanji.curation.records import TEXT
 from hanji.curation.shards.indexed import index_bytes
@@ -123,10 +123,10 @@ def place(attempt: Attempt, work: tuple[Commit, Commit], layout: Layout) -> Outc
     rows = _kept(attempt.run, ledger)
     encoded = attempt.run.read_table(encoded_commit.files["encoded"].path).combine_chunks()
     encoded = encoded.take(pc.index_in(flat(rows["id"]), value_set=flat(encoded["id"]))).combine_chunks()
-    lengths = pc.binary_length(encoded["encoded"]).to_numpy().astype(np.int64) // 4
-    tokens = np.frombuffer(b"".join(encoded["encoded"].to_pylist()), "<u4").astype(np.uint32)
-    bounds = np.concatenate([[0], np.cumsum(lengths)])
-    return _send(attempt, rows, encoded["bytes"], bounds, tokens, layout)
+    packed = pa.concat_arrays([pa.array([], pa.large_binary()), *encoded["encoded"].chunks])
+    data, offsets = text_buffers(packed)
+    tokens = data[offsets[0] : offsets[-1]].view("<u4").astype(np.uint32)
+    return _send(attempt, rows, encoded["bytes"], (offsets - offsets[0]) // 4, tokens, layout)
 
 
 def _encoded(

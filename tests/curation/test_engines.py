@@ -15,6 +15,7 @@ import pytest
 from curation_corpus import article, corpus_rows, make_recipe, write_rows
 
 from benchmarks.determinism import LOCATORS, Outcome, outcome
+from hanji.classifiers import training
 from hanji.curation.engines import spark_start
 from hanji.curation.pipeline import curate
 
@@ -48,7 +49,17 @@ class Inputs:
         """Curate these files and say what came out."""
         leaks = self.base / "leaks.jsonl"
         contamination = {"benchmarks": [{"name": "leaks", "path": str(leaks)}]}
-        curate(make_recipe(self.base / name, paths, contamination=contamination, **changes))
+        models = {name: str(self.base / f"{name}.bin") for name in ("edu", "web")}
+        tiers = [{"name": "high", "min_bucket": 15}, {"name": "medium", "tokens": 3000}, {"name": "low"}]
+        curate(
+            make_recipe(
+                *(self.base / name, paths),
+                contamination=contamination,
+                quality={"ko": models, "en": models["edu"]},
+                tiers=tiers,
+                **changes,
+            )
+        )
         return outcome(self.base / name)
 
 
@@ -57,6 +68,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     base = tmp_path_factory.mktemp("engines")
     records = rows()
     write_rows(base / "leaks.jsonl", [{"id": language, "text": leak} for language, leak in LEAKS.items()])
+    for name, low in (("edu", "오늘 점심은 뭘 먹지"), ("web", "대박 할인 무료배송 쿠폰")):
+        seed = [{"label": "high", "text": article("ko", 3000 + place)} for place in range(20)]
+        seed += [{"label": "low", "text": f"{low} {place}"} for place in range(20)]
+        training.train([write_rows(base / f"{name}.jsonl", seed)], base / f"{name}.bin", "ko")
     plain = [write_rows(base / "plain" / f"{place}.jsonl", records[place::3]) for place in range(3)]
     random.Random(4).shuffle(records)
     other = [
@@ -75,6 +90,8 @@ def expected(inputs: Inputs) -> Outcome:
     assert reasons["duplicates"] >= 4 and reasons["contamination"] == 2 and reasons["tiers"] > 30
     assert duckdb.sql(f"SELECT count(*) FROM {ledger} WHERE occurrences = 2").fetchall() == [(1,)]
     assert len(made.shards) >= 12
+    tiers = dict(duckdb.sql(f"SELECT tier, count(*) FROM {ledger} GROUP BY tier").fetchall())
+    assert tiers["high"] > 3 and tiers["medium"] > 10 and tiers["low"] > 3
     return made
 
 
@@ -102,7 +119,7 @@ def test_spark_makes_the_same_down_to_the_files_of_the_ledger(inputs: Inputs, ex
 def test_a_difference_would_be_seen(inputs: Inputs, expected: Outcome) -> None:
     """One character more in one document, and one rule that is stricter."""
     other = rows()
-    other[3]["text"] += "!"
+    other[9]["text"] += "!"
     path = write_rows(inputs.base / "changed.jsonl", other)
     changed = inputs.run("changed", [path]).differences(expected, same_inputs=False)
     assert {"ledger", "documents", "metrics"} <= set(changed)

@@ -244,7 +244,7 @@ def test_the_report_tells_of_cuts_and_stages_and_why_of_each_tier(made: Made) ->
     assert f"tier       high: bucket {round(of['high']['score'] * 19)} (edu" in high
     assert "high         bucket 16 or above" in high
     assert "✗ high         bucket 16 or above" in medium
-    assert "medium       the best 2500 tokens of each domain by score; filled at score" in medium
+    assert "medium       the best 2500 tokens of each domain by score; filled at bucket" in medium
 
 
 @pytest.mark.parametrize(
