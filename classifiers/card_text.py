@@ -103,8 +103,8 @@ def _figures(card: Card) -> Iterator[str]:
     if held_out and not iterations:
         by = f", by {_plain(held_out['by'])}" if held_out.get("by") else ""
         yield from (f"On what was held out of the training{by}:", "")
-        rows = [(k, v if isinstance(v, dict | list) else _value(v)) for k, v in held_out.items() if k != "by"]
-        yield from _table(("figure", "value"), rows)
+        told = [(k, v if isinstance(v, dict | list) else _value(v)) for k, v in held_out.items() if k != "by"]
+        yield from _table(("figure", "value"), told)
     rows = iterations or ([card["figures"]] if card.get("figures") else [])
     if rows:
         yield from ("On held-out texts of sites that no iteration saw:", "")

@@ -323,3 +323,25 @@ def test_a_card_of_another_model_is_refused(home: Path, tmp_path: Path) -> None:
     shutil.copyfile(home / "a.json", tmp_path / "a.json")
     with pytest.raises(InputError, match=r"a.json: the card of another model"):
         open_models([tmp_path / "a.bin"])
+
+
+def test_a_model_that_only_fasttext_can_read_is_evaluated_on_a_pool_alone(home: Path, tmp_path: Path) -> None:
+    import fasttext
+
+    from hanji.classifiers import fasttext_model
+    from hanji.classifiers.preparing import training_line
+
+    lines_file = tmp_path / "lines.txt"
+    text = "".join(training_line(row["label"], row["text"], "syllables") for row in seed_rows())
+    lines_file.write_text(text, "utf-8")
+    with fasttext_model._zeroed_memory():  # or fastText begins with whatever memory held
+        trained = fasttext.train_supervised(str(lines_file), dim=8, epoch=2, bucket=500, thread=1, verbose=0)
+    trained.quantize(str(lines_file), retrain=False)
+    trained.save_model(str(tmp_path / "small.bin"))
+    (tmp_path / "small.json").write_text('{"language": "ko", "preparation": "syllables"}')
+    (model,) = open_models([tmp_path / "small.bin"])
+    found = evaluate([model], [], [TextFile(str(home / "new.jsonl"))], Asked(samples=2))
+    (told,) = found["models"]
+    assert told["ngrams"] is None and "figures" not in told and found["split"] is None
+    assert sum(told["histogram"]["pool"]) == 80 and "roc_auc" not in told["variants"][0]
+    assert "n-grams: none are told" in "\n".join(lines(found)) and "Curves" not in render(found)
