@@ -25,6 +25,12 @@ def ablate(
     table: Annotated[
         bool, typer.Option("--table", help="Only make the table of what is finished; train nothing.")
     ] = False,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="A field of the base recipe, for every arm; may be repeated."
+        ),
+    ] = None,
     arm: Annotated[
         list[str] | None,
         typer.Option(help="Train this arm alone; may be repeated, to share arms out among machines."),
@@ -51,7 +57,7 @@ def ablate(
     from hanji.training.experiments.running import run_experiment
     from hanji.training.experiments.table import plain
 
-    experiment = prepare(load_recipe(recipe, ExperimentRecipe, overrides or []))
+    experiment = prepare(load_recipe(recipe, ExperimentRecipe, overrides or []), fields or [])
     if plan:
         say(*_plan(experiment))
         return

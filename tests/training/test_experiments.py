@@ -376,6 +376,8 @@ def test_the_command_plans_and_makes_tables_without_training(
     path.write_text(yaml.safe_dump(write(recipe_data, tmp_path)))
     assert hanji(["ablate", str(path), "--plan"]) == 0
     plan = capsys.readouterr().out
+    assert hanji(["ablate", str(path), "--plan", "--set", "stages.one.steps=9", "seeds=[1]"]) == 0
+    assert "2 arms × 1 seeds" in (longer := capsys.readouterr().out) and "arm ko: 9 steps" in longer
     assert "2 arms × 2 seeds" in plan and "measured: Korean: " in plan and "seed 1 new, seed 2 new" in plan
     finish(make(), lambda arm, seed, _: {"ko": 1.0, "en": 1.5}[arm] + 0.1 * seed)
     assert hanji(["ablate", str(path), "--table"]) == 0

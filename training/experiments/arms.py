@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Experiment:
     baseline: str
     held_out: Mapping[str, Mapping[str, Component]]
     plans: Mapping[str, DataPlan]
+    overrides: tuple[str, ...] = ()
 
     @property
     def compared(self) -> tuple[Arm, ...]:
@@ -73,13 +74,17 @@ class Experiment:
         return next(run for run in self.runs if run.arm.name == arm and run.seed == seed)
 
 
-def prepare(recipe: ExperimentRecipe) -> Experiment:
+def prepare(recipe: ExperimentRecipe, overrides: Sequence[str] = ()) -> Experiment:
     """Resolve the arms and check that they can be compared. Reads recipes, manifests and sidecars, trains nothing.
+
+    ``overrides`` (field=value) change the base recipe for every arm.
 
     Raises RecipeError for arms that change nothing, that differ in what must be the same or that train on text
     that is held out, and for measures that no held-out text is for.
     """
     base = read_yaml(Path(recipe.base))
+    for override in overrides:
+        apply_override(base, override)
     directory = Path(str(Storage(recipe.directory).local))
     # The base itself must be a training recipe, so that an error in it is told as one of its own.
     checked = parse_recipe({**base, "run": str(directory)}, TrainingRecipe, origin=recipe.base)
@@ -107,6 +112,7 @@ def prepare(recipe: ExperimentRecipe) -> Experiment:
         baseline=baseline,
         held_out=held_out[baseline],
         plans=plans,
+        overrides=tuple(overrides),
     )
 
 

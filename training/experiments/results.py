@@ -120,6 +120,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "name": recipe.name,
         "kind": "anneal" if recipe.anneal is not None else "arms",
         "base": recipe.base,
+        "set": list(experiment.overrides),
         "baseline": experiment.baseline,
         "confidence": recipe.confidence,
         "seeds": list(recipe.seeds),
