@@ -47,29 +47,37 @@ PUNCTUATION = {
 }
 _MARKED = re.compile(f"[{''.join(PUNCTUATION)}]")
 _DIGIT = re.compile(r"\d")
+_FAR = re.compile("[\U00010000-\U0010ffff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]+")
 
 
 def normalise(text: str) -> str:
     """The normal form of a text, on one line."""
-    text = text.strip().lower()
+    # No digit has a decomposition and none is in one, so the third step may come first, on the shorter text.
+    text = _DIGIT.sub("0", text.strip().lower())
     if not text.isascii():
-        text = _accents().sub("", unicodedata.normalize("NFD", text))
+        text = _without_marks(unicodedata.normalize("NFD", text))
         text = _MARKED.sub(lambda found: PUNCTUATION[found[0]], text)
-    return _CONTROL.sub("", _DIGIT.sub("0", text))
+    return _CONTROL.sub("", text)
+
+
+def _without_marks(text: str) -> str:
+    """A decomposed text without its non-spacing marks."""
+    near, far = _accents()
+    text = near.sub("", text)
+    return far.sub("", text) if _FAR.search(text) else text
 
 
 @cache
-def _accents() -> re.Pattern[str]:
-    """Non-spacing marks, as this Python's Unicode has them."""
+def _accents() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Non-spacing marks, as this Python's Unicode has them: those below U+10000, and the others.
+
+    In two patterns, because only of the former does ``re`` make a table, in which a character is looked up at once.
+    """
     marks = [point for point in range(sys.maxunicode + 1) if unicodedata.category(chr(point)) == "Mn"]
-    ranges: list[list[int]] = []
-    for point in marks:
-        if ranges and point == ranges[-1][1] + 1:
-            ranges[-1][1] = point
-        else:
-            ranges.append([point, point])
-    return re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges) + "]+")
+    near = "".join(chr(point) for point in marks if point < 0x10000)
+    far = "".join(chr(point) for point in marks if point >= 0x10000)
+    return re.compile(f"[{near}]+"), re.compile(f"[{far}]+")
 
 
 def identity() -> str:
