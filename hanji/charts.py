@@ -247,10 +247,18 @@ def _figure(
         y = frame.down(value)
         parts.append(_segment(LEFT, y, frame.right, y, "grid"))
         parts.append(_text(LEFT - 6, y + 4, f"{value:.0%}" if y_name == "share" else short(value), "end"))
-    parts += [
-        _text(frame.across(value), frame.bottom + 16, short(value), "middle")
-        for value in nice_ticks(*frame.x, frame.width // 80)
-    ]
+    for value in nice_ticks(*frame.x, frame.width // 80):
+        x = frame.across(value)
+        # A number below the end of the axis would be cut off by the end of the picture.
+        anchor = "end" if x > frame.right - 16 else "middle"
+        parts.append(
+            _text(
+                min(x + 10, frame.right + 8) if anchor == "end" else x,
+                frame.bottom + 16,
+                short(value),
+                anchor,
+            )
+        )
     parts.append(_text(frame.right, frame.height - 4, x_name, "end", "axis-name"))
     if y_name and y_name != "share":
         parts.append(_text(LEFT - 44, 12, y_name, "start", "axis-name"))

@@ -149,7 +149,23 @@ def test_an_interleaved_run_goes_on_with_context_parallelism(recipe_data: Recipe
         entries = read_metrics(run / "metrics.jsonl")
         return [entry["loss"] for entry in entries if entry["kind"] == "step" and entry["step"] > 3]
 
+    def parts(run: Path) -> dict[tuple[int, str], float]:
+        """Loss by step and component, group of an axis or all together."""
+        entries = [entry for entry in read_metrics(run / "metrics.jsonl") if entry["kind"] == "interval"]
+        return {
+            (entry["step"], name): loss
+            for entry in entries
+            if entry["step"] > 3
+            for groups in (
+                {name: cell["loss"] for name, cell in entry["components"].items() if cell["tokens"]},
+                *entry["losses"].values(),
+                {"all": entry["loss"]},
+            )
+            for name, loss in groups.items()
+        }
+
     assert losses(second) == pytest.approx(losses(first), rel=1e-6)
+    assert parts(second) == pytest.approx(parts(first), rel=1e-6) and len(parts(first)) > 3 * 6
     after = [summary.held_out[-1] for summary in (whole, resumed)]
     assert after[0].when == after[1].when == "after"
     assert after[1].components == pytest.approx(after[0].components, rel=1e-6)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hanji.charts import shares
-from hanji.page import Markup, number, percent, section, share_cell, table, tag
+from hanji.charts import HALF, shares, short
+from hanji.page import Markup, join, number, percent, section, share_cell, table, tag
 from hanji.stages import pattern_of
+from hanji.training.loop.groups import AXES
 from hanji.training.report.collect import Collected, Json
-from hanji.training.report.words import figure, flops_text, group_name, in_order, marks_of
+from hanji.training.report.words import AXIS_NAMES, figure, flops_text, group_name, in_order, marks_of
 
 MOST_AREAS = 12
 """Components of the blend with an area of their own; the others are put together."""
@@ -32,8 +33,8 @@ def data_section(found: Collected) -> Markup:
                 group_name("language", language),
                 domain,
                 tier,
-                number(sizes[name]) if name in sizes else "–",
-                number(cell["seen"] if cell else 0),
+                short(sizes[name]) if name in sizes else "–",
+                short(cell["seen"] if cell else 0),
                 share_cell((cell["seen"] if cell else 0) / total),
                 f"{cell['epochs']:.2f}" if cell else "0.00",
                 *([f"{caps[name]:g}" if name in caps else "–"] if caps else []),
@@ -42,7 +43,7 @@ def data_section(found: Collected) -> Markup:
             ]
         )
     head = ["language", "domain", "tier", "tokens there", "tokens seen", "share", "epochs"]
-    head += ["cap"] * bool(caps) + ["loss now", "held-out bits per byte"]
+    head += ["cap"] * bool(caps) + ["loss now", "held-out bits/byte"]
     return section(
         "Data",
         _blend(found),
@@ -79,7 +80,7 @@ def _blend(found: Collected) -> Markup:
     blend = found.curves.blend
     if not blend:
         return tag("p", "No interval has been recorded yet.")
-    # All components have bins of one width once the narrower ones are put together.
+    # Components begin at different steps: all get bins of the widest one's length.
     width = max(bins.width for bins in blend.values())
     amounts: dict[str, dict[int, float]] = {}
     edges: dict[int, tuple[float, float]] = {}
@@ -91,18 +92,29 @@ def _blend(found: Collected) -> Markup:
             first, last = edges.get(place, (bin_.first, bin_.last))
             edges[place] = (min(first, bin_.first), max(last, bin_.last))
     places = sorted(edges)
+    stretches = [(edges[place][0] - 1, edges[place][1]) for place in places]
+
+    def together(names: list[str]) -> list[float]:
+        return [sum(amounts[name].get(place, 0.0) for name in names) for place in places]
+
     largest = sorted(amounts, key=lambda name: (-sum(amounts[name].values()), name))
-    own = sorted(largest[:MOST_AREAS], key=_by_language)
-    series = [(name, [amounts[name].get(place, 0.0) for place in places]) for name in own]
+    series = [(name, together([name])) for name in sorted(largest[:MOST_AREAS], key=_by_language)]
     if rest := largest[MOST_AREAS:]:
-        together = [sum(amounts[name].get(place, 0.0) for name in rest) for place in places]
-        series.append((f"{len(rest)} others", together))
-    return shares(
-        "The blend: tokens of each component, as a share",
-        series,
-        [(edges[place][0] - 1, edges[place][1]) for place in places],
-        marks=marks_of(found),
-    )
+        series.append((f"{len(rest)} others", together(rest)))
+    marks = marks_of(found)
+    figures = [shares("The blend: tokens of each component, as a share", series, stretches, marks=marks)]
+    halves = []
+    for place, axis in enumerate(AXES):
+        members: dict[str, list[str]] = {}
+        for name in sorted(amounts):
+            members.setdefault(name.split("/")[place], []).append(name)
+        if 1 < len(members) < min(len(amounts), MOST_AREAS):
+            groups = [
+                (group_name(axis, group), together(members[group])) for group in in_order(axis, list(members))
+            ]
+            title = f"The blend by {AXIS_NAMES[axis]}"
+            halves.append(shares(title, groups, stretches, marks=marks, width=HALF, height=210))
+    return join([*figures, tag("div", *halves, class_="figures") if halves else ""])
 
 
 def family_section(found: Collected) -> Markup:

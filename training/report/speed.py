@@ -79,7 +79,7 @@ def _rates(found: Collected) -> Markup:
         share = percent(speed * flops / peak["bf16"]) if peak else "–"
         rows.append(
             [
-                tag("code", name),
+                tag("code", name, style="white-space:nowrap"),
                 tag("small", formula),
                 f"{flops:.4g}",
                 f"{flops_text(speed * flops)}FLOP/s",
