@@ -19,6 +19,7 @@ from hanji.errors import HanjiError, RecipeError
 from hanji.jobs.cli import run as hanji
 from hanji.recipe import parse_recipe
 from hanji.stages import BlendEntry
+from hanji.training.checkpoint.record import find_checkpoint, read_commit
 from hanji.training.experiments.annealing import mixed
 from hanji.training.experiments.arms import Experiment, prepare
 from hanji.training.experiments.comparing import compare, effects, paired, t_quantile
@@ -390,3 +391,46 @@ def test_the_command_plans_and_makes_tables_without_training(
     assert printed["differences"]["en"]["English"]["verdict"] == "higher"
     assert (tmp_path / "trial" / "table.md").read_text().startswith("# trial\n")
     assert hanji(["ablate", str(path), "seeds=[]"]) == 2
+
+
+@pytest.mark.slow
+def test_arms_are_trained_and_finished_ones_are_left_alone(
+    recipe_data: Callable[..., dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(write(recipe_data, tmp_path, seeds=[1])))
+    assert hanji(["ablate", str(path), "--quiet", "--arm", "en"]) == 0
+    assert "Not finished: ko, seed 1" in capsys.readouterr().out
+    written = (tmp_path / "trial/en/seed-1/training.json").stat().st_mtime_ns
+    assert hanji(["ablate", str(path), "--quiet"]) == 0
+    assert (tmp_path / "trial/en/seed-1/training.json").stat().st_mtime_ns == written
+    results = json.loads((tmp_path / "trial/results.json").read_text())
+    figures = {arm: of["1"] for arm, of in results["bits_per_byte"].items()}
+    # What is trained on Korean alone knows Korean better, and the other way round.
+    assert figures["ko"]["Korean"] < figures["en"]["Korean"]
+    assert figures["en"]["English"] < figures["ko"]["English"]
+    assert [run["state"] for run in results["runs"]] == ["finished", "finished"]
+
+
+@pytest.mark.slow
+def test_candidates_are_annealed_from_the_whole_state(
+    recipe_data: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "trial.yaml"
+    training = {"schedule": {"peak_lr": 0.003, "warmup_steps": 2, "drops": []}}
+    path.write_text(yaml.safe_dump(write(recipe_data, tmp_path, training, seeds=[1], **ANNEAL)))
+    assert hanji(["ablate", str(path), "--quiet"]) == 0
+    runs = {arm: tmp_path / "trial" / arm / "seed-1" for arm in ("trunk", "default", "high", "both")}
+    summary = {arm: json.loads((run / "training.json").read_text()) for arm, run in runs.items()}
+    half = summary["trunk"]["validation"][-1]["components"]
+    trunk = read_commit(find_checkpoint(runs["trunk"]))
+    for arm in ("default", "high", "both"):
+        # The weights are the half-trained run's, and so is what Adam has counted.
+        assert summary[arm]["validation"][0]["components"] == pytest.approx(half, rel=1e-6)
+        commit = read_commit(find_checkpoint(runs[arm]))
+        assert commit.optimizer_step == trunk.optimizer_step + 4
+        assert commit.family["parents"][0]["hash"] == trunk.family["hash"]
+        assert commit.family["parents"][0]["position"] == trunk.consumed
+    results = json.loads((tmp_path / "trial/results.json").read_text())
+    assert sorted(results["order"]) == ["both", "high"]
+    assert results["differences"]["both"]["Korean"]["mean"] < 0.0

@@ -86,6 +86,8 @@ def prepare(recipe: ExperimentRecipe, overrides: Sequence[str] = ()) -> Experime
     for override in overrides:
         apply_override(base, override)
     directory = Path(str(Storage(recipe.directory).local))
+    # Arms on the same shards share the tables of up-sampled documents.
+    base.setdefault("tables", str(directory / "tables"))
     # The base itself must be a training recipe, so that an error in it is told as one of its own.
     checked = parse_recipe({**base, "run": str(directory)}, TrainingRecipe, origin=recipe.base)
     if recipe.anneal is not None:
