@@ -57,12 +57,20 @@ class Bins:
         if value is None or not math.isfinite(value) or weight <= 0:
             return
         self.count += 1
-        new = Bin(place if first is None else first, place, weight, value * weight, value, value, value)
         number = self._number(place)
         while number >= self._most:
             self._double()
             number = self._number(place)
-        self._put(number, new)
+        begun = place if first is None else first
+        known = self._bins.get(number)
+        if known is None:
+            self._bins[number] = Bin(begun, place, weight, value * weight, value, value, value)
+            return
+        known.weight += weight
+        known.total += value * weight
+        known.low, known.high = min(known.low, value), max(known.high, value)
+        known.first, known.last = min(known.first, begun), max(known.last, place)
+        known.latest = value
 
     def bins(self) -> list[Bin]:
         """Those that hold something, in order."""
