@@ -109,7 +109,7 @@ def test_a_wrong_recipe_or_argument_is_named_and_ends_with_2(
     [
         (("curate", "recipe.yaml", "sources.0.paths=[gone]"), "gone"),
         (("why", "nowhere", "x"), "not a run directory"),
-        (("report", "nowhere"), "is not a curation run"),
+        (("report", "nowhere"), "is no run of curation or training"),
         (("shards", "verify", "nowhere"), "no shard manifest here"),
         (("tokenizer", "train", "gone.jsonl", "-o", "t.json"), "gone.jsonl: cannot be read"),
         (("classifier", "train", "gone.jsonl", "-o", "m.bin", "--language", "ko"), "gone.jsonl"),
