@@ -45,7 +45,8 @@ class HeldOutFigures:
 class TrainingSummary:
     """What a run came to. ``finished`` is False when it was asked to stop; run it again to go on.
 
-    ``tokens_per_second`` counts the training steps of this call alone (None if there were none).
+    ``tokens_per_second``, of all ranks, and ``speed``, in words and by device, count the training steps of this
+    call alone (None if there were none).
     """
 
     name: str
@@ -59,6 +60,7 @@ class TrainingSummary:
     seconds: float
     checkpoint: str
     held_out: tuple[HeldOutFigures, ...]
+    speed: str | None = None
 
 
 def read_recipe(path: str | Path, overrides: Iterable[str] = ()) -> TrainingRecipe:

@@ -115,20 +115,23 @@ def work(recipe: TrainingRecipe, watchdog: Watchdog) -> None:
                 )
             outcome = trainer.run()
             if layout.is_main:
-                _summarise(recipe, data, outcome, str(layout.device))
+                rates = trainer.rates
+                speed = rates.line(rates.of(outcome.tokens, outcome.seconds)) if outcome.seconds else None
+                _summarise(recipe, data, outcome, str(layout.device), speed)
 
 
-def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str) -> None:
-    from hanji.training.loop.metrics import read_metrics
+def _summarise(recipe: TrainingRecipe, data: Any, outcome: Any, device: str, speed: str | None) -> None:
+    from hanji.training.loop.metrics import METRICS, iterate_metrics
     from hanji.training.model.shape import parameter_count
 
-    metrics = read_metrics(Path(recipe.run) / "metrics.jsonl")
+    metrics = iterate_metrics(Path(recipe.run) / METRICS)
     summary = {
         "format": "hanji-training/1",
         "name": recipe.name,
         **asdict(outcome),
         "total_steps": recipe.total_steps,
         "tokens_per_second": outcome.tokens / outcome.seconds if outcome.seconds else None,
+        "speed": speed,
         "parameters": parameter_count(recipe.shape, data.manifest.tokenizer.vocab_size),
         "vocab_size": data.manifest.tokenizer.vocab_size,
         "precision": recipe.precision,

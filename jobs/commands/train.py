@@ -52,7 +52,7 @@ def train(
 def outcome(summary: TrainingSummary) -> list[str]:
     """What a training run came to, in a few lines."""
     state = "done" if summary.finished else f"stopped at step {summary.step} of {summary.total_steps}"
-    speed = f", {number(summary.tokens_per_second)} tokens/s" if summary.tokens_per_second else ""
+    speed = f", {summary.speed}" if summary.speed else ""
     lines = [
         f"{summary.name}: {state}, {summary.parameters / 1e6:,.1f}M parameters, "
         f"{number(summary.total_steps)} steps in {duration(summary.seconds)}{speed}",

@@ -125,6 +125,8 @@ def test_skipped_steps_alarms_and_lost_steps_are_told(undisturbed: Path, tmp_pat
     text = render(found)
     assert "2 steps were skipped" in text and "loss nan &lt;b&gt;" in text and "slow: 3 tokens/s" in text
     assert len(found.curves.loss.bins()) == 58
+    told = json.dumps(figures(found), allow_nan=False)
+    assert json.loads(told)["skips"]["shown"][0]["loss"] is None
 
 
 def test_caps_on_epochs_stand_beside_the_epochs(undisturbed: Path, tmp_path: Path) -> None:

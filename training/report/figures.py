@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 from hanji.training.report.bins import Bins
 from hanji.training.report.collect import Collected, Json
 
 
 def figures(found: Collected) -> Json:
-    """The report's figures as JSON: what the page shows, with curves as bins."""
+    """The report's figures as JSON: what the page shows, with curves as bins; what is no finite number is null."""
     curves = found.curves
 
     def course(bins: Bins) -> list[Json]:
@@ -19,7 +21,7 @@ def figures(found: Collected) -> Json:
     def courses(named: Mapping[str, Bins]) -> Json:
         return {name: course(bins) for name, bins in named.items()}
 
-    return {
+    shown: Json = {
         "format": "hanji-training-report/1",
         "run": found.run,
         "state": found.state,
@@ -50,3 +52,13 @@ def figures(found: Collected) -> Json:
         },
         "recipe": found.recipe,
     }
+    return {name: _finite(value) for name, value in shown.items()}
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that JSON does not have."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list) else value
