@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +60,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shards", type=int, default=SHARDS, help="100,000 documents each")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, nargs="+", default=STEPS, help="the steps that are asked for")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        measure(Path(scratch), asked.shards, asked.rounds)
+        measure(Path(scratch), asked.shards, asked.rounds, asked.steps)
 
 
-def measure(root: Path, shards: int, rounds: int) -> None:
+def measure(root: Path, shards: int, rounds: int, steps: Sequence[int]) -> None:
     components = make_components(shards)
     order = make_order(components)
     directory = root / "shards"
-    touched = {step: sorted(shards_of(order, components, step)) for step in STEPS}
+    touched = {step: sorted(shards_of(order, components, step)) for step in steps}
     sizes = {}
     for name, number in sorted({one for some in touched.values() for one in some}):
         sizes[name, number] = write_sidecar(directory, components[name], number).stat().st_size
-    name, number = touched[STEPS[-1]][0]
+    name, number = touched[steps[-1]][0]
     with pq.ParquetFile(directory / components[name].shards[number].docs.path) as file:
         identity = file.read_row_group(5, ["document_id"])["document_id"][1234].as_py()
     # Where the document is looked for: one shard of each component.
