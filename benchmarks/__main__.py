@@ -41,6 +41,7 @@ ALL = (
     "decontamination",
     "whatif",
     "export",
+    "lineage",
     "data",
 )
 
