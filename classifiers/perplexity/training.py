@@ -75,7 +75,7 @@ def train_perplexity(
     most: int | None = None,
     told: Callable[[str], None] = lambda stage: None,
 ) -> PerplexityReport:
-    """Write OUTPUT.arpa.bin, OUTPUT.sp.model and OUTPUT.json.
+    """Write OUTPUT.arpa.bin, OUTPUT.sp.model and the card, OUTPUT.json and OUTPUT.md.
 
     Of the texts at most ``most`` are used, chosen by hash. Lines lie on disk; SentencePiece works in one thread and
     lmplz in sorted order, so the same texts give the same models, whatever their files' order. ``told`` hears the
