@@ -280,6 +280,12 @@ class TrainingRecipe(Settings):
         if len(set(names)) != len(names):
             raise RecipeError(f"stages: names must differ, these do not: {', '.join(names)}")
         if self.resolved:
+            for stage in self.stages:
+                if (stage.stop_after or 0) > self.planned_steps(stage):
+                    raise RecipeError(
+                        f"stages.{stage.name}.stop_after: {stage.stop_after}, but the stage is planned for "
+                        f"{self.planned_steps(stage)} steps"
+                    )
             self.learning_rates()
         if self.init_with == "state" and self.init_from is None:
             raise RecipeError("init_with: state needs init_from, the checkpoint whose state it is")
@@ -322,6 +328,11 @@ class TrainingRecipe(Settings):
 
     def steps_of(self, stage: StageSettings) -> int:
         """Optimizer steps of a stage, its tokens rounded up to whole steps."""
+        planned = self.planned_steps(stage)
+        return planned if stage.stop_after is None else min(planned, stage.stop_after)
+
+    def planned_steps(self, stage: StageSettings) -> int:
+        """Those that it would have without ``stop_after``, by which its shares are."""
         if stage.steps is not None:
             return stage.steps
         tokens = stage.tokens if stage.tokens is not None else sum(stage.weights().values())

@@ -31,6 +31,12 @@ class StageSettings(Settings):
         description="pattern language/domain/tier (with *) to a weight, or to weight or tokens with max_epochs and "
         "upsample (hanji.stages); left out: as the shards' stages.json has it for the stage of this name",
     )
+    stop_after: int | None = Field(
+        default=None,
+        gt=0,
+        description="steps after which the stage ends although it was planned longer: its shares stay those of the "
+        "whole stage, so that what was trained of it stays what it was when another blend is to follow",
+    )
     at_cap: Literal["redistribute", "refuse"] = Field(
         default="redistribute",
         description="what happens where max_epochs leave less than the weights ask for: the rest goes to the other "

@@ -281,8 +281,9 @@ def test_a_run_goes_on_with_other_weights_for_the_steps_to_come(
     kept = "checkpoints/step-00000040"
     shutil.copytree(undisturbed / kept, tmp_path / "run" / kept)
     edited = {"name": "three", "steps": 10, "blend": {"ko/*/*": 9.0, "en/web/high": 1.0}}
+    planned = {**STAGES[0], "steps": 70, "stop_after": 40}
     path = tmp_path / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe_data(stages=[STAGES[0], edited])), encoding="utf-8")
+    path.write_text(yaml.safe_dump(recipe_data(stages=[planned, edited])), encoding="utf-8")
     summary = launch.train(path)
     assert summary.finished and summary.resumed_from == 40
     order = read_commit(tmp_path / "run/checkpoints/step-00000050").family["order"]
@@ -300,7 +301,8 @@ def test_a_run_goes_on_with_other_weights_for_the_steps_to_come(
     [
         ([{**STAGES[0], "blend": {"*/*/high": 1.0}}, STAGES[1]],
          r"after step 0: en/code/low 0.00% here, 14.\d+% there.*end its stage at this step"),
-        ([{**STAGES[0], "steps": 30}, {**STAGES[1], "steps": 30}], "after step 0: 30 steps here, 40 there"),
+        ([{**STAGES[0], "steps": 70, "stop_after": 30}, {**STAGES[1], "steps": 30}],
+         "after step 0: 30 steps here, 40 there"),
         ([STAGES[0], {**STAGES[1], "steps": 5}],
          "the schedule gives step 37 the rate 0.000948, but .* with 0.003;"),
         ([STAGES[0], {**STAGES[1], "blend": {"ko/web/high": {"weight": 1, "upsample": UPSAMPLED}}}],

@@ -111,6 +111,21 @@ def test_a_stage_that_caps_make_impossible_is_refused(
         mixed(request("s", samples, blend))
 
 
+def test_a_stage_that_stops_early_has_the_shares_of_the_whole_stage() -> None:
+    blend = {
+        "ko/*/low": {"weight": 1, "max_epochs": 1},
+        "ko/*/high": {"weight": 1, "max_epochs": 1},
+        "en/*/*": 1,
+    }
+    whole = mixed(request("s", 900, blend))
+    assert len(whole.segments) > 1
+    order = SampleOrder(whole.segments, WINDOWS, 1)
+    for stop in (1, 400, 899, 900):
+        cut = mixed(request("s", 900, blend, stop_after=stop), request("other", 50, {"en/*/*": 1}))
+        assert SampleOrder(cut.segments, WINDOWS, 1).history(stop) == order.history(stop)
+        assert sum(segment.samples for segment in cut.segments) == stop + 50
+
+
 entries = st.fixed_dictionaries(
     {"weight": st.floats(0.01, 100)},
     optional={"max_epochs": st.floats(0.2, 3)},

@@ -43,12 +43,16 @@ class StreamFacts:
 
 @dataclass(frozen=True)
 class StageRequest:
-    """What a stage asks for: its samples, its blend, and whether a cap may change its shares."""
+    """What a stage asks for: its samples, its blend, and whether a cap may change its shares.
+
+    ``stop_after``: samples after which it ends, planned for all.
+    """
 
     name: str
     samples: int
     blend: Mapping[str, BlendEntry]
     redistribute: bool = True
+    stop_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,8 @@ def mix(
     for stage in stages:
         blend = _Blend.of(stage, streams, upsamplings)
         notes += blend.check(taken)
-        left = stage.samples
-        while left:
+        left, end = stage.samples, start + (stage.samples if stage.stop_after is None else stage.stop_after)
+        while start < end:
             amounts = blend.shares(left, taken)
             chosen = np.flatnonzero(amounts > 0)
             # Those that give all they may get a little more: no rounding is to keep their last windows back.
@@ -117,7 +121,7 @@ def mix(
                 counts[index[name]] = count
             table = segment_table(counts, seed, start)
             remaining = blend.limits - taken
-            length = left
+            length = min(left, end - start)
             for i in chosen.tolist():
                 if math.isfinite(remaining[i]):
                     length = min(length, table.samples_until(i, int(remaining[i])))

@@ -166,9 +166,10 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
     stages = [
         StageRequest(
             stage.name,
-            recipe.steps_of(stage) * recipe.batch.global_size,
+            recipe.planned_steps(stage) * recipe.batch.global_size,
             stage.blend or {},
             stage.at_cap == "redistribute",
+            recipe.steps_of(stage) * recipe.batch.global_size,
         )
         for stage in recipe.stages
     ]

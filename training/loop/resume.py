@@ -52,11 +52,12 @@ def check_commit(recipe: TrainingRecipe, data: DataPlan, commit: Commit, where: 
             f"stages: of the first {commit.step} steps they say something else than what {where} was trained on: "
             f"{_first_difference(now['segments'], recorded['segments'], recipe.batch.global_size)}. What was "
             "trained has to stand in the recipe as it was; to change a blend from here on, end its stage at this "
-            "step and let a new stage follow"
+            "step (stop_after) and let a new stage follow"
         )
     if data.order.consumed(samples) != commit.consumed:
         raise RunError(f"{where}: its record contradicts itself: consumed is not what its order gives")
-    _check_rates(recipe, commit, where)
+    if recipe.identity()["stages"] != commit.identity["stages"]:
+        _check_rates(recipe, commit, where)
 
 
 def _first_difference(ours: list[Any], theirs: list[Any], size: int) -> str:
