@@ -23,6 +23,8 @@ from hanji.classifiers.perplexity.scoring import PerplexityScorer
 from hanji.classifiers.texts import TextFile
 from hanji.curation.perplexities import run_cutoffs
 from hanji.curation.pipeline import curate, plan
+from hanji.curation.redecide.changes import changed
+from hanji.curation.redecide.decided import open_run
 from hanji.curation.whatif import what_if
 from hanji.curation.why import why
 from hanji.errors import InputError, RecipeError
@@ -223,3 +225,29 @@ def test_a_rule_over_perplexity_drops_the_tail_as_whatif_foretold(
     fallen = {row["id"] for row in ledger(tmp_path / "run").values() if row["rule"] == "own.tail"}
     assert fallen == {identity for identity, row in rows.items() if (row["perplexity"] or 0) > cut}
     assert foretold == (0, len(fallen)) and fallen
+
+
+def test_tiers_by_perplexity_are_exact_shares_of_the_kept_documents(perplexed: Path, tmp_path: Path) -> None:
+    tiers = ["{name: head, best_perplexity_share: 0.3}", "{name: middle, tokens: 2000, best_by: perplexity}"]
+    change = f"tiers=[{', '.join(tiers)}, {{name: tail}}]"
+    _, _, recipe = open_run(str(perplexed))
+    shutil.copytree(perplexed, tmp_path / "run")
+    other = changed(recipe, [change]).model_copy(update={"run": str(tmp_path / "run")})
+    curate(other)
+    foretold = {one.name: one.after.documents for one in what_if(str(perplexed), [change]).differences.tiers}
+    rows = [row for row in ledger(tmp_path / "run").values() if row["verdict"] == "kept"]
+    by_tier: dict[str, list[float]] = {}
+    for row in rows:
+        if row["language"] == "ko":
+            by_tier.setdefault(row["tier"], []).append(row["perplexity"])
+        else:
+            assert row["tier"] == "tail" and row["perplexity"] is None
+    korean = sum(map(len, by_tier.values()))
+    assert len(by_tier["head"]) == int(0.3 * korean) and len(by_tier["middle"]) > 3
+    assert max(by_tier["head"]) < min(by_tier["middle"])
+    assert max(by_tier["middle"]) < min(by_tier.get("tail", [float("inf")]))
+    assert foretold["ko/head"] == len(by_tier["head"]) and foretold["ko/middle"] == len(by_tier["middle"])
+    one = next(row["id"] for row in rows if row["tier"] == "head")
+    assert "head         the 30.0 % of the lowest perplexity; cut at perplexity" in why(
+        str(tmp_path / "run"), one
+    )
