@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hanji.training.cost import flops_per_token
 from hanji.training.loop.groups import ratios_by_group, sums_by_group
 from hanji.training.loop.metrics import MetricsFile, iterate_metrics, read_metrics
-from hanji.training.loop.phases import PHASES, phase_of
+from hanji.training.loop.phases import PHASES, Phases, phase_of
 from hanji.training.loop.rates import Hardware, Rates
 from hanji.training.loop.tensorboard import TensorBoard, scalars
 from hanji.training.presets import PRESETS
@@ -131,6 +133,38 @@ def test_held_out_bits_are_told_by_language_domain_and_tier(entries: Entries) ->
         low, high = sorted(entry["components"][f"ko/web/{tier}"] for tier in ("high", "low"))
         assert low <= entry["groups"]["language"]["ko"] <= high
         assert entry["seen"] == entry["step"] * 4 * 64
+
+
+def test_passes_count_only_within_a_training_step() -> None:
+    phases = Phases(torch.device("cpu"))
+    for _ in range(2):
+        with phases.counting():
+            pass_through(phases, 0.01)
+        # Validation goes through the same schedules.
+        pass_through(phases, 0.05)
+    spent = dict(zip(PHASES, phases.take(), strict=True))
+    assert 0.02 <= spent["forward"] < 0.1 and spent["backward"] == spent["communication"] == 0
+    assert phases.take() == [0.0] * len(PHASES)
+
+
+def pass_through(phases: Phases, seconds: float) -> None:
+    """What Megatron's schedules do with a config's timers."""
+    phases("forward-compute", log_level=2).start()
+    time.sleep(seconds)
+    phases("forward-compute").stop()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_spans_that_a_gpu_has_not_finished_are_told_later_and_cost_no_waiting() -> None:
+    phases, device = Phases(torch.device("cuda")), torch.device("cuda")
+    matrix = torch.ones(8192, 8192, device=device)
+    torch.cuda.synchronize()
+    with phases.device("optimizer"):
+        for _ in range(50):
+            matrix @ matrix
+    early = sum(phases.take())
+    torch.cuda.synchronize()
+    assert early == 0.0 and phases.take()[PHASES.index("optimizer")] > 0.01
 
 
 def test_megatrons_timers_are_told_apart() -> None:

@@ -44,6 +44,7 @@ class Interval:
 
         A skipped step is left out of the means of losses, as it is of the weights.
         """
+        self._phases.settle()
         self._steps += 1
         self.tokens += entry["tokens"]
         self.seconds += entry["seconds"]

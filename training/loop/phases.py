@@ -12,6 +12,7 @@ weights counts to the optimizer.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,7 +55,7 @@ class Phases:
         self._counts = False
         self._spans: dict[str, _Span] = {}
         self._spare: list[torch.cuda.Event] = []
-        self._open: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+        self._open: deque[tuple[str, torch.cuda.Event, torch.cuda.Event]] = deque()
 
     def __call__(self, timer: str, log_level: int | None = None) -> _Span:
         """Megatron's way to ask for a timer by its name."""
@@ -89,20 +90,20 @@ class Phases:
         finally:
             self._seconds[phase] += time.perf_counter() - started
 
+    def settle(self) -> None:
+        """Add up the spans that the device has finished, so that events are few; for once a step."""
+        # The stream passes events in their order: the first that has not passed ends it.
+        while self._open and self._open[0][2].query():
+            phase, first, last = self._open.popleft()
+            self._seconds[phase] += first.elapsed_time(last) / 1000
+            self._spare += (first, last)
+
     def take(self) -> list[float]:
         """Seconds by phase, in the order of ``PHASES``, since the last call.
 
         On a GPU, spans that the device has not finished yet are left for the next call.
         """
-        waiting = []
-        for phase, first, last in self._open:
-            # The stream passes events in their order: the last one tells for both.
-            if last.query():
-                self._seconds[phase] += first.elapsed_time(last) / 1000
-                self._spare += (first, last)
-            else:
-                waiting.append((phase, first, last))
-        self._open = waiting
+        self.settle()
         taken = [self._seconds[phase] for phase in PHASES]
         self._seconds = dict.fromkeys(PHASES, 0.0)
         return taken
