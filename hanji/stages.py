@@ -27,9 +27,9 @@ Semantics, for whoever reads the file:
   without it. So its tokens are the sum of tokens · repeats (:meth:`Upsampling.repeats`, from the columns
   ``occurrences``, ``cluster_size`` or ``cluster_occurrences`` of the sidecars).
 - **max_epochs** bounds how many epochs of a component have been trained on when the stage ends, earlier stages
-  included. An entry at its cap gives no more, and what is missing to the stage's length comes from the other
-  entries of the stage in proportion to their weights; where all are at their caps, the stage is too long and the
-  trainer refuses it. An entry with ``tokens`` that its cap does not allow is refused.
+  included. What a component at its cap cannot give comes from the other components of its entry, then from the
+  other entries of the stage, in proportion; where all are at their caps, the stage is too long and the trainer
+  refuses it. An entry with ``tokens`` that its cap does not allow is refused.
 """
 
 from __future__ import annotations
