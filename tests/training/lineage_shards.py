@@ -37,7 +37,7 @@ def write_shards(
         found = dict(zip(ids, generator.choice([1, 1, 1, 2, 5], count).tolist(), strict=True))
         order = order_hash(ids)
         numbers = shard_number(order, shards[name])
-        ranked = [ids[i] for i in np.lexsort((ids, order)).tolist()]
+        ranked = [ids[i] for i in np.lexsort((np.array(ids), order)).tolist()]
         of = dict(zip(ids, numbers.tolist(), strict=True))
         made = [
             _shard(
@@ -56,7 +56,7 @@ def write_shards(
                 language=language,
                 domain=domain,
                 tier=tier,
-                split=split,  # type: ignore[arg-type]
+                split=split,
                 documents=count,
                 tokens=sum(lengths.values()),
                 bytes=sum(shard.bytes for shard in made),

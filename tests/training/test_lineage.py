@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from lineage_shards import write_shards
 
+from hanji.errors import InputError
 from hanji.manifest import Manifest, read_manifest
 from hanji.shard_versions import find_version
+from hanji.stages import Upsampling
 from hanji.training.data.blend import apportion
 from hanji.training.data.order import SampleOrder, Segment
+from hanji.training.data.repeats import document_runs
+from hanji.training.data.stream import RepeatedStream, TokenStream
 from hanji.training.lineage.documents import find_document, sightings, steps_that_saw
 from hanji.training.lineage.record import DataRecord, Layout
+from hanji.training.lineage.sidecars import OutOfOrderError, Sidecar
 from hanji.training.lineage.steps import lineage_of_step
+from hanji.training.lineage.streams import StreamMap
 
 COMPONENTS = {
     "ko/web/high/train": (60, 4),
@@ -167,3 +175,83 @@ def test_a_rank_has_its_part_of_the_step_in_the_layout_of_then(shards: Path) -> 
         assert rank in layout.ranks(layout.data_rank(rank))
     # Tensor ranks are neighbours, then context, data and pipeline ranks.
     assert layout.ranks(1) == [2, 3, 10, 11]
+
+
+def test_windows_of_repeated_documents_are_traced_as_the_trainer_reads_them(
+    shards: Path, tmp_path: Path
+) -> None:
+    manifest, storage = read_manifest(str(shards))
+    component = next(c for c in manifest.select("train") if c.name == "ko/web/high")
+    wanted = [None, Upsampling(by="cluster_occurrences", table={1: 1, 2: 2, 5: 3})]
+    whole = TokenStream(component, storage, manifest.dtype)
+    runs = document_runs(component, storage, wanted, tmp_path)
+    maps = [StreamMap(component, one) for one in runs]
+    assert len(runs) == 3 and sum(one.tokens for one in maps) == component.tokens
+    bounds = np.concatenate([[0], np.cumsum([shard.tokens for shard in component.shards])])
+    for one, traced in zip(runs, maps, strict=True):
+        stream = RepeatedStream("repeated", whole, one)
+        starts = np.arange(0, one.tokens - SEQUENCE, SEQUENCE)
+        pieces = traced.pieces(starts, starts + SEQUENCE + 1)
+        for number, start in enumerate(starts.tolist()):
+            mine = pieces.range == number
+            parts = zip(pieces.shard[mine], pieces.start[mine], pieces.stop[mine], strict=True)
+            held = [whole.read(int(bounds[shard] + low), int(high - low)) for shard, low, high in parts]
+            assert np.array_equal(np.concatenate(held), stream.read(start, SEQUENCE + 1))
+            lengths = pieces.stop[mine] - pieces.start[mine]
+            assert np.array_equal(pieces.within[mine], np.cumsum(lengths) - lengths)
+    for number, shard in enumerate(component.shards):
+        for row in pq.read_table(storage.describe(shard.docs.path)).to_pylist():
+            start, stop = row["token_offset"], row["token_offset"] + row["tokens"]
+            spans = [traced.span(number, start, stop) for traced in maps]
+            homes = [index for index, span in enumerate(spans) if span is not None]
+            assert homes == [{1: 0, 2: 1, 5: 2}[row["cluster_occurrences"]]], "each document is in one stream"
+            first, last = spans[homes[0]] or (0, 0)
+            stream = RepeatedStream("repeated", whole, runs[homes[0]])
+            held_there = whole.read(int(bounds[number]) + start, stop - start)
+            assert np.array_equal(stream.read(first, last - first), held_there)
+
+
+def test_sidecars_that_are_not_as_promised_are_found_out(shards: Path, tmp_path: Path) -> None:
+    version = make_record(shards).version
+    component = next(c for c in version.manifest.select("train") if c.name == "ko/web/low")
+    path = version.sidecar(component.shards[0])
+    table = pq.read_table(path)
+    wanted = table["document_id"][5].as_py()
+    with Sidecar(path) as sidecar:
+        assert sidecar.find(wanted, 0.0) == sidecar.find(wanted, 1.0) == sidecar.search(wanted) == 5
+        assert sidecar.find("0" * 32, 0.5) is None
+    shuffled = tmp_path / "shuffled.docs.parquet"
+    pq.write_table(table.take(list(reversed(range(len(table))))), shuffled, row_group_size=7)
+    with Sidecar(shuffled) as sidecar:
+        with pytest.raises(OutOfOrderError, match="not in the order of the hash"):
+            sidecar.find(wanted, 0.5)
+        assert sidecar.search(wanted) == len(table) - 6
+    other = tmp_path / "other.parquet"
+    pq.write_table(table.drop_columns(["token_offset"]), other)
+    with pytest.raises(InputError, match="not a sidecar of a shard: it lacks token_offset"):
+        Sidecar(other)
+    shutil.copyfile(path, other)
+    with other.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(InputError, match="cannot be read"):
+        Sidecar(other)
+
+
+def test_a_sidecar_that_is_gone_or_another_one_is_named(shards: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "shards"
+    shutil.copytree(shards, copy)
+    record = make_record(copy)
+    found = lineage_of_step(record, 1).documents["shard"][0].as_py()
+    path = copy / f"{found}.docs.parquet"
+    with path.open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match=rf"{found}.docs.parquet: .* bytes, but the manifest says"):
+        lineage_of_step(record, 1)
+    path.unlink()
+    with pytest.raises(InputError, match=f"{found}.docs.parquet: this shard's sidecar is gone"):
+        lineage_of_step(record, 1)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(
+        InputError, match=r"tiny: the manifest of its shards .* is not in .*; name the directory"
+    ):
+        lineage_of_step(DataRecord(record.node, (copy,)), 1)
