@@ -3,10 +3,10 @@ own dataset classes on the same shards.
 
     python -m benchmarks.data [--documents 1000000] [--directory DIR] [--rounds 5]
 
-Shards are made up: a million documents in four components for the rates, and 1, then 1,000 shards of a million
-documents each for the first batch, in sparse files. Seconds are of this process's processor; those to the first
-batch are of the clock, in a process of its own, after its imports. Prints a table in Markdown and ends with 1 if a
-bar was missed.
+Shards are made up: a million documents in four components for the rates; for the first batch a million and a
+thousand million, in a thousand sparse files. Rates are by the seconds of this process's processor; those to the
+first batch are of the clock, in a process of its own, after its imports. Prints a table in Markdown and ends with 1
+if a bar was missed.
 """
 
 from __future__ import annotations
@@ -172,7 +172,9 @@ def first_batch(kind: str, shards: Path, work: Path) -> None:
 
 def measured(kind: str, shards: Path, work: Path) -> tuple[float, int]:
     command = [sys.executable, "-m", "benchmarks.data", "--first", kind, str(shards), str(work)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     figures = json.loads(done.stdout.splitlines()[-1])
     return figures["seconds"], figures["memory"]
 
@@ -227,6 +229,7 @@ def rate_rows(shards: Path, work: Path, rounds: int) -> list[Row]:
             rounds,
         )
         ours, theirs = median(rates["ours"]), median(rates["megatron"])
+        say(f"{what}: {ours / 1e6:,.1f}M and Megatron {theirs / 1e6:,.1f}M tokens/s")
         rows.append(
             Row(
                 f"tokens/s of one core, {what}",
@@ -246,7 +249,11 @@ def first_rows(shards: Path, work: Path, rounds: int) -> list[Row]:
         for number in range(rounds):
             place = work / (f"cold-{number}" if cold else "warm")
             found.append(measured(kind, where, place))
-        return median([seconds for seconds, _ in found]), int(median([memory for _, memory in found]))
+        seconds, memory = median([one[0] for one in found]), int(median([one[1] for one in found]))
+        say(
+            f"first batch, {kind}, {where.name}{' cold' if cold else ''}: {seconds:.2f} s, {memory / 1e6:,.0f} MB"
+        )
+        return seconds, memory
 
     cold, cold_memory = figures("megatron", shards, cold=True)
     measured("megatron", shards, work / "warm")
@@ -266,13 +273,13 @@ def first_rows(shards: Path, work: Path, rounds: int) -> list[Row]:
         ),
     ]
     memory = []
-    for count in (1, 1000):
-        where = sparse_shards(work / f"sparse-{count}", count)
+    for count, per_shard in ((1000, 1_000), (1000, 1_000_000)):
+        where = sparse_shards(work / f"sparse-{count * per_shard}", count, per_shard)
         seconds, used = figures("hanji", where)
         memory.append(used)
         rows.append(
             Row(
-                f"first batch, {count * 1_000_000:,} documents in {count:,} shards",
+                f"first batch, {count * per_shard:,} documents in {count:,} shards",
                 "",
                 f"{seconds:.2f} s, {used / 1e6:,.0f} MB",
                 "",
