@@ -56,6 +56,7 @@ def summary(account: Mapping[str, Any], place: int) -> dict[str, Any]:
             "sites": labelled["sites"],
             "ROC-AUC": figures["roc_auc"],
             "ROC-AUC, 95 % over sites": _interval(figures["intervals"]["roc_auc"]),
+            "ROC-AUC among texts of like length": figures["roc_auc_of_like_length"],
             "average precision": figures["average_precision"],
             f"precision at {keep}": at["precision"],
             f"recall at {keep}": at["recall"],

@@ -11,13 +11,14 @@ from hanji.classifiers.evaluating.asked import Run
 from hanji.classifiers.evaluating.calibration import calibration
 from hanji.classifiers.evaluating.curves import curves
 from hanji.classifiers.evaluating.examples import Wanted, mistakes, show
-from hanji.classifiers.evaluating.groups import by_length, confusion
+from hanji.classifiers.evaluating.groups import auc_of_like_length, by_length, confusion
 from hanji.classifiers.evaluating.intervals import intervals
 from hanji.classifiers.evaluating.models import Model
 from hanji.classifiers.evaluating.ngrams import weightiest
 from hanji.classifiers.evaluating.scoring import Scored
 from hanji.classifiers.evaluating.sides import rank_correlation
 from hanji.classifiers.evaluating.thresholds import threshold_table
+from hanji.classifiers.evaluating.trust import length_warning
 from hanji.classifiers.evaluating.variants import behaviour
 from hanji.classifiers.figures import at_threshold
 from hanji.classifiers.texts import Text
@@ -45,6 +46,7 @@ def model_figures(run: Run, place: int, labelled: Scored | None, pool: Scored | 
         labels = (labelled.truth, labelled.scores[place])
         told |= _on_labels(labelled, place, model.threshold, asked.by)
         told["mistakes"] = _mistakes(run, place, labelled)
+        run.warnings += length_warning(model.name, told["figures"])
     told["histogram"] = {
         name: np.histogram(scores, HISTOGRAM, (0, 1))[0].tolist()
         for name, scores in _score_groups(labelled, pool, place).items()
@@ -90,6 +92,7 @@ def _on_labels(scored: Scored, place: int, threshold: float, by: str) -> dict[st
     return {
         "figures": {
             "roc_auc": drawn.roc_auc(),
+            "roc_auc_of_like_length": auc_of_like_length(scored.characters, truth, scores),
             "average_precision": drawn.average_precision(),
             "share_good": float(truth.mean()),
             "intervals": intervals(truth, scores, scored.site),

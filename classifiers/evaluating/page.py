@@ -68,6 +68,7 @@ def _header(account: Account) -> Markup:
             recall = told["recall_at_precision"]["0.9"]
             cards += [
                 (f"{told['roc_auc']:.3f}", f"{name}ROC-AUC{spread}"),
+                (figure(told["roc_auc_of_like_length"]), f"{name}ROC-AUC among texts of like length"),
                 (f"{told['average_precision']:.3f}", f"{name}average precision"),
                 (figure(recall[0] if recall else 0.0), f"{name}recall at precision 0.9"),
                 (f"{model['calibration']['expected_error']:.3f}", f"{name}expected calibration error"),

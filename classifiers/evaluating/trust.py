@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hanji.classifiers.evaluating.asked import Run
 from hanji.classifiers.evaluating.scoring import Scored
 
 FEW, FEW_SITES = 50, 10
+MOST_BY_LENGTH = 0.1
 
 
 def look_at(run: Run, scored: Scored) -> None:
@@ -40,6 +42,21 @@ def look_at(run: Run, scored: Scored) -> None:
                 "every source has one label alone: figures say how well the model tells these sources apart, not "
                 "good texts from others within a source"
             )
+
+
+def length_warning(name: str, figures: Mapping[str, Any]) -> list[str]:
+    """A warning where texts of like length are told apart much less well than texts of any length."""
+    whole, like = figures["roc_auc"], figures["roc_auc_of_like_length"]
+    if like is None:
+        return [
+            f"{name}: no good text is in a bin of length with another, so the figures may be those of length alone"
+        ]
+    if whole - like < MOST_BY_LENGTH:
+        return []
+    return [
+        f"{name}: ROC-AUC is {whole:.3f}, and {like:.3f} among texts of like length: the model goes by length, or "
+        "by what goes with it in these texts"
+    ]
 
 
 def split_facts(run: Run) -> dict[str, Any] | None:

@@ -57,6 +57,7 @@ def _figures(model: Mapping[str, Any]) -> Iterator[str]:
         f"{figures['average_precision']:.3f}{_interval(intervals['average_precision'])} "
         f"(good texts are {percent(figures['share_good'])})"
     )
+    yield f"  ROC-AUC among texts of like length {_figure(figures['roc_auc_of_like_length'])}"
     yield (
         f"  at score ≥ {at['threshold']:g}: precision {_figure(at['precision'])}, recall {_figure(at['recall'])}, "
         f"macro-F1 {at['macro_f1']:.3f}"

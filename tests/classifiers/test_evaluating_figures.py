@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hanji.classifiers.evaluating.calibration import calibration
 from hanji.classifiers.evaluating.curves import curves
 from hanji.classifiers.evaluating.examples import mistakes
-from hanji.classifiers.evaluating.groups import by_length, confusion
+from hanji.classifiers.evaluating.groups import LENGTHS, auc_of_like_length, by_length, confusion
 from hanji.classifiers.evaluating.intervals import intervals
 from hanji.classifiers.evaluating.sides import agreements, furthest, rank_correlation, ranks
 from hanji.classifiers.evaluating.thresholds import threshold_table, top_share
@@ -227,6 +228,32 @@ def test_confusion_names_the_groups_with_most_mistakes_first() -> None:
     assert rows[0]["roc_auc"] == 0.0 and rows[1]["roc_auc"] is None and rows[1]["recall"] == 0.5
     many = confusion([str(n) for n in range(100)], np.arange(100), np.ones(100, bool), np.ones(100), 0.5)
     assert len(many) == 61 and many[-1]["name"] == "… 40 others" and many[-1]["hits"] == 40
+
+
+@settings(max_examples=50, deadline=None)
+@given(LABELLED, st.randoms(use_true_random=False))
+def test_the_area_among_texts_of_like_length_counts_pairs_of_one_bin(
+    rows: list[tuple[bool, float]], rng: Any
+) -> None:
+    lengths = [rng.choice([5, 99, 100, 250, 5000]) for _ in rows]
+    bins = [sum(length >= bound for bound in LENGTHS) for length in lengths]
+    won = [
+        (a > b) + (a == b) / 2
+        for (good, a), mine in zip(rows, bins, strict=True)
+        for (other, b), theirs in zip(rows, bins, strict=True)
+        if good and not other and mine == theirs
+    ]
+    found = auc_of_like_length(np.array(lengths), *apart(rows))
+    assert found == (pytest.approx(sum(won) / len(won)) if won else None)
+
+
+def test_a_model_that_goes_by_length_alone_has_half_the_area_among_texts_of_like_length() -> None:
+    draw = np.random.default_rng(2)
+    truth = np.arange(2000) % 2 == 0
+    lengths = np.where(draw.random(2000) < 0.9, truth, ~truth) * 2000 + draw.integers(310, 900, 2000)
+    scores = (lengths > 1000) + 0.001 * draw.random(2000)
+    assert roc_auc(truth, scores) > 0.85
+    assert auc_of_like_length(lengths, truth, scores) == pytest.approx(0.5, abs=0.06)
 
 
 def test_lengths_variants_and_mistakes_are_told_of_the_texts_that_they_are_of() -> None:
