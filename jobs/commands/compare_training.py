@@ -66,6 +66,8 @@ def _held_out(found: TrainingComparison) -> Iterator[str]:
         f"at {sides[0]} tokens" if found.equal else f"A at {sides[0]} tokens, B at {sides[1]}: not the same"
     )
     yield from ("", f"held-out bits per byte, {when}")
+    if found.same_text is False:
+        yield "  of other text in A and in B: these figures do not compare"
     rows = [[f"{row['axis']} {row['group']}", *_moved(row["bits"])] for row in found.held_out]
     yield from _table(["", "A", "B", "B − A"], rows[:MOST], 1)
     if len(rows) > MOST:

@@ -197,7 +197,7 @@ def test_two_runs_are_compared_at_equal_tokens(
     assert found.equal
     bits = {(row["axis"], row["group"]): row["bits"] for row in found.held_out}
     assert bits["language", "ko"][1] - bits["language", "ko"][0] == pytest.approx(0.25)
-    assert found.held_out[0]["tokens"] == [found.tokens, found.tokens]
+    assert found.held_out[0]["tokens"] == [found.tokens, found.tokens] and found.same_text
     text = render_comparison(found)
     assert not Page(text).tags & {"script", "link", "img"} and "schedule.peak_lr" in text
     page, data = tmp_path / "page.html", tmp_path / "data.json"
@@ -205,6 +205,17 @@ def test_two_runs_are_compared_at_equal_tokens(
     said = capsys.readouterr().out
     assert "schedule.peak_lr  0.003 → 0.5" in said and "+0.5000" in said
     assert page.read_text("utf-8") == text and json.loads(data.read_text("utf-8"))["tokens"] == found.tokens
+
+
+def test_figures_of_other_held_out_text_are_said_not_to_compare(
+    undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = lines_of(undisturbed)
+    lines[0]["held_out"]["manifest_sha256"] = "0" * 64
+    other = copied(undisturbed, tmp_path / "other", lines)
+    assert hanji(["compare", str(undisturbed), str(other), "--report", str(tmp_path / "page.html")]) == 0
+    assert "these figures do not compare" in capsys.readouterr().out
+    assert "these figures do not compare" in (tmp_path / "page.html").read_text("utf-8")
 
 
 def test_a_training_run_and_something_else_are_not_compared(

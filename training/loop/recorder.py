@@ -145,6 +145,10 @@ def facts(recipe: TrainingRecipe, data: DataPlan) -> dict[str, Any]:
         "name": recipe.name,
         "recipe": recipe.identity_fingerprint(),
         "manifest_sha256": data.manifest_sha256,
+        "held_out": {
+            "manifest_sha256": data.held_out.manifest_sha256,
+            "components": sorted(data.held_out.components),
+        },
         "parameters": parameter_count(recipe.shape, data.manifest.tokenizer.vocab_size),
         "tokens_per_step": recipe.tokens_per_step,
         "stages": [{"name": stage.name, "steps": recipe.steps_of(stage)} for stage in recipe.stages],

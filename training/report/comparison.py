@@ -64,6 +64,8 @@ class TrainingComparison:
     were measured at equal tokens; without one, the newest of each, with its own tokens."""
     equal: bool
     """Whether ``held_out`` is of equal tokens."""
+    same_text: bool | None
+    """Whether it is of the same text; None where a run does not say what it measured."""
     curves: list[Json]
     """Of each run: ``loss``, and by axis and group ``groups`` and ``held_out``: lists of [tokens, mean]."""
 
@@ -87,8 +89,13 @@ def compare_training(run_a: str, run_b: str) -> TrainingComparison:
         groups=groups,
         held_out=list(_held_out(moments)),
         equal=len({moment["seen"] for moment in moments if moment is not None}) <= 1,
+        same_text=_same_text(*(run.start.get("held_out") for run in found)),
         curves=[_curves(one) for one in over],
     )
+
+
+def _same_text(a: Json | None, b: Json | None) -> bool | None:
+    return None if a is None or b is None else a == b
 
 
 def _over(run: Collected, limit: float) -> Over:

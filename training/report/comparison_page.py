@@ -170,10 +170,15 @@ def _held_out(found: TrainingComparison) -> Markup:
     ]
     return section(
         "Held-out text",
+        ""
+        if found.same_text is not False
+        else tag(
+            "p", "The runs were measured on other text: these figures do not compare.", class_="warning"
+        ),
         "" if found.equal else tag("p", "The runs were never measured at the same tokens.", class_="warning"),
         tag("div", *_figures(found, "Bits per byte", "held_out", True), class_="figures"),
         table(f"Bits per byte, {when}", ["", "", "A", "B", "B − A"], rows, text_columns=2),
-        intro="Lower is better. The same text is measured in both only where their held-out shards are the same.",
+        intro="Lower is better." + (" Both were measured on the same text." if found.same_text else ""),
         identity="held-out",
     )
 
