@@ -20,6 +20,7 @@ from hanji.training import launch
 from hanji.training.cost import flops_per_token
 from hanji.training.cost.spent import ledger_of
 from hanji.training.data.plan import plan_data
+from hanji.training.lineage.models import Search, find_models
 from hanji.training.lineage.record import DataRecord, open_record
 from hanji.training.lineage.steps import lineage_of_step
 from hanji.training.loop.metrics import read_metrics
@@ -75,6 +76,34 @@ def test_the_record_of_a_run_gives_the_batches_that_its_ranks_read(
     assert "small has steps 1 to 60 here" in " ".join(capsys.readouterr().err.split())
     assert hanji(["lineage", "step", str(run), "41", "--rank", "2"]) == 2
     assert "step 41 had ranks 0 to 1" in capsys.readouterr().err
+
+
+def test_an_exported_model_and_what_was_imported_from_it_know_what_was_read(
+    undisturbed: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from hanji.training.huggingface.exporting import export_checkpoint
+    from hanji.training.huggingface.importing import import_folder
+
+    early = undisturbed / "checkpoints/step-00000040"
+    folder, back = tmp_path / "models/small-hf", tmp_path / "models/back"
+    export_checkpoint(early, folder, tokenizer=shards / "tokenizer.json")
+    import_folder(folder, back)
+    record = open_record(folder, [shards])
+    assert recorded_batches(record) == recorded_batches(open_record(early))
+    identity = lineage_of_step(record, 7).documents["document_id"][0].as_py()
+    # These shards' ids are not hexadecimal: the documents are looked for without their order.
+    found = Search(find_models([tmp_path / "models"]), [shards]).ask({identity: None})
+    saw = {verdict.model.path: verdict for verdict in found}
+    assert set(saw) == {folder, back}
+    for verdict in saw.values():
+        (exposure,) = verdict.exposures
+        assert 7 in exposure.steps and max(exposure.steps) <= 40 and exposure.name == "small"
+        assert verdict.unknown == ()
+    ledger = ledger_of([back])
+    assert [model.name for model in ledger.models] == ["small step 40", "small-hf"]
+    assert ledger.inherited(ledger.models[1].key).six_nd == ledger.total().six_nd
+    assert hanji(["cost", "report", str(back)]) == 0
+    assert "with ancestors (small step 40)" in capsys.readouterr().out
 
 
 def test_a_runs_cost_is_its_tokens_by_stage_and_the_time_that_it_measured(

@@ -13,6 +13,8 @@ from typing import Any
 from hanji.errors import InputError, RunError
 
 COMMIT = "commit.json"
+FAMILY = "hanji-family.json"
+"""The family node in a folder that was exported; an import of the folder names it as its parent."""
 _NAME = re.compile(r"step-(\d{8})")
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from hanji.errors import InputError
-from hanji.training.checkpoint.record import find_checkpoint, read_commit
+from hanji.training.checkpoint.record import FAMILY, find_checkpoint, read_commit
 from hanji.training.cost.flops import FlopsPerToken, flops_per_token
 from hanji.training.cost.ledger import Ledger, ModelCost, Spent, StageCost, flops_of
 from hanji.training.lineage.models import Model, ancestry, find_models
-from hanji.training.lineage.record import FAMILY, order_of, read_node, run_of
+from hanji.training.lineage.record import order_of, read_node, run_of
 from hanji.training.loop.metrics import METRICS, iterate_metrics
 from hanji.training.model.shape import ModelShape
 

@@ -18,9 +18,10 @@ from hanji.errors import HanjiError, InputError
 from hanji.fingerprint import file_sha256
 from hanji.manifest import TokenizerFacts, read_manifest
 from hanji.progress import Progress, SilentProgress
+from hanji.training.checkpoint.record import FAMILY
 from hanji.training.checkpoint.state import MAIN_WEIGHTS, OPTIMIZER
 from hanji.training.huggingface.config import CONFIG, LlamaConfig, make_config, read_config
-from hanji.training.huggingface.folder import FAMILY, INDEX, SINGLE
+from hanji.training.huggingface.folder import INDEX, SINGLE
 from hanji.training.huggingface.importing import carry
 from hanji.training.huggingface.llama import Place, places, stored_tensors
 from hanji.training.huggingface.output import refuse_occupied, whole_directory

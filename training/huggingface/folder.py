@@ -20,8 +20,6 @@ from hanji.training.huggingface.safetensors import DTYPES, Entry, SafetensorsFil
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
-FAMILY = "hanji-family.json"
-"""The family node of an exported model; an import of the folder names it as its parent."""
 WEIGHT_DTYPES = ("F32", "BF16", "F16")
 IGNORED_SUFFIX = ".rotary_emb.inv_freq"
 """Frequencies that old versions of transformers saved; they follow from the config."""

@@ -19,11 +19,11 @@ import torch
 from hanji.fingerprint import fingerprint
 from hanji.progress import Progress, SilentProgress
 from hanji.training.checkpoint.files import WrittenFile, write_shards
-from hanji.training.checkpoint.record import Commit, parent_of
+from hanji.training.checkpoint.record import FAMILY, Commit, parent_of
 from hanji.training.checkpoint.shards import Shard
 from hanji.training.checkpoint.store import seal
 from hanji.training.huggingface.config import CONFIG, read_json
-from hanji.training.huggingface.folder import FAMILY, ModelFolder
+from hanji.training.huggingface.folder import ModelFolder
 from hanji.training.huggingface.llama import Place, Stored, copies, places, stored_tensors
 from hanji.training.huggingface.output import refuse_occupied, whole_directory
 from hanji.training.huggingface.records import CARRIED

@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import torch
 
+from hanji.training.checkpoint.record import FAMILY
 from hanji.training.cost.flops import flops_per_token
 from hanji.training.huggingface.config import CONFIG, read_json
-from hanji.training.huggingface.folder import FAMILY, ModelFolder
+from hanji.training.huggingface.folder import ModelFolder
 from hanji.training.huggingface.llama import places, stored_tensors
 from hanji.training.huggingface.records import open_checkpoint
 from hanji.training.huggingface.safetensors import as_bytes

@@ -17,10 +17,9 @@ import numpy as np
 
 from hanji.errors import HanjiError, InputError
 from hanji.shard_versions import ShardVersion, find_version
-from hanji.training.checkpoint.record import COMMIT, read_commit, step_of
+from hanji.training.checkpoint.record import COMMIT, FAMILY, read_commit, step_of
 from hanji.training.lineage.documents import Place, find_document, steps_that_saw
 from hanji.training.lineage.record import (
-    FAMILY,
     KEPT_MANIFEST,
     DataRecord,
     order_of,

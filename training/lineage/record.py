@@ -23,14 +23,12 @@ from hanji.manifest import Component
 from hanji.shard_versions import ShardVersion, find_version
 from hanji.stages import Upsampling
 from hanji.storage import Storage
-from hanji.training.checkpoint.record import find_checkpoint, read_commit
+from hanji.training.checkpoint.record import FAMILY, find_checkpoint, read_commit
 from hanji.training.data.order import ORDER_VERSION, SampleOrder, Segment
 from hanji.training.data.repeats import DocumentRuns, document_runs, has_runs, stream_name
 from hanji.training.lineage.streams import StreamMap
 from hanji.training.loop.metrics import METRICS, iterate_metrics
 
-FAMILY = "hanji-family.json"
-"""The family node in a folder that was exported (hanji.training.huggingface.folder)."""
 KEPT_MANIFEST = "shards-manifest.json"
 """A run's copy of the manifest of its shards."""
 
