@@ -53,7 +53,7 @@ def definition(text: str) -> str:
     return "".join(c for c in made if not (ord(c) < 32 or 127 <= ord(c) < 160))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(LETTERS, max_size=40) | st.text(max_size=30))
 def test_the_normal_form_is_the_definition_read_character_by_character(text: str) -> None:
     assert normalise(text) == definition(text)
@@ -64,7 +64,7 @@ def test_a_document_becomes_one_line_and_hangul_comes_apart() -> None:
     assert normalise("한\n글") == unicodedata.normalize("NFD", "한글")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.floats(1e-3, 1e9) | st.just(math.nan) | st.just(12.5), max_size=80),
     st.floats(0, 1),

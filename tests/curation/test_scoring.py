@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,40 @@ def domain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base / "ko.bin"
 
 
+def has_kenlm() -> bool:
+    return all(find_spec(name) is not None for name in ("kenlm", "sentencepiece"))
+
+
+needs_kenlm = pytest.mark.skipif(not has_kenlm(), reason="pip install 'hanji[perplexity]'")
+
+
 @pytest.fixture(scope="module")
-def placed(tmp_path_factory: pytest.TempPathFactory, corpus_files: list[Path], domain_model: Path) -> Path:
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path] | None:
+    return write_models(tmp_path_factory.mktemp("language-model")) if has_kenlm() else None
+
+
+def asked(
+    domain_model: Path, language_model: tuple[Path, Path] | None, apply: str = "component", most: float = 1e6
+) -> dict[str, Any]:
+    """The fields of a recipe with domains, and with a rule over perplexity where KenLM is installed."""
+    fields: dict[str, Any] = {"domains": {"ko": str(domain_model), "apply": apply, "min_probability": 0.8}}
+    if language_model is not None:
+        model, pieces = map(str, language_model)
+        rule = {"name": "tail", "signal": "perplexity", "keep": f"<= {most:.2f}", "why": "unlike good prose"}
+        fields["perplexity"] = {"ko": {"model": model, "sentencepiece": pieces}}
+        fields["rules"] = {"own": {"ko": [rule]}}
+    return fields
+
+
+@pytest.fixture(scope="module")
+def placed(
+    tmp_path_factory: pytest.TempPathFactory,
+    corpus_files: list[Path],
+    domain_model: Path,
+    language_model: tuple[Path, Path] | None,
+) -> Path:
     run = tmp_path_factory.mktemp("placed") / "run"
-    domains = {"ko": str(domain_model), "apply": "component", "min_probability": 0.8}
-    curate(make_recipe(run, corpus_files, domains=domains))
+    curate(make_recipe(run, corpus_files, **asked(domain_model, language_model)))
     return run
 
 
@@ -100,23 +130,33 @@ def test_a_document_goes_where_its_predicted_domain_says_if_that_is_probable_eno
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_and_cuts_change_no_shard(
-    placed: Path, corpus_files: list[Path], domain_model: Path, tmp_path: Path, workers: int
+    placed: Path,
+    corpus_files: list[Path],
+    domain_model: Path,
+    language_model: tuple[Path, Path] | None,
+    tmp_path: Path,
+    workers: int,
 ) -> None:
-    domains = {"ko": str(domain_model), "apply": "component", "min_probability": 0.8}
     whole = write_rows(
         tmp_path / "whole.jsonl",
         [json.loads(line) for path in corpus_files for line in path.read_text("utf-8").splitlines()],
     )
     engine = {"name": "local", "workers": workers}
-    curate(make_recipe(tmp_path / "run", [whole], domains=domains, engine=engine, split_bytes=9_000))
+    fields = asked(domain_model, language_model)
+    curate(make_recipe(tmp_path / "run", [whole], engine=engine, split_bytes=9_000, **fields))
     assert shard_hashes(tmp_path / "run") == shard_hashes(placed)
 
 
 def test_a_column_decides_nothing_and_without_domains_a_run_is_as_before(
-    placed: Path, corpus_files: list[Path], domain_model: Path, undisturbed: Path, tmp_path: Path
+    placed: Path,
+    corpus_files: list[Path],
+    domain_model: Path,
+    language_model: tuple[Path, Path] | None,
+    undisturbed: Path,
+    tmp_path: Path,
 ) -> None:
     shutil.copytree(placed, tmp_path / "run")
-    curate(make_recipe(tmp_path / "run", corpus_files, domains={"ko": str(domain_model)}))
+    curate(make_recipe(tmp_path / "run", corpus_files, **asked(domain_model, language_model, "column")))
     steps = {one["name"]: one for one in json.loads((tmp_path / "run/run.json").read_text())["steps"]}
     assert steps["score"]["skipped"] == steps["score"]["units"] > 0  # the models said it all before
     assert (
@@ -157,84 +197,64 @@ def test_a_recipe_with_models_that_cannot_be_used_says_which(
         plan(make_recipe(run, corpus_files, rules={"presets": {}, "own": own}))
 
 
-@pytest.fixture(scope="module")
-def language_model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    pytest.importorskip("kenlm", reason="pip install 'hanji[perplexity]'")
-    pytest.importorskip("sentencepiece", reason="pip install 'hanji[perplexity]'")
-    return write_models(tmp_path_factory.mktemp("language-model"))
-
-
-@pytest.fixture(scope="module")
-def perplexed(
-    tmp_path_factory: pytest.TempPathFactory, corpus_files: list[Path], language_model: tuple[Path, Path]
-) -> Path:
-    run = tmp_path_factory.mktemp("perplexed") / "run"
-    curate(perplexity_recipe(run, corpus_files, language_model, 1_000_000))
-    return run
-
-
-def perplexity_recipe(run: Path, files: list[Path], models: tuple[Path, Path], most: float) -> Any:
-    rule = {"name": "tail", "signal": "perplexity", "keep": f"<= {most}", "why": "unlike good prose"}
-    return make_recipe(
-        run,
-        files,
-        perplexity={"ko": {"model": str(models[0]), "sentencepiece": str(models[1])}},
-        rules={"presets": {}, "own": {"ko": [rule]}},
-    )
-
-
+@needs_kenlm
 def test_perplexities_stand_beside_the_facts_of_the_languages_that_have_a_model(
-    perplexed: Path, language_model: tuple[Path, Path]
+    placed: Path, language_model: tuple[Path, Path]
 ) -> None:
     scorer = PerplexityScorer(*language_model)
-    written = texts(perplexed)
-    rows = facts(perplexed)
+    written = texts(placed)
+    rows = facts(placed)
     korean = [row for row in rows.values() if row["status"] == "read" and row["language"] == "ko"]
     assert len(korean) > 20
     expected = scorer.score([written[row["id"]] for row in korean])
     assert [row["perplexity"] for row in korean] == expected.tolist()
     assert all(row["perplexity"] is None for row in rows.values() if row["language"] != "ko")
     first = korean[0]
-    assert f"perplexity {first['perplexity']:.1f}" in why(str(perplexed), first["id"])
-    bins = json.loads((perplexed / "report/metrics.json").read_text())["signals"]["bins"]
+    assert f"perplexity {first['perplexity']:.1f}" in why(str(placed), first["id"])
+    bins = json.loads((placed / "report/metrics.json").read_text())["signals"]["bins"]
     assert sum(bins["ko"]["perplexity"]["s"].values()) == len(korean) and "perplexity" not in bins["en"]
 
 
-def test_a_runs_cut_offs_are_its_exact_percentiles(perplexed: Path, undisturbed: Path) -> None:
-    kept = {row["id"] for row in ledger(perplexed).values() if row["verdict"] == "kept"}
-    values = [
-        row["perplexity"] for row in facts(perplexed).values() if row["perplexity"] and row["id"] in kept
-    ]
-    found = run_cutoffs(str(perplexed), (0.3, 0.6))
+@needs_kenlm
+def test_a_runs_cut_offs_are_its_exact_percentiles(placed: Path, undisturbed: Path) -> None:
+    kept = {row["id"] for row in ledger(placed).values() if row["verdict"] == "kept"}
+    values = [row["perplexity"] for row in facts(placed).values() if row["perplexity"] and row["id"] in kept]
+    found = run_cutoffs(str(placed), (0.3, 0.6))
     assert list(found) == ["ko"] and found["ko"].documents == len(values)
     assert found["ko"].cuts == exact_cutoffs(lambda: [np.array(values)])
-    everything = run_cutoffs(str(perplexed), (0.3, 0.6), kept=False)
+    everything = run_cutoffs(str(placed), (0.3, 0.6), kept=False)
     assert everything["ko"].documents > len(values)
     with pytest.raises(InputError, match="no perplexity"):
         run_cutoffs(str(undisturbed), (0.3, 0.6))
 
 
+@needs_kenlm
 def test_a_rule_over_perplexity_drops_the_tail_as_whatif_foretold(
-    perplexed: Path, corpus_files: list[Path], language_model: tuple[Path, Path], tmp_path: Path
+    placed: Path,
+    corpus_files: list[Path],
+    domain_model: Path,
+    language_model: tuple[Path, Path],
+    tmp_path: Path,
 ) -> None:
-    cut = round(run_cutoffs(str(perplexed), (0.5,), kept=False)["ko"].cuts[0], 2)
-    foretold = what_if(str(perplexed), [f"own.tail={cut}"]).differences.reasons["own.tail"]
-    shutil.copytree(perplexed, tmp_path / "run")
-    curate(perplexity_recipe(tmp_path / "run", corpus_files, language_model, cut))
+    cut = round(run_cutoffs(str(placed), (0.5,), kept=False)["ko"].cuts[0], 2)
+    foretold = what_if(str(placed), [f"own.tail={cut}"]).differences.reasons["own.tail"]
+    shutil.copytree(placed, tmp_path / "run")
+    curate(make_recipe(tmp_path / "run", corpus_files, **asked(domain_model, language_model, most=cut)))
     rows = facts(tmp_path / "run")
     fallen = {row["id"] for row in ledger(tmp_path / "run").values() if row["rule"] == "own.tail"}
     assert fallen == {identity for identity, row in rows.items() if (row["perplexity"] or 0) > cut}
     assert foretold == (0, len(fallen)) and fallen
 
 
-def test_tiers_by_perplexity_are_exact_shares_of_the_kept_documents(perplexed: Path, tmp_path: Path) -> None:
+@needs_kenlm
+def test_tiers_by_perplexity_are_exact_shares_of_the_kept_documents(placed: Path, tmp_path: Path) -> None:
     tiers = ["{name: head, best_perplexity_share: 0.3}", "{name: middle, tokens: 2000, best_by: perplexity}"]
     change = f"tiers=[{', '.join(tiers)}, {{name: tail}}]"
-    _, _, recipe = open_run(str(perplexed))
-    shutil.copytree(perplexed, tmp_path / "run")
+    _, _, recipe = open_run(str(placed))
+    shutil.copytree(placed, tmp_path / "run")
     other = changed(recipe, [change]).model_copy(update={"run": str(tmp_path / "run")})
     curate(other)
-    foretold = {one.name: one.after.documents for one in what_if(str(perplexed), [change]).differences.tiers}
+    foretold = {one.name: one.after.documents for one in what_if(str(placed), [change]).differences.tiers}
     rows = [row for row in ledger(tmp_path / "run").values() if row["verdict"] == "kept"]
     by_tier: dict[str, list[float]] = {}
     for row in rows:
