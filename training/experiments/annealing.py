@@ -18,7 +18,7 @@ from hanji.training.checkpoint.record import find_checkpoint, read_commit
 from hanji.training.data.plan import plan_data
 from hanji.training.experiments.recipe import DEFAULT, TRUNK, AnnealSettings
 from hanji.training.recipe import TrainingRecipe
-from hanji.training.stages import StageSettings, with_stages
+from hanji.training.stages import StageSettings
 
 STAGE = "anneal"
 
@@ -31,9 +31,9 @@ def anneal_arms(
 ) -> list[dict[str, Any]]:
     """Fields of the arms: the half-trained run where the experiment trains it, the default, each candidate.
 
-    ``checked`` is the base recipe. Raises RecipeError for a blend that matches nothing.
+    ``checked`` is the base recipe with all its stages. Raises RecipeError for a blend that matches nothing.
     """
-    last = with_stages(checked).stages[-1]
+    last = checked.stages[-1]
     default = settings.default if settings.default is not None else dict(last.blend or {})
     length = {"tokens": settings.tokens} if settings.tokens is not None else {"steps": settings.steps}
     schedule = {

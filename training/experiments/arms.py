@@ -18,6 +18,7 @@ from hanji.training.experiments.annealing import anneal_arms
 from hanji.training.experiments.overlap import refuse_held_out_documents
 from hanji.training.experiments.recipe import ExperimentRecipe
 from hanji.training.recipe import TrainingRecipe
+from hanji.training.stages import with_stages
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def prepare(recipe: ExperimentRecipe, overrides: Sequence[str] = ()) -> Experime
     # Arms on the same shards share the tables of up-sampled documents.
     base.setdefault("tables", str(directory / "tables"))
     # The base itself must be a training recipe, so that an error in it is told as one of its own.
-    checked = parse_recipe({**base, "run": str(directory)}, TrainingRecipe, origin=recipe.base)
+    checked = with_stages(parse_recipe({**base, "run": str(directory)}, TrainingRecipe, origin=recipe.base))
     if recipe.anneal is not None:
         at_rest = _without_origin(checked)
         arms = tuple(Arm(**fields) for fields in anneal_arms(recipe.anneal, base, at_rest, recipe.seeds))
@@ -156,7 +157,8 @@ def _runs(recipe: ExperimentRecipe, directory: Path, arms: tuple[Arm, ...]) -> t
                 data |= {"init_from": str(directory / arm.after / f"seed-{seed}"), "init_with": "state"}
             elif arm.checkpoint is not None:
                 data |= {"init_from": arm.checkpoint.replace("{seed}", str(seed)), "init_with": "state"}
-            runs.append(Run(arm, seed, data, parse_recipe(data, TrainingRecipe, origin=f"arm {arm.name}")))
+            resolved = with_stages(parse_recipe(data, TrainingRecipe, origin=f"arm {arm.name}"))
+            runs.append(Run(arm, seed, data, resolved))
     return tuple(runs)
 
 
