@@ -12,11 +12,10 @@ from hanji.classifiers.evaluating.page_tables import (
     length_table,
     ngram_tables,
     reliability_table,
-    share,
-    text_cards,
     threshold_rows,
     variant_table,
 )
+from hanji.classifiers.evaluating.page_texts import mistakes_section, sides_section
 from hanji.page import Markup, histogram, number, page, percent, section, size, table, tag
 
 Account = Mapping[str, Any]
@@ -38,8 +37,8 @@ def render(account: Account) -> str:
         ("Sources", "sources", _confusion(account)),
         ("Length and spacing", "behaviour", _behaviour(account)),
         ("n-grams", "ngrams", _ngrams(account)),
-        ("Mistakes", "mistakes", _mistakes(account)),
-        ("Side by side", "sides", _sides(account)),
+        ("Mistakes", "mistakes", mistakes_section(account)),
+        ("Side by side", "sides", sides_section(account)),
         ("Data", "data", _data(account)),
     ]
     there = [(title, key, made) for title, key, made in sections if made is not None]
@@ -245,73 +244,6 @@ def _ngrams(account: Account) -> Markup | None:
         "looked up. Contribution: what an n-gram adds to the log-odds of the average text. Row: its part of "
         "the row's uses, and how many n-grams of these texts share the row.",
         identity="ngrams",
-    )
-
-
-def _mistakes(account: Account) -> Markup | None:
-    parts: list[Any] = []
-    for model in account["models"]:
-        for name, title in (
-            ("wrong", "Others that score highest"),
-            ("missed", "Good texts that score lowest"),
-        ):
-            rows = model.get("mistakes", {}).get(name)
-            if rows:
-                parts += [tag("h3", f"{model['name']}: {title.lower()}"), *text_cards(rows, [""])]
-    return (
-        section(
-            "Mistakes",
-            *parts,
-            intro="Texts on the wrong side of the threshold, the surest first, with the n-grams that moved them "
-            "most. Some may be mistakes of the labels.",
-            identity="mistakes",
-        )
-        if parts
-        else None
-    )
-
-
-def _sides(account: Account) -> Markup | None:
-    found = account["sides"]
-    if found is None:
-        return None
-    rows = [
-        [
-            f"top {100 * row['share']:g} %" if row["share"] is not None else "thresholds",
-            *(f"{threshold:.4f}" for threshold in row["thresholds"]),
-            *(number(row[name]) for name in ("both", "only_a", "only_b", "neither")),
-            share(row["overlap"]),
-            share(row["agreement"]),
-            figure(row["kappa"]),
-        ]
-        for row in found["agreements"]
-    ]
-    head = ["keep", "A: score ≥", "B: score ≥", "both", "only A", "only B", "neither", "overlap", "agreement"]
-    parts: list[Any] = [
-        table("Do they keep the same texts", [*head, "kappa"], rows),
-        table(
-            "Mean difference of ranks by source (A higher above 0)",
-            ["source", "texts", "A less B"],
-            [
-                [r["name"], number(r["texts"]), f"{r['mean_rank_difference']:+.3f}"]
-                for r in found["by_source"]
-            ],
-        ),
-    ]
-    for name, title in (
-        ("a_higher", "A ranks them highest above B"),
-        ("b_higher", "B ranks them highest above A"),
-    ):
-        if found["samples"][name]:
-            parts += [tag("h3", title), *text_cards(found["samples"][name], ["A ", "B "])]
-    a, b = found["names"]
-    return section(
-        "Side by side",
-        *parts,
-        intro=f"A is {a}, B is {b}, on the {'pool' if found['on'] == 'pool' else 'labelled texts'}. Rank "
-        f"correlation (Spearman's) {figure(found['rank_correlation'])}. Overlap: what both keep, as a share of "
-        "what either keeps. Kappa: agreement beyond chance (Cohen's).",
-        identity="sides",
     )
 
 
