@@ -2,6 +2,9 @@
 
 A model of the size of DCLM's published one (2,000,000 buckets, 100 dimensions: 0.8 GB), trained for one epoch on a
 part of the development texts: what a row says changes no speed. Each step tells its processor time as it goes.
+
+Differences are told by the length of texts: fastText adds rows in 32 bits, and its rounding grows with every word,
+while ours adds in 64.
 """
 
 from __future__ import annotations
@@ -23,9 +26,9 @@ from hanji.classifiers.texts import Text
 from hanji.classifiers.training import default_training, write_lines
 
 LEAST_SPEED = {"en": 15.0, "ko": 5.0}
-CLOSE = 1e-5
+CLOSE, LONG = 1e-5, 100_000
 BUCKETS, DIMENSIONS = 2_000_000, 100
-SCORED, TRAINED = 4_000_000, 1_000_000
+SCORED, TRAINED = 2_000_000, 1_000_000
 """Characters that are scored in a round, and those that the model is trained on."""
 ROUNDS = 3
 
@@ -65,7 +68,8 @@ def speed() -> list[Row]:
                 scores.append(probability if label.endswith(HIGH) else 1 - probability)
             return scores
 
-        difference = float(abs(scorer.score(array) - np.clip(by_fasttext(), 0, 1)).max())
+        differences = abs(scorer.score(array) - np.clip(by_fasttext(), 0, 1))
+        long = np.array([len(text) > LONG for text in texts])
         taken = interleaved(
             {
                 "fastText": lambda f=by_fasttext: cpu_seconds(f),  # type: ignore[misc]
@@ -78,16 +82,12 @@ def speed() -> list[Row]:
         what = f"{language}: scoring {size:.1f} MB, {DIMENSIONS} dimensions, {BUCKETS:,} buckets"
         rates = (f"{theirs:.1f} MB/s", f"{ours:.1f} MB/s", f"{ours / theirs:.1f}×")
         table.append(Row(what, *rates, f"≥ {least:g} MB/s", ours >= least))
-        table.append(
-            Row(
-                f"{language}: largest difference",
-                "",
-                f"{difference:.1e}",
-                "",
-                f"≤ {CLOSE:g}",
-                difference <= CLOSE,
-            )
-        )
+        most = float(differences[~long].max())
+        what = f"{language}: largest difference, texts of up to {LONG:,} characters"
+        table.append(Row(what, "", f"{most:.1e}", "", f"≤ {CLOSE:g}", most <= CLOSE))
+        if long.any():
+            what = f"{language}: the same, {long.sum()} longer ones, up to {max(map(len, texts)):,}"
+            table.append(Row(what, "", f"{differences[long].max():.1e}"))
         del model, scorer
         fasttext_model._cached.cache_clear()
     return table

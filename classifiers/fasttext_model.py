@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hanji.errors import InputError, RunError
+from hanji.errors import InputError, RecipeError, RunError
 from hanji.fingerprint import file_sha256
 
 LABEL = "__label__"
@@ -130,7 +130,7 @@ def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[fl
     """Train on a file of ``__label__x text`` lines and save the model; returns (rate used, notes).
 
     A run that ends in NaN (fastText throws) is tried again with half the rate, up to four times, and the
-    notes say so. Raises RunError if none works.
+    notes say so. Raises RunError if none works, and RecipeError for a file without lines.
     """
     notes: list[str] = []
     rate = settings.lr
@@ -141,6 +141,8 @@ def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[fl
             notes.append(f"learning rate {rate:g} failed ({error}); trying {rate / 2:g}")
             rate /= 2
             continue
+        except ValueError as error:
+            raise RecipeError(f"no text is left to train on (a share is held out): {error}") from None
         target = Path(output)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.part")

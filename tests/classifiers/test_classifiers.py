@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hanji.classifiers import quality, training
 from hanji.classifiers.language import LanguageIdentifier, find_lid
+from hanji.classifiers.preparing import pieces
+from hanji.classifiers.texts import text_hash
 from hanji.curation.recipe import LanguageModels
-from hanji.errors import InputError, RecipeError
+from hanji.errors import InputError, RecipeError, RunError
 from hanji.jobs import sample
 
 SEED = Path(sample.__file__).parent / "seed"
@@ -67,6 +71,41 @@ def test_the_same_seed_texts_make_the_same_model_byte_for_byte(tmp_path: Path) -
     assert first.counts == {"high": 120, "low": 120}
     card = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert card["language"] == "ko" and card["held_out"]["auc"] == pytest.approx(first.auc)
+
+
+def test_a_training_that_ends_in_nan_is_tried_with_lower_rates_and_the_card_says_so(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    settings = replace(training.default_training("ko"), lr=100.0, dim=8, bucket=100, epoch=2)
+    assert (settings.threads, settings.seed) == (1, 0)
+    report = training.train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko", settings)
+    card = json.loads((tmp_path / "m.json").read_text("utf-8"))
+    assert card["training"]["lr"] < 100 and card["notes"] == report.notes
+    assert report.notes[0] == "learning rate 100 failed (Encountered NaN.); trying 50"
+    assert np.isfinite(quality.QualityScorer(tmp_path / "m.bin").score(["조석은 달이 만든다."])).all()
+    with pytest.raises(RunError, match="fastText found no rate that works: learning rate 1e\\+10 failed"):
+        training.train([SEED / "ko.jsonl"], tmp_path / "n.bin", "ko", replace(settings, lr=1e10))
+
+
+def test_where_every_text_is_held_out_that_is_said_and_no_model_written(tmp_path: Path) -> None:
+    aside = (text for text in map(str, range(1000)) if text_hash(text)[0] < training.HELD_OUT_BYTES)
+    rows = [{"text": next(aside), "label": label} for label in ("high", "low")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with pytest.raises(RecipeError, match="no text is left to train on"):
+        training.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "en")
+    assert not (tmp_path / "m.bin").exists()
+
+
+@given(st.text(st.sampled_from("ab가 \n\u3000"), max_size=60), st.integers(1, 20))
+def test_pieces_are_a_text_without_white_space_at_the_cuts(text: str, characters: int) -> None:
+    cut = list(pieces(text, characters))
+    assert all(0 < len(piece) <= characters for piece in cut) or cut == [text]
+    assert "".join("".join(cut).split()) == "".join(text.split())
+    # No word is cut in two that fits into a piece.
+    words = text.split()
+    if max(map(len, words), default=0) <= characters:
+        assert [word for piece in cut for word in piece.split()] == words
+    assert list(pieces(text, 0)) == [text]
 
 
 @pytest.mark.parametrize("language", ["ko", "en"])
