@@ -44,7 +44,7 @@ class WhatIf:
     figures.
 
     ``tier_thresholds``: by language and tier, the smallest score before and after (None: no such tier).
-    ``quotas``: tokens that were asked for, and that there are, by side.
+    ``quotas``: tokens that were asked for, and that there are, by side. ``rest``: the tier that takes the rest.
     """
 
     run: str
@@ -55,6 +55,7 @@ class WhatIf:
     drifted: list[str]
     tier_thresholds: dict[str, dict[str, tuple[float | None, float | None]]]
     quotas: list[QuotaChange]
+    rest: str
     differences: Differences
     notes: list[str]
     seconds: float
@@ -94,6 +95,7 @@ def what_if(run: str, changes: Sequence[str], samples: int = SAMPLES, exact: boo
         rules=rule_changes(before, after),
         tier_thresholds=_thresholds(documents, *cuts),
         quotas=_quotas(*cuts),
+        rest=other.tiers[-1].name,
         differences=found,
         drifted=_drifted(documents, before),
         notes=[*_notes(documents), *_of_quotas(cuts[1], estimated)],

@@ -280,7 +280,7 @@ def _threshold(found: WhatIf, name: str) -> str:
     language, _, tier = name.partition("/")
     sides = found.tier_thresholds.get(language, {}).get(tier)
     if sides is None:
-        return "the rest"
+        return "the rest" if tier == found.rest else "–"
     shown = ["–" if score is None else f"{score:.3f}" if score <= 1 else "none" for score in sides]
     return f"≥ {shown[0]}" if shown[0] == shown[1] else f"≥ {shown[0]} → {shown[1]}"
 
