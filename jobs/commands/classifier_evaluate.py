@@ -23,7 +23,7 @@ def evaluate(
     model2: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL2]", help="A second one, to compare on the same texts.", show_default=False
+            metavar="MODEL2", help="A second one, to compare on the same texts.", show_default=False
         ),
     ] = None,
     high: Annotated[
@@ -138,7 +138,8 @@ def evaluate(
     labelled = text_sources("--labels", labels or [], language, label_scores=from_score)
     labelled += text_sources("--high", high or [], language, "high")
     labelled += text_sources("--low", low or [], language, "low")
-    chosen = text_sources("--pool", pool or [], language)
+    # One label for all of it, so that rows' own labels, whatever they are, are not looked at.
+    chosen = text_sources("--pool", pool or [], language, "pool")
     if from_score is not None and not labels:
         raise RecipeError("--from-score: says how the scores of --labels are read; give --labels")
     with progress(quiet) as bars:

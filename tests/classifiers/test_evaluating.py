@@ -226,7 +226,9 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
     for path in home.glob("a.*"):
         shutil.copyfile(path, tmp_path / path.name)
     asked = ["classifier", "evaluate", str(tmp_path / "a.bin"), "--labels", str(home / "new.jsonl")]
-    asked += ["--pool", str(home / "known.jsonl"), "--ngrams", "3", "--samples", "1", "--quiet"]
+    pool = [json.loads(line) for line in (home / "known.jsonl").read_text("utf-8").splitlines()]
+    write(tmp_path / "known.jsonl", [row | {"label": ["odd", 1]} for row in pool])  # not looked at
+    asked += ["--pool", str(tmp_path / "known.jsonl"), "--ngrams", "3", "--samples", "1", "--quiet"]
     files = ["--json", str(tmp_path / "out.json"), "--report", str(tmp_path / "out.html")]
     assert run([*asked, *files]) == 0
     said = capsys.readouterr().out
@@ -235,7 +237,7 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
     assert account["format"] == "hanji-evaluation/1" and (tmp_path / "out.html").stat().st_size > 10_000
     again = {
         "labels": [str(home / "new.jsonl")],
-        "pool": [str(home / "known.jsonl")],
+        "pool": [str(tmp_path / "known.jsonl")],
         "ngrams": 3,
         "samples": 0,
     }
