@@ -50,7 +50,9 @@ class Sidecar:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
+            # An open file spares pyarrow its search for the file system that a path may be of.
+            self._source = pa.OSFile(str(path))
+            self._file = pq.ParquetFile(self._source)
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read: {error}") from None
         metadata = self._file.metadata
@@ -67,6 +69,7 @@ class Sidecar:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._source.close()
 
     @cached_property
     def first_rows(self) -> list[int]:
