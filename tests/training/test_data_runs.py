@@ -88,7 +88,7 @@ stages = st.lists(st.tuples(blends, st.integers(1, 25)), min_size=1, max_size=4)
 
 
 @given(stages, st.lists(st.tuples(st.integers(1, 30), stages, st.sampled_from(LAYOUTS)), max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_window_of_an_epoch_is_seen_exactly_once_over_stages_edits_resumes_and_layouts(
     recipe: list[tuple[dict[str, float], int]],
     starts: list[tuple[int, list[tuple[dict[str, float], int]], tuple[int, int]]],

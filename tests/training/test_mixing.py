@@ -134,7 +134,7 @@ blends = st.dictionaries(st.sampled_from(sorted(WINDOWS)), entries, min_size=1)
 
 
 @given(st.lists(st.tuples(blends, st.integers(1, 700)), min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_component_is_ever_beyond_its_cap_and_no_sample_is_missing(
     stages: list[tuple[dict[str, Any], int]],
 ) -> None:
@@ -178,7 +178,7 @@ def test_streams_of_repeated_documents_are_drawn_as_often_as_they_are_repeated()
     st.floats(0, 1e6),
     st.lists(st.tuples(st.floats(0, 1e3), st.one_of(st.just(float("inf")), st.floats(0, 1e4))), min_size=1),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_filling_keeps_limits_and_loses_nothing_while_there_is_room(
     amount: float, parts: list[tuple[float, float]]
 ) -> None:

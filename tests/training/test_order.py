@@ -23,7 +23,7 @@ def make_order(samples: int = 700, seed: int = 3) -> SampleOrder:
 
 
 @given(st.integers(1, 5000), st.text(max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_permutation_gives_each_number_once_and_its_inverse_gives_it_back(size: int, key: str) -> None:
     permutation, numbers = Permutation(size, key), np.arange(size)
     images = permutation(numbers)
@@ -39,9 +39,9 @@ def test_a_large_permutation_is_inverted_without_a_table(size: int, data: st.Dat
     assert np.array_equal(permutation.inverse(permutation(positions)), positions)
 
 
-@pytest.mark.parametrize("size", [3, 5, 8, 17])
+@pytest.mark.parametrize("size", [3, 8, 17])
 def test_permutations_of_many_keys_put_every_number_everywhere_equally_often(size: int) -> None:
-    keys = 1500
+    keys = 600
     images = np.stack([Permutation(size, f"key {key}")(np.arange(size)) for key in range(keys)])
     counts = np.stack([np.bincount(images[:, place], minlength=size) for place in range(size)])
     # Of chi-square with (size - 1)^2 degrees of freedom, six deviations above its mean.
@@ -65,7 +65,7 @@ def test_a_permutation_is_the_same_one_by_one_and_differs_by_key() -> None:
 
 
 @given(st.integers(0, 1399), st.integers(1, 40))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_batch_computed_alone_is_the_batch_of_the_whole_run(first: int, count: int) -> None:
     order = make_order()
     count = min(count, 1400 - first)
@@ -118,7 +118,7 @@ def test_every_window_comes_once_before_any_comes_twice_across_stages() -> None:
     ),
     st.integers(0, 2**32),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_window_is_found_at_every_sample_that_has_it_and_nowhere_else(
     stages: list[tuple[dict[str, float], int]], seed: int
 ) -> None:
@@ -156,7 +156,7 @@ def test_a_window_of_a_run_of_three_trillion_tokens_is_found_at_once() -> None:
 
 
 @given(st.integers(0, 140_000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_what_was_consumed_is_what_was_drawn(samples: int) -> None:
     order = make_order(70_000)
     batch = order.batch(0, samples)

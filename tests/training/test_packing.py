@@ -58,7 +58,7 @@ def test_the_loss_leaves_out_what_the_recipe_says(options: dict[str, bool], expe
 
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=9), min_size=1, max_size=12), st.booleans())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_packed_rows_are_what_a_walk_through_their_tokens_gives(
     documents: list[list[int]], predict_first: bool
 ) -> None:
@@ -125,7 +125,7 @@ def test_rotary_positions_of_a_batch_are_those_of_its_documents() -> None:
 
 
 @given(st.lists(st.integers(0, 70), max_size=60), st.integers(1, 64))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_best_fit_cuts_no_document_that_fits_and_puts_each_token_once(
     lengths: list[int], capacity: int
 ) -> None:
