@@ -97,7 +97,7 @@ def perplexity_cutoffs(
             f"{language}: {number(found.documents)} documents",
             f"  head     {head:.0%} of them below {first:.6g}",
             f"  middle   {middle:.0%} of them below {second:.6g}",
-            f'  a rule   {{name: tail, signal: perplexity, keep: "< {second:.6g}", why: "unlike good prose"}}',
+            f'  a rule   {{name: tail, signal: perplexity, keep: "< {second!r}", why: "unlike good prose"}}',
         ]
         if language in CCNET:
             ccnet = CCNET[language]
