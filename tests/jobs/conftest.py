@@ -9,7 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from curation_corpus import corpus_rows, make_recipe, write_rows
 from ray_head import Hanji, Head, ray_head
+
+from hanji.curation.pipeline import curate
+
+
+@pytest.fixture(scope="session")
+def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run over the small corpus of the curation's tests; tests must not write to it."""
+    base = tmp_path_factory.mktemp("curated")
+    curate(make_recipe(base / "run", [write_rows(base / "0.jsonl", corpus_rows())]))
+    return base / "run"
 
 
 @pytest.fixture

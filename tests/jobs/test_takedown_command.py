@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from curation_corpus import corpus_rows, make_recipe, shard_hashes, write_rows
+from curation_corpus import shard_hashes
 
-from hanji.curation.pipeline import curate
 from hanji.jobs.cli import run as hanji
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("takedown")
-    curate(make_recipe(base / "run", [write_rows(base / "0.jsonl", corpus_rows())]))
-    return base / "run"
+def run(curated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("takedown") / "run"
+    shutil.copytree(curated, directory)
+    return directory
 
 
 def test_a_look_then_the_deed_then_nothing_left_to_do(

@@ -9,9 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from curation_corpus import corpus_rows, make_recipe, write_rows
 
-from hanji.curation.pipeline import curate
 from hanji.fingerprint import file_sha256, fingerprint
 from hanji.jobs.cli import run as hanji
 from hanji.manifest import read_manifest
@@ -21,14 +19,6 @@ from hanji.training.data.blend import apportion
 from hanji.training.data.order import SampleOrder, Segment
 
 SEQUENCE, BATCH = 64, 2
-
-
-@pytest.fixture(scope="module")
-def curated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("models")
-    shards = {"tokenizer": {"vocab_size": 600}, "valid_share": 0.2, "shard_tokens": 2000}
-    curate(make_recipe(base / "run", [write_rows(base / "0.jsonl", corpus_rows())], shards=shards))
-    return base / "run"
 
 
 def family(shards: Path, name: str, steps: int, parents: list[dict[str, Any]]) -> dict[str, Any]:
