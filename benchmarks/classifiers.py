@@ -1,6 +1,6 @@
 """Quality classifiers: how they do on sites and kinds of text that they were not trained on, and how fast they are.
 
-    python -m benchmarks.classifiers [english korean unseen iterations speed | development]
+    python -m benchmarks.classifiers [english korean korean-one-site-out unseen iterations speed | development]
 
 Which texts are good and which are not, and which sites train and test, is written down in ``classifier_corpus`` and
 ``classifier_splits``; no person labelled a text. Settings were chosen by ``development`` alone: it prints what was
@@ -23,7 +23,7 @@ import numpy as np
 from benchmarks.classifier_corpus import KINDS, Sample, described
 from benchmarks.classifier_iterations import iterations
 from benchmarks.classifier_speed import speed
-from benchmarks.classifier_splits import Split, development, final, unseen
+from benchmarks.classifier_splits import Split, development, final, one_site_out, unseen
 from benchmarks.harness import Row, report, say
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.figures import at_threshold, best_recall, roc_auc
@@ -185,6 +185,7 @@ def chosen() -> list[Row]:
 PARTS: dict[str, Callable[[], list[Row]]] = {
     "english": lambda: judge("en"),
     "korean": lambda: judge("ko"),
+    "korean-one-site-out": lambda: judge("ko", one_site_out),
     "unseen": judge_unseen,
     "iterations": iterations,
     "speed": speed,
@@ -200,7 +201,7 @@ def main() -> None:
     for part in sys.argv[1:] or PARTS:
         try:
             work = chosen if part == "development" else PARTS[part]
-            report(f"Classifiers: {part}" + (" (peer: eojeol)" if part == "korean" else ""), work())
+            report(f"Classifiers: {part}" + (" (peer: eojeol)" if part.startswith("korean") else ""), work())
         except SystemExit as ended:
             missed |= bool(ended.code)
     raise SystemExit(missed)
