@@ -171,8 +171,12 @@ def _localise_training(
     parsed = parse_recipe(data, TrainingRecipe, origin=origin)
     recipe = parsed.model_dump(mode="json")
     refused: list[str] = []
-    for field in ("run", "shards"):
-        recipe[field] = _visible(recipe[field], field, shared, refused)
+    for field in ("run", "shards", "init_from", "tables"):
+        if recipe[field] is not None:
+            recipe[field] = _visible(recipe[field], field, shared, refused)
+    held_out = recipe["validation"]
+    if held_out["shards"] is not None:
+        held_out["shards"] = _visible(held_out["shards"], "validation.shards", shared, refused)
     _refuse(origin, refused)
     ranks, cluster = parsed.parallel.ranks, parsed.cluster
     if cluster.gpus_per_node and ranks != cluster.nodes * cluster.gpus_per_node:

@@ -143,6 +143,25 @@ def test_paths_that_a_cluster_cannot_see_are_refused(tmp_path: Path) -> None:
         make_package(recipe, [sneaky], tmp_path / "job3", shared=[str(tmp_path / "input")])
 
 
+def test_all_paths_of_a_training_run_have_to_be_seen(tmp_path: Path) -> None:
+    recipe = {
+        "name": "tiny",
+        "run": str(tmp_path / "shared/run"),
+        "shards": str(tmp_path / "shared/shards"),
+        "init_from": "mine/model",
+        "validation": {"shards": "mine/held-out"},
+        "model": "tiny",
+        "stages": [{"name": "all", "steps": 3, "blend": {"*/*/*": 1.0}}],
+        "schedule": {"peak_lr": 0.001, "warmup_steps": 1},
+    }
+    path = tmp_path / "train.yaml"
+    path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    with pytest.raises(
+        RecipeError, match=r"init_from: 'mine/model'.*\s.*validation\.shards: 'mine/held-out'"
+    ):
+        make_package(path, [], tmp_path / "job", shared=[str(tmp_path / "shared")])
+
+
 def test_a_package_is_the_same_for_the_same_submission_and_another_for_another(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     model = tmp_path / "q.bin"
