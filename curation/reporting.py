@@ -72,6 +72,7 @@ def report(
     for commit in reads:
         add(reading.setdefault(commit.info["source"], {}), commit.info["reading"])
     merged = summary(context.runner, context.rules, gathered, ledger, counts, context.recipe.stages)
+    kept_languages = sorted({name.partition("/")[0] for name in merged["components"]})
     facts: dict[str, Any] = {
         "name": context.recipe.name,
         "reading": reading,
@@ -81,7 +82,7 @@ def report(
         "skipped_records": skipped,
         "tier_thresholds": {
             language: {name: score / SCALE for name, score in of_tiers.items()}
-            for language, of_tiers in tiers.score_thresholds(sorted(merged["scores"])).items()
+            for language, of_tiers in tiers.score_thresholds(kept_languages).items()
         },
         "tier_cuts": tiers.facts(),
         "rules_applied": {
