@@ -6,12 +6,16 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in its background; Ctrl-C would not reach what the tests start, either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# How long an example takes says something of the machine, and nothing of the code.
+hypothesis.settings.register_profile("hanji", deadline=None)
+hypothesis.settings.load_profile("hanji")
 ROOT = Path(__file__).resolve().parent.parent
 
 
