@@ -17,11 +17,15 @@ from curation_corpus import corpus_rows, make_recipe, write_rows
 from hanji.classifiers.quality import QualityScorer
 from hanji.classifiers.texts import TextFile
 from hanji.curation.context import Context
+from hanji.curation.engines.local import LocalEngine
+from hanji.curation.measuring import Measuring
 from hanji.curation.pipeline import curate
+from hanji.curation.sources.splits import plan_splits
 from hanji.errors import RecipeError
 from hanji.jobs import doctor, sample
 from hanji.jobs.classifier_texts import KeptDocuments, text_sources
 from hanji.jobs.package import make_package
+from hanji.progress import SilentProgress
 
 SEED = Path(sample.__file__).parent / "seed"
 
@@ -121,9 +125,6 @@ def test_a_score_follows_the_models_bytes_and_the_way_texts_are_prepared(tmp_pat
     )
 
     def identity() -> object:
-        from hanji.curation.engines.local import LocalEngine
-        from hanji.progress import SilentProgress
-
         return Context(recipe, LocalEngine(1), SilentProgress(), 1.0).model_identities["ko"]
 
     first = identity()
@@ -134,6 +135,35 @@ def test_a_score_follows_the_models_bytes_and_the_way_texts_are_prepared(tmp_pat
     train([SEED / "ko.jsonl"], tmp_path / "m.bin", "ko", most=50)
     assert len({first, other_card, identity()}) == 3
     assert np.isfinite(QualityScorer(tmp_path / "n.bin").score(["글"])).all()
+
+
+def test_a_worker_loads_a_model_once_and_another_model_scores_again(tmp_path: Path) -> None:
+    from hanji.classifiers.linear import linear_model
+    from hanji.classifiers.training import train
+
+    rows = write_rows(tmp_path / "rows.jsonl", corpus_rows())
+    model = tmp_path / "q.bin"
+    recipe = make_recipe(tmp_path / "run", [rows]).model_copy(
+        update={"quality": {"ko": str(model)}, "split_bytes": 4_000}
+    )
+
+    def scored_units() -> set[str]:
+        linear_model.cache_clear()
+        measuring = Measuring(Context(recipe, LocalEngine(1), SilentProgress(), 1.0))
+        measuring.measure(measuring.read(plan_splits(recipe)))
+        return {path.name for path in (tmp_path / "run" / "commits" / "score").iterdir()}
+
+    train([SEED / "ko.jsonl"], model, "ko")
+    first = scored_units()
+    loaded = linear_model.cache_info()
+    assert len(first) > 1
+    # One process does all units: it read the file once, and asked for it for the fingerprint and wherever a unit
+    # has Korean texts.
+    assert loaded.misses == 1 and loaded.hits > 1
+    train([SEED / "ko.jsonl"], model, "ko", most=50)
+    again = scored_units() - first
+    assert len(again) == len(first)
+    assert scored_units() - first == again
 
 
 def test_a_job_takes_the_card_of_a_model_along(tmp_path: Path) -> None:
