@@ -293,6 +293,7 @@ class TrainingRecipe(Settings):
             ("run", self.run),
             ("shards", self.shards),
             ("init_from", self.init_from),
+            ("tables", self.tables),
             ("validation.shards", self.validation.shards),
         ):
             if path is not None and is_url(path):
