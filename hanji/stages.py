@@ -150,7 +150,7 @@ class Stage(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for pattern in self.blend:
-            if len(pattern.split("/")) != 3 or "" in pattern.split("/"):
+            if not is_pattern(pattern):
                 raise ValueError(
                     f"{self.name}: {pattern!r} is no pattern; write language/domain/tier, for example ko/*/high"
                 )
@@ -191,6 +191,12 @@ class StagePlan(Settings):
             if stage.name == name:
                 return stage
         raise InputError(f"no stage {name!r}; there are: {', '.join(stage.name for stage in self.stages)}")
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text has the three parts of a pattern."""
+    parts = text.split("/")
+    return len(parts) == 3 and "" not in parts
 
 
 def pattern_of(component: str, patterns: Mapping[str, Any]) -> str | None:

@@ -15,8 +15,8 @@ from hanji.cluster import ClusterSettings
 from hanji.errors import RecipeError
 from hanji.fingerprint import fingerprint
 from hanji.recipe import Settings
+from hanji.stages import is_pattern
 from hanji.storage import is_url
-from hanji.training.data.patterns import is_pattern
 from hanji.training.loop.schedule import AnySchedule, Schedule, build_schedule
 from hanji.training.model.fp8_check import check_fp8
 from hanji.training.model.shape import VOCABULARY_MULTIPLE, ModelShape

@@ -9,9 +9,8 @@ from pydantic import Field, model_validator
 from hanji.amounts import TokenAmount
 from hanji.errors import InputError, RecipeError
 from hanji.recipe import Settings
-from hanji.stages import STAGES, BlendEntry, Stage, read_stages
+from hanji.stages import STAGES, BlendEntry, Stage, is_pattern, read_stages
 from hanji.storage import Storage
-from hanji.training.data.patterns import is_pattern
 
 if TYPE_CHECKING:
     from hanji.training.recipe import TrainingRecipe

@@ -17,8 +17,7 @@ from pydantic import Field, field_validator, model_validator
 from hanji.amounts import TokenAmount
 from hanji.errors import RecipeError
 from hanji.recipe import Settings
-from hanji.stages import BlendEntry
-from hanji.training.data.patterns import is_pattern
+from hanji.stages import BlendEntry, is_pattern
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=64)]
 """Of an arm: a directory is named by it."""
