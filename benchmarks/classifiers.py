@@ -118,11 +118,11 @@ def told(values: Sequence[float]) -> str:
     return f"{statistics.mean(values):.3f} ± {statistics.stdev(values):.3f} (least {min(values):.3f})"
 
 
-def judge(language: str) -> list[Row]:
+def judge(language: str, splits: Callable[[str], Iterable[Split]] = final) -> list[Row]:
     """The final sites, by models of five seeds; Korean beside eojeol and their bigrams."""
-    ours = judged(language, final(language))
+    ours = judged(language, splits(language))
     peer = (
-        judged(language, final(language), preparation="eojeol", word_ngrams=2) if language == "ko" else None
+        judged(language, splits(language), preparation="eojeol", word_ngrams=2) if language == "ko" else None
     )
     auc, precision = statistics.mean(ours.auc), statistics.mean(ours.precision)
     name = f"precision at recall {LEAST_RECALL}"
