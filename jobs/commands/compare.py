@@ -10,7 +10,7 @@ import typer
 
 from hanji.errors import InputError
 from hanji.jobs.commands.compare_training import training_lines
-from hanji.jobs.terminal import number, progress, say
+from hanji.jobs.terminal import columns, number, progress, say
 
 if TYPE_CHECKING:
     from hanji.curation.compare import Comparison
@@ -142,7 +142,7 @@ def _funnel(found: Comparison) -> Iterator[str]:
         rows.append(cells)
     head = ["source", "language", "entered A", "B", "", "kept A", "B", "", "tokens A", "B", ""]
     if rows:
-        yield from _table(head, rows, 2)
+        yield from columns(head, rows, 2)
     if still:
         yield f"  … and {number(still)} sources and languages of which nothing moved"
     if "tokenizer" in found.versions:
@@ -159,7 +159,7 @@ def _rules(found: Comparison) -> Iterator[str]:
     yield from ("", f"rules: documents that fell to them ({len(moved)} of {len(found.rules)} moved)")
     rows = [[row["rule"], *_moved(*row["documents"])] for row in moved[:MOST]]
     if rows:
-        yield from _table(["rule", "A", "B", ""], rows, 1)
+        yield from columns(["rule", "A", "B", ""], rows, 1)
     yield from _more(len(moved), MOST)
 
 
@@ -172,7 +172,7 @@ def _components(found: Comparison) -> Iterator[str]:
     moved.sort(key=lambda row: (-abs(row["documents"][1] - row["documents"][0]), row["component"]))
     rows = [[row["component"], *_moved(*row["documents"]), *_moved(*row["tokens"])] for row in moved[:MOST]]
     if rows:
-        yield from _table(["component", "documents A", "B", "", "tokens A", "B", ""], rows, 1)
+        yield from columns(["component", "documents A", "B", "", "tokens A", "B", ""], rows, 1)
     yield from _more(len(moved), MOST)
 
 
@@ -202,7 +202,7 @@ def _only(found: Comparison) -> Iterator[str]:
         if rows:
             yield from ("", f"{number(sum(row['documents'] for row in rows))} documents only in {which}")
             shown = sorted(rows, key=lambda row: -row["documents"])[:MOST]
-            yield from _table(
+            yield from columns(
                 ["source", "verdict", "documents"],
                 [[row["source"], row["verdict"], number(row["documents"])] for row in shown],
                 2,
@@ -234,7 +234,7 @@ def _drift(found: Comparison) -> Iterator[str]:
             cells += ["–" if value is None else f"{value:.3f}" for value in distances]
         rows.append(cells)
     head = ["", "signal", "changed in", "median, shared", "KS", "PSI", "median, all", "KS", "PSI"]
-    yield from _table(head, rows, 2)
+    yield from columns(head, rows, 2)
     yield from _more(len(moved), MOST)
     yield "  KS: Kolmogorov–Smirnov distance; PSI: population stability index (under 0.1 little, above 0.25 much)"
 
@@ -272,13 +272,3 @@ def _value(value: Any) -> str:
 def _more(total: int, shown: int) -> Iterator[str]:
     if total > shown:
         yield f"  … and {number(total - shown)} more"
-
-
-def _table(head: list[str], rows: list[list[str]], text_columns: int) -> Iterator[str]:
-    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    for row in [head, *rows]:
-        cells = [
-            cell.ljust(width) if place < text_columns else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield ("  " + "  ".join(cells)).rstrip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hanji.jobs.terminal import duration, number
+from hanji.jobs.terminal import columns, duration, number
 
 if TYPE_CHECKING:
     from hanji.training.report.comparison import TrainingComparison
@@ -50,11 +50,11 @@ def _value(value: Any) -> str:
 def _losses(found: TrainingComparison) -> Iterator[str]:
     yield from ("", "training loss, the mean of each tenth of the tokens")
     rows = [[number(row["tokens"]), *_moved(row["loss"])] for row in found.loss]
-    yield from _table(["up to tokens", "A", "B", "B − A"], rows, 0)
+    yield from columns(["up to tokens", "A", "B", "B − A"], rows, 0)
     if found.groups:
         yield from ("", "training loss in the last tenth")
         rows = [[f"{row['axis']} {row['group']}", *_moved(row["loss"])] for row in found.groups]
-        yield from _table(["", "A", "B", "B − A"], rows, 1)
+        yield from columns(["", "A", "B", "B − A"], rows, 1)
 
 
 def _held_out(found: TrainingComparison) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _held_out(found: TrainingComparison) -> Iterator[str]:
     if found.same_text is False:
         yield "  of other text in A and in B: these figures do not compare"
     rows = [[f"{row['axis']} {row['group']}", *_moved(row["bits"])] for row in found.held_out]
-    yield from _table(["", "A", "B", "B − A"], rows[:MOST], 1)
+    yield from columns(["", "A", "B", "B − A"], rows[:MOST], 1)
     if len(rows) > MOST:
         yield f"  … and {number(len(rows) - MOST)} more"
 
@@ -98,20 +98,12 @@ def _speed(found: TrainingComparison) -> Iterator[str]:
         "skipped steps",
     ]  # fmt: skip
     yield from ("", "speed")
-    yield from _table(["", "A", "B"], [list(row) for row in zip(names, *map(of, found.runs), strict=True)], 1)
+    yield from columns(
+        ["", "A", "B"], [list(row) for row in zip(names, *map(of, found.runs), strict=True)], 1
+    )
 
 
 def _moved(pair: list[float | None]) -> list[str]:
     a, b = pair
     cells = ["–" if value is None else f"{value:.4f}" for value in pair]
     return [*cells, "–" if a is None or b is None else f"{b - a:+.4f}"]
-
-
-def _table(head: list[str], rows: list[list[str]], text_columns: int) -> Iterator[str]:
-    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    for row in [head, *rows]:
-        cells = [
-            cell.ljust(width) if place < text_columns else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield ("  " + "  ".join(cells)).rstrip()
