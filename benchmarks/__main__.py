@@ -41,8 +41,12 @@ ALL = (
     "decontamination",
     "whatif",
     "export",
+    "classifiers",
+    "domains",
+    "perplexity",
     "lineage",
     "data",
+    "training_report",
 )
 
 
