@@ -126,6 +126,7 @@ def write(directory: Path, data: dict[str, Any]) -> Path:
     return directory / "recipe.yaml"
 
 
+@pytest.mark.slow
 def test_an_interleaved_run_goes_on_with_context_parallelism(recipe_data: Recipe, tmp_path: Path) -> None:
     common = {
         "model": {"preset": "tiny", "layers": 4},

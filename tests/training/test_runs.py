@@ -154,6 +154,7 @@ def test_one_rank_computes_what_two_do(undisturbed: Path, recipe_data: Recipe, t
     assert [row[2] for row in ours] == pytest.approx([row[2] for row in theirs], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_one_rank_takes_up_the_checkpoint_of_two(
     undisturbed: Path, recipe_data: Recipe, tmp_path: Path
 ) -> None:
