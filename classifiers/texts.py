@@ -66,7 +66,8 @@ class TextFile:
     """Rows of a JSONL file (plain or .gz) or a Parquet file with a ``text``.
 
     ``label`` stands for the rows' own. ``label_scores`` n makes a label of a row's ``score``: "high" from n on,
-    "low" below. Rows with another ``lang`` or ``language`` than ``language``, if one is given, are passed over.
+    "low" below. With ``labels``, whatever else a row's own says is no label: a pool may be labelled for something
+    else. Rows with another ``lang`` or ``language`` than ``language``, if one is given, are passed over.
     Raises InputError naming the file and the row for one that is not as it should be.
     """
 
@@ -75,6 +76,7 @@ class TextFile:
     label_scores: int | None = None
     language: str | None = None
     text_field: str = "text"
+    labels: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -102,7 +104,8 @@ class TextFile:
         if self.label is not None:
             return self.label
         if self.label_scores is None:
-            return row.get("label")
+            label = row.get("label")
+            return label if self.labels is None or label in self.labels else None
         score = row.get("score")
         if not isinstance(score, int | float):
             raise InputError(f"{self.path}:{number}: no field 'score' with a number")

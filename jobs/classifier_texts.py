@@ -73,10 +73,12 @@ def text_sources(
     *,
     label_scores: int | None = None,
     text_field: str = "text",
+    labels: tuple[str, ...] | None = None,
 ) -> list[TextSource]:
     """What an option names: ``RUN``, ``RUN:SOURCE,SOURCE``, files or patterns of JSONL (plain, .gz) or Parquet.
 
-    ``label`` stands for the rows' own. Raises RecipeError naming the option for what is none of these.
+    ``label`` stands for the rows' own, of which only ``labels`` count. Raises RecipeError naming the option for
+    what is none of these.
     """
     found: list[TextSource] = []
     for one in asked:
@@ -97,5 +99,5 @@ def text_sources(
                     raise RecipeError(
                         f"{option}: {file}: neither a run nor a file of texts (.jsonl, .jsonl.gz, .parquet)"
                     )
-                found.append(TextFile(file, label, label_scores, language, text_field))
+                found.append(TextFile(file, label, label_scores, language, text_field, labels))
     return found

@@ -97,7 +97,7 @@ def train_edu(
     with progress() as bars:
         made = train_educational(
             seeds,
-            text_sources("--pool", pool, language),
+            text_sources("--pool", pool, language, labels=("high", "low")),
             output,
             language=language,
             held_out=aside,

@@ -16,7 +16,7 @@ from hanji.classifiers.figures import at_threshold, best_recall, drift, roc_auc
 from hanji.classifiers.quality import QualityScorer
 from hanji.classifiers.texts import Text, TextFile, text_hash
 from hanji.classifiers.training import default_training
-from hanji.errors import RecipeError
+from hanji.errors import InputError, RecipeError
 from hanji.jobs import sample
 
 SEED = Path(sample.__file__).parent / "seed"
@@ -208,3 +208,16 @@ def test_figures_are_those_of_their_definitions() -> None:
     hits = int((truth & (scores >= 0.5)).sum())
     assert kept.precision == hits / kept.kept and kept.recall == hits / truth.sum()
     assert drift(scores, scores) == 0 < drift(scores, scores * 0.5)
+
+
+def test_labels_of_a_pool_that_mean_something_else_are_none(tmp_path: Path) -> None:
+    rows = [
+        {"text": "a", "label": "high"},
+        {"text": "b", "label": {"hate": 1}},
+        {"text": "c", "label": "none"},
+    ]
+    path = tmp_path / "pool.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [text.label for text in TextFile(str(path), labels=("high", "low"))] == ["high", None, None]
+    with pytest.raises(InputError, match=r"pool.jsonl:2: label and text are text"):
+        list(TextFile(str(path)))
