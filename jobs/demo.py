@@ -97,7 +97,8 @@ def _closing(
         f"stages, tensor parallel 2, on the CPU; in {duration(training.seconds)}",
         *held_out_lines(training.held_out),
         "",
-        f"Report    {Path(curation.report_path).absolute()}",
+        f"Reports   {Path(curation.report_path).absolute()}",
+        f"          {Path(training.run, 'report', 'index.html').absolute()}",
         f"Shards    {curation.manifest_path}",
         f"Model     {training.checkpoint}",
         f"All this took {duration(seconds)}.",
@@ -105,6 +106,7 @@ def _closing(
         "What to type next:",
         "  . .venv/bin/activate",
         f"  hanji why {recipe.run} {_EXAMPLE}",
+        f"  hanji lineage step {os.path.relpath(training.run)} {training.total_steps}",
         "  hanji curate jobs/recipes/demo.yaml floor.min_characters=500",
         "  hanji curate --help",
     ]
