@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
+from lineage_shards import token_owners
 
 from hanji.fingerprint import file_sha256, fingerprint
 from hanji.jobs.cli import run as hanji
@@ -70,15 +70,7 @@ def read_by(shards: Path, node: dict[str, Any]) -> dict[str, set[int]]:
     windows = {name: recorded["windows"][name] for name in recorded["names"]}
     segments = [Segment("", part["slots"], part["samples"]) for part in recorded["segments"]]
     order = SampleOrder(segments, windows, recorded["seed"])
-    owners: dict[str, list[str]] = {}
-    for component in manifest.select("train"):
-        owners[component.name] = []
-        for shard in component.shards:
-            table = pq.read_table(storage.describe(shard.docs.path))
-            for identity, tokens in zip(
-                table["document_id"].to_pylist(), table["tokens"].to_pylist(), strict=True
-            ):
-                owners[component.name] += [identity] * tokens
+    owners = token_owners(manifest, storage)
     found: dict[str, set[int]] = {}
     batch = order.batch(0, order.samples)
     for sample in range(order.samples):

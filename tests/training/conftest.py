@@ -10,14 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from made_manifest import EOD, write_made_manifest
 
-from hanji.fingerprint import file_sha256
-from hanji.manifest import Component, Manifest, TokenizerFacts, write_manifest
-from hanji.storage import Storage
+from hanji.manifest import Component
 from hanji.training.gpu.made_shards import write_shard
-
-VOCABULARY = 300
-EOD = 299
 
 # Tokens a component gets, by language/domain/tier, for (train, valid).
 SIZES = {
@@ -56,20 +52,7 @@ def write_shards(root: Path, sizes: dict[str, tuple[int, int]] = SIZES, per_shar
                     shards=shards,
                 )
             )
-    manifest = Manifest(
-        recipe="test",
-        curation="0" * 32,
-        tokenizer=TokenizerFacts(
-            file="tokenizer.json",
-            sha256=file_sha256(root / "tokenizer.json"),
-            vocab_size=VOCABULARY,
-            eod_id=EOD,
-            eod_token="<eod>",
-        ),
-        dtype="uint16",
-        components=components,
-    )
-    write_manifest(Storage(root), manifest)
+    write_made_manifest(root, "test", components)
     return root
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from made_manifest import EOD, write_made_manifest
 
 from hanji.fingerprint import file_sha256
-from hanji.manifest import Component, FileFacts, Manifest, Shard, TokenizerFacts, write_manifest
+from hanji.manifest import Component, FileFacts, Manifest, Shard
 from hanji.shard_order import order_hash, shard_number
 from hanji.storage import Storage
 
-EOD, VOCABULARY = 299, 300
 MAGIC = b"MMIDIDX\x00\x00"
 
 
@@ -63,21 +63,22 @@ def write_shards(
                 shards=made,
             )
         )
-    manifest = Manifest(
-        recipe="lineage",
-        curation="0" * 32,
-        tokenizer=TokenizerFacts(
-            file="tokenizer.json",
-            sha256=file_sha256(root / "tokenizer.json"),
-            vocab_size=VOCABULARY,
-            eod_id=EOD,
-            eod_token="<eod>",
-        ),
-        dtype="uint16",
-        components=components,
-    )
-    write_manifest(Storage(root), manifest)
+    write_made_manifest(root, "lineage", components)
     return root
+
+
+def token_owners(manifest: Manifest, storage: Storage) -> dict[str, list[str]]:
+    """By train component the document of each of its tokens, in their order."""
+    owners: dict[str, list[str]] = {}
+    for component in manifest.select("train"):
+        owners[component.name] = []
+        for shard in component.shards:
+            table = pq.read_table(storage.describe(shard.docs.path))
+            for identity, tokens in zip(
+                table["document_id"].to_pylist(), table["tokens"].to_pylist(), strict=True
+            ):
+                owners[component.name] += [identity] * tokens
+    return owners
 
 
 def _shard(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lineage_shards import write_shards
+from lineage_shards import token_owners, write_shards
 
 from hanji.errors import InputError
 from hanji.manifest import Manifest, read_manifest
@@ -88,15 +88,7 @@ def brute_force(shards: Path) -> dict[tuple[int, int], list[tuple[str, int, int,
     """By (step, sample): (document, its tokens [start, stop) of the sample, epoch), found token by token."""
     manifest, storage = read_manifest(str(shards))
     order = make_order(manifest)
-    owners: dict[str, list[str]] = {}
-    for component in manifest.select("train"):
-        owners[component.name] = []
-        for shard in component.shards:
-            table = pq.read_table(storage.describe(shard.docs.path))
-            for identity, tokens in zip(
-                table["document_id"].to_pylist(), table["tokens"].to_pylist(), strict=True
-            ):
-                owners[component.name] += [identity] * tokens
+    owners = token_owners(manifest, storage)
     found: dict[tuple[int, int], list[tuple[str, int, int, int]]] = {}
     whole = order.batch(0, order.samples)
     for sample in range(order.samples):
