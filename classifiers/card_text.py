@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from hanji.classifiers.card_data import data_rows
 
 Card = Mapping[str, Any]
 MOST_LISTED = 20
@@ -83,9 +85,7 @@ def _data(card: Card) -> Iterator[str]:
     if card.get("labels"):
         yield from _table(("label", "texts"), [(f"`{k}`", f"{v:,}") for k, v in card["labels"].items()])
     if card.get("data"):
-        of = card.get("labels_from") or {}
-        rows = [(_plain(k), f"`{v}`", _plain(of.get(k, "–"))) for k, v in card["data"].items()]
-        yield from _table(("data", "hash", "labels"), rows)
+        yield from _data_table(data_rows(card["data"], card.get("labels_from")))
     if (seen := card.get("trained_on")) is not None:
         yield from (
             f"Trained on {seen['texts']:,} texts of {seen['sites']:,} sites. Their hashes are in "
@@ -116,12 +116,25 @@ def _figures(card: Card) -> Iterator[str]:
 
 def _evaluation(one: Card) -> Iterator[str]:
     """One evaluation of `hanji classifier evaluate`, as ``evaluating.summary`` puts it on the card."""
-    yield from (f"### Evaluated on {', '.join(_plain(name) for name in one['data'])}", "")
+    data = data_rows(one["data"])
+    names = dict.fromkeys(_plain(row["name"]) for row in data)
+    yield from (f"### Evaluated on {', '.join(names)}", "")
     yield from (_plain(one["split"]), "")
-    yield from _table(("data", "hash"), [(_plain(k), f"`{v}`") for k, v in one["data"].items()])
+    yield from _data_table(data)
     yield from _table(("figure", "value"), [(_plain(k), _value(v)) for k, v in one["figures"].items()])
     yield from (f"- {_plain(warning)}" for warning in one.get("warnings") or ())
     yield ""
+
+
+def _data_table(rows: Sequence[Card]) -> Iterator[str]:
+    """Names and hashes, and what else some of the rows say."""
+    more = [name for name in ("used_as", "labels") if any(name in row for row in rows)]
+    head = ("data", "hash", *(name.replace("_", " ") for name in more))
+    cells = [
+        (_plain(row["name"]), f"`{row['hash']}`", *(_plain(row.get(name, "–")) for name in more))
+        for row in rows
+    ]
+    yield from _table(head, cells)
 
 
 def _table(head: tuple[str, ...], rows: Any) -> Iterator[str]:

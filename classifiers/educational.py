@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hanji.classifiers.cards import labels_from, write_card
+from hanji.classifiers.card_data import data_facts
+from hanji.classifiers.cards import write_card
 from hanji.classifiers.educational_iterations import Iterating, Iteration, Run
 from hanji.classifiers.educational_texts import read_material
 from hanji.classifiers.fasttext_model import Training
@@ -86,7 +87,6 @@ def train_educational(
         model = output / "model.bin"
         shutil.copyfile(made.path(best.number), model)
         copy_trained_on(made.path(best.number), model)
-        sources = [*seeds, *pool, *held_out]
         card = made.card(best.number) | {
             "model": model.name,
             "kind": "educational",
@@ -97,8 +97,11 @@ def train_educational(
             "taken": best.number,
             "stopped": stopped,
             "held_out": {"texts": dict(texts.held_out_counts), "sites": texts.held_out_sites},
-            "data": {source.name: source.identity() for source in sources},
-            "labels_from": labels_from([*seeds, *held_out]),
+            "data": [
+                *data_facts(seeds, "first labels"),
+                *data_facts(pool, "pool", labelled=False),
+                *data_facts(held_out, "held out"),
+            ],
             "limits": LIMITS,
         }
         card_path = write_card(model, card)

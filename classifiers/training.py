@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hanji.classifiers import fasttext_model
-from hanji.classifiers.cards import labels_from, write_card
+from hanji.classifiers.card_data import data_facts
+from hanji.classifiers.cards import write_card
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, known, pieces, training_line
@@ -111,8 +112,7 @@ def train(
             "labels": dict(sorted(counts.items())),
             "training": dataclasses.asdict(settings) | {"lr": rate, "piece_characters": piece},
             "most_of_a_label": most,
-            "data": {source.name: source.identity() for source in every},
-            "labels_from": labels_from(every),
+            "data": data_facts(every),
             "versions": library_versions("fasttext", "hanji"),
             "notes": notes,
             "limits": "Labels come with the data and are only as good as it; scores order texts of one language "

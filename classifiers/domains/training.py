@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from hanji.classifiers import fasttext_model
-from hanji.classifiers.cards import labels_from, write_card
+from hanji.classifiers.card_data import data_facts
+from hanji.classifiers.cards import write_card
 from hanji.classifiers.domains.figures import confusion, macro_f1, of_labels
 from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.fasttext_model import Training
@@ -101,8 +102,7 @@ def train_domains(
         "labels": {label: counts[label] for label in labels},
         "training": dataclasses.asdict(settings) | {"lr": rate},
         "most_of_a_label": most,
-        "data": {source.name: source.identity() for source in sources},
-        "labels_from": labels_from(sources),
+        "data": data_facts(sources),
         "versions": library_versions("fasttext", "hanji"),
         "notes": notes,
         "held_out": {

@@ -33,7 +33,7 @@ def write_evaluation(model: Model, account: Mapping[str, Any], place: int) -> st
     }
     mine = {
         "key": account["key"],
-        "data": {name: sha for some in account["data"].values() for name, sha in some.items()},
+        "data": [row for some in account["data"].values() for row in some],
         "split": (account["split"] or {"said": "No labelled texts."})["said"],
         "figures": summary(account, place),
         "warnings": account["warnings"],

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hanji.classifiers.card_data import data_facts
 from hanji.classifiers.evaluating.asked import Asked, Run, Tokens
 from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool
 from hanji.classifiers.evaluating.models import Model, check_data
@@ -19,7 +20,7 @@ from hanji.errors import RecipeError
 from hanji.fingerprint import fingerprint, library_versions
 from hanji.progress import Progress, SilentProgress
 
-FORMAT = "hanji-evaluation/1"
+FORMAT = "hanji-evaluation/2"
 
 
 def evaluate(
@@ -68,8 +69,8 @@ def evaluate(
         both = of_pool or of_labelled
         assert both is not None
         data = {
-            name: {source.name: source.identity() for source in sorted(some, key=lambda one: one.name)}
-            for name, some in (("labelled", labelled), ("pool", pool))
+            "labelled": data_facts(labelled, "labelled texts"),
+            "pool": data_facts(pool, "pool", labelled=False),
         }
         return {
             "format": FORMAT,
@@ -82,7 +83,7 @@ def evaluate(
             "models": told,
             "sides": side_by_side(run, both) if len(models) == 2 else None,
             "warnings": run.warnings,
-            "key": fingerprint([sorted(some.values()) for some in data.values()] + [asked.split, asked.most]),
+            "key": fingerprint([_hashes(some) for some in data.values()] + [asked.split, asked.most]),
         }
 
 
@@ -106,6 +107,11 @@ def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) 
         run.pool = read_pool(run.scratch / "pool", pool)
         looked = looks_like((text for _, text in run.pool_texts()), language, "pool")
         run.warnings += [looked] if looked else []
+
+
+def _hashes(data: Sequence[Mapping[str, str]]) -> list[str]:
+    """The hash of each source once, however it was labelled: what makes two evaluations those of the same texts."""
+    return sorted(identity for _, identity in {(row["name"], row["hash"]) for row in data})
 
 
 def _names(sources: Sequence[TextSource]) -> str:

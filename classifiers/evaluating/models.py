@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hanji.classifiers.card_data import data_rows
 from hanji.classifiers.evaluating.material import Split
 from hanji.classifiers.evaluating.ngrams import Reader
 from hanji.classifiers.linear import linear_model
@@ -93,7 +94,7 @@ def check_data(models: Sequence[Model], sources: Sequence[TextSource], split: Sp
     for model in models:
         if model.known is not None:
             continue
-        trained_on = set((model.card.get("data") or {}).values())
+        trained_on = {row["hash"] for row in data_rows(model.card.get("data"))}
         same = [source.name for source in sources if trained_on and source.identity() in trained_on]
         if same and split != "none":
             raise RecipeError(

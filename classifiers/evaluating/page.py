@@ -256,16 +256,16 @@ def _data(account: Account) -> Markup:
     return section(
         "Data",
         table("Models", ["model", "label", "preparation", "threshold", "SHA-256"], models, text_columns=5),
-        table("Texts", ["", "name", "hash"], rows, text_columns=3),
+        table("Texts", ["", "labels", "name", "hash"], rows, text_columns=4),
         tag("p", f"Made with Hanji {account['versions']['hanji']}.", class_="intro"),
         identity="data",
     )
 
 
 def _data_rows(account: Account) -> Iterator[list[Any]]:
-    for kind, some in account["data"].items():
-        for name, identity in some.items():
-            yield [kind, name, tag("code", identity)]
+    for some in account["data"].values():
+        for row in some:
+            yield [row["used_as"], row.get("labels", "–"), row["name"], tag("code", row["hash"])]
 
 
 def _pair(pair: list[float] | None) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from hanji.classifiers.card_data import data_facts
 from hanji.classifiers.card_text import card_text
 from hanji.classifiers.perplexity import normal
 from hanji.classifiers.perplexity.cutoffs import HEAD_SHARE, MIDDLE_SHARE, exact_cutoffs
@@ -125,7 +126,7 @@ def train_perplexity(
         "pieces": total,
         "most": most,
         "training": asdict(settings),
-        "data": {source.name: source.identity() for source in sources},
+        "data": data_facts(sources, labelled=False),
         "versions": library_versions("kenlm", "sentencepiece", "hanji"),
         "held_out": {
             "texts": len(perplexities),

@@ -234,7 +234,7 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
     said = capsys.readouterr().out
     assert "ROC-AUC" in said and "bytes, for no tokenizer was given" in said and "heaviest for" in said
     account = json.loads((tmp_path / "out.json").read_text("utf-8"))
-    assert account["format"] == "hanji-evaluation/1" and (tmp_path / "out.html").stat().st_size > 10_000
+    assert account["format"] == "hanji-evaluation/2" and (tmp_path / "out.html").stat().st_size > 10_000
     again = {
         "labels": [str(home / "new.jsonl")],
         "pool": [str(tmp_path / "known.jsonl")],
@@ -245,13 +245,13 @@ def test_the_command_writes_page_json_and_cards_and_the_same_evaluation_once(
     card = json.loads((tmp_path / "a.json").read_text("utf-8"))
     (one,) = card["evaluations"]
     assert one["figures"]["ROC-AUC"] == account["models"][0]["figures"]["roc_auc"]
-    assert set(one["data"]) == {"new.jsonl", "known.jsonl"} and card["trained_on"]["texts"] > 0
+    assert {row["name"] for row in one["data"]} == {"new.jsonl", "known.jsonl"}
+    assert card["trained_on"]["texts"] > 0
     page = (tmp_path / "a.md").read_text("utf-8")
     for part in (
         "quality classifier",
         card["sha256"],
-        *card["data"].values(),
-        *one["data"].values(),
+        *(row["hash"] for row in [*card["data"], *one["data"]]),
         "average precision",
         "Limits",
         card["trained_on"]["sha256"],

@@ -90,7 +90,7 @@ def test_a_run_and_a_parquet_file_are_good_and_random_texts(hanji: object, run: 
     assert ended.returncode == 0, ended.stderr
     card = json.loads((tmp_path / "q.json").read_text("utf-8"))
     assert card["high"] == "hq" and set(card["labels"]) == {"hq", "cc"} and card["preparation"] == "syllables"
-    assert set(card["data"]) == {str(run), "low.parquet"}
+    assert {row["name"] for row in card["data"]} == {str(run), "low.parquet"}
     assert QualityScorer(tmp_path / "q.bin").label == "hq"
     assert {text.site for text in TextFile(str(tmp_path / "low.parquet"))} == {"shop.example"}
 
