@@ -13,11 +13,15 @@ def confusion(truth: Sequence[str], told: Sequence[str], labels: Sequence[str]) 
     None is what a text is taken for of which the model knows nothing.
     """
     places = {label: place for place, label in enumerate(labels)}
-    table = np.zeros((len(labels), len(labels) + 1), np.int64)
     rows = [places[label] for label in truth]
     columns = [places.get(label, len(labels)) for label in told]
-    np.add.at(table, (rows, columns), 1)
-    return table
+    return counted(np.array(rows, np.int64), np.array(columns, np.int64), len(labels))
+
+
+def counted(truth: np.ndarray, told: np.ndarray, labels: int) -> np.ndarray:
+    """``confusion`` of places of labels, int64[n] each; ``labels`` stands for none of them."""
+    cells = np.bincount(truth * (labels + 1) + told, minlength=labels * (labels + 1))
+    return cells.reshape(labels, labels + 1)
 
 
 def f1(table: np.ndarray) -> np.ndarray:

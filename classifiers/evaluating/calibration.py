@@ -18,9 +18,13 @@ def calibration(truth: np.ndarray, scores: np.ndarray, bins: int = BINS) -> dict
     the mean distance of a bin's mean score from its share of good texts, weighed by texts (ECE; Naeini et al.
     2015), ``largest_error`` the largest of them (MCE). ``brier`` is the mean square of score less label (Brier
     1950), ``brier_of_share`` that of always saying the share of good texts. Scores outside [0, 1] count in the
-    end bins.
+    end bins. Raises InputError where one kind of text is missing.
     """
-    truth, scores = checked(truth, scores)
+    return reliability(*checked(truth, scores), bins)
+
+
+def reliability(truth: np.ndarray, scores: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    """``calibration`` of labels (bool[n]) and scores (float64[n], n > 0) that may all be of one kind."""
     place = np.clip((scores * bins).astype(np.int64), 0, bins - 1)
     count = np.bincount(place, minlength=bins)
     good = np.bincount(place, truth, bins)

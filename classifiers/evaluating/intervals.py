@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from hanji.classifiers.evaluating.curves import checked
@@ -25,12 +27,12 @@ def intervals(
         return {"roc_auc": None, "average_precision": None}
     distinct, place = np.unique(scores, return_inverse=True)
     place = len(distinct) - 1 - place  # highest first
-    draw = np.random.Generator(np.random.PCG64(0))
+    draws = site_draws(number)
     found: list[tuple[float, float]] = []
     for _ in range(20 * resamples):
         if len(found) == resamples:
             break
-        weight = np.bincount(draw.integers(0, number, number), minlength=number)[sites]
+        weight = next(draws)[sites]
         good = np.bincount(place, weight * truth, len(distinct))
         other = np.bincount(place, weight * ~truth, len(distinct))
         if good.any() and other.any():
@@ -43,6 +45,13 @@ def intervals(
         "roc_auc": [float(low[0]), float(high[0])],
         "average_precision": [float(low[1]), float(high[1])],
     }
+
+
+def site_draws(number: int) -> Iterator[np.ndarray]:
+    """How often each of so many sites is drawn, int64[number], of draws with replacement: the same ones every time."""
+    draw = np.random.Generator(np.random.PCG64(0))
+    while True:
+        yield np.bincount(draw.integers(0, number, number), minlength=number)
 
 
 def _figures(good: np.ndarray, other: np.ndarray) -> tuple[float, float]:

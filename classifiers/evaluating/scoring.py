@@ -43,7 +43,7 @@ class Scored:
     changed: list[dict[str, np.ndarray]]
 
 
-class _Column:
+class Column:
     """Numbers that grow batch by batch, without an object each."""
 
     def __init__(self, kind: str) -> None:
@@ -72,11 +72,11 @@ def score_texts(
 
     Raises InputError naming the model where a score is not a number.
     """
-    truth, sizes = _Column("q"), {name: _Column("q") for name in ("characters", "bytes", "tokens")}
+    truth, sizes = Column("q"), {name: Column("q") for name in ("characters", "bytes", "tokens")}
     places: dict[str, dict[str, int]] = {"source": {}, "site": {}}
-    groups = {name: _Column("q") for name in places}
-    scores = [_Column("d") for _ in scorers]
-    changed = [{name: _Column("d") for name in VARIANTS} if variants else {} for _ in scorers]
+    groups = {name: Column("q") for name in places}
+    scores = [Column("d") for _ in scorers]
+    changed = [{name: Column("d") for name in VARIANTS} if variants else {} for _ in scorers]
     labelled = True
     for batch in _batches(texts):
         plain = [text.text for _, text in batch]
