@@ -1,6 +1,7 @@
 """Quality classifiers: how they do on sites and kinds of text that they were not trained on, and how fast they are.
 
-    python -m benchmarks.classifiers [english korean korean-one-site-out unseen iterations speed | development]
+    python -m benchmarks.classifiers [english korean korean-one-site-out korean-more-kinds unseen iterations speed
+                                     | development]
 
 Which texts are good and which are not, and which sites train and test, is written down in ``classifier_corpus`` and
 ``classifier_splits``; no person labelled a text. Settings were chosen by ``development`` alone: it prints what was
@@ -23,7 +24,7 @@ import numpy as np
 from benchmarks.classifier_corpus import KINDS, Sample, described
 from benchmarks.classifier_iterations import iterations
 from benchmarks.classifier_speed import speed
-from benchmarks.classifier_splits import Split, development, final, one_site_out, unseen
+from benchmarks.classifier_splits import Split, development, each_site_out, final, one_site_out, unseen
 from benchmarks.harness import Row, report, say
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.figures import at_threshold, best_recall, roc_auc
@@ -147,6 +148,25 @@ def judge(language: str, splits: Callable[[str], Iterable[Split]] = final) -> li
     return table
 
 
+def judge_more_kinds() -> list[Row]:
+    """Each Korean site left out with one of the other label: trained on eight kinds, and on twelve."""
+    splits = [list(each_site_out("ko", more)) for more in (False, True)]
+    eight, twelve = (judged("ko", mine) for mine in splits)
+    table = [
+        Row(
+            f"{split.name}: ROC-AUC; precision at recall {LEAST_RECALL}",
+            f"{eight.auc[place]:.3f}; {eight.precision[place]:.3f}",
+            f"{twelve.auc[place]:.3f}; {twelve.precision[place]:.3f}",
+        )
+        for place, split in enumerate(splits[0])
+    ]
+    for name, of in (("ROC-AUC", "auc"), (f"precision at recall {LEAST_RECALL}", "precision")):
+        table.append(Row(f"all, {name}", told(getattr(eight, of)), told(getattr(twelve, of))))
+    for name, values in twelve.of_variant.items():
+        table.append(Row(f"all, ROC-AUC, {name}", told(eight.of_variant[name]), told(values)))
+    return table
+
+
 def judge_unseen() -> list[Row]:
     """Kinds of which no text was trained on: no bar, and harder than what the bars are for."""
     table = []
@@ -186,9 +206,16 @@ PARTS: dict[str, Callable[[], list[Row]]] = {
     "english": lambda: judge("en"),
     "korean": lambda: judge("ko"),
     "korean-one-site-out": lambda: judge("ko", one_site_out),
+    "korean-more-kinds": judge_more_kinds,
     "unseen": judge_unseen,
     "iterations": iterations,
     "speed": speed,
+}
+
+PEERS = {
+    "korean": " (peer: eojeol)",
+    "korean-one-site-out": " (peer: eojeol)",
+    "korean-more-kinds": " (peer: eight kinds; ours: twelve)",
 }
 
 
@@ -201,7 +228,7 @@ def main() -> None:
     for part in sys.argv[1:] or PARTS:
         try:
             work = chosen if part == "development" else PARTS[part]
-            report(f"Classifiers: {part}" + (" (peer: eojeol)" if part.startswith("korean") else ""), work())
+            report(f"Classifiers: {part}{PEERS.get(part, '')}", work())
         except SystemExit as ended:
             missed |= bool(ended.code)
     raise SystemExit(missed)
