@@ -6,58 +6,35 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hanji.jobs.commands.presets import short
-from hanji.jobs.terminal import number
+from hanji.jobs.terminal import columns, number
 
 if TYPE_CHECKING:
     from hanji.training.cost.family import ComparisonResult
     from hanji.training.cost.hours import Hours
-    from hanji.training.cost.ledger import Flops, Ledger
+    from hanji.training.cost.ledger import Ledger
     from hanji.training.cost.prices import PriceList, Reckoning
-
-NAME_WIDTH, SIZE_WIDTH = 50, 12
 
 
 def table(ledger: Ledger) -> list[str]:
     """FLOPs by model, stage and convention, with those of ancestors."""
-    from hanji.training.cost.ledger import total
+    from hanji.training.cost.rows import CONVENTION_HEADS, rows
 
-    lines = [
-        f"{ledger.name}: training FLOPs (forward and backward)",
-        f"  {'':<{NAME_WIDTH}}{'parameters':>{SIZE_WIDTH}}{'tokens':>{SIZE_WIDTH}}{'6ND':>{SIZE_WIDTH}}"
-        f"{'causal':>{SIZE_WIDTH}}{'full':>{SIZE_WIDTH}}",
-    ]
-    for model in ledger.models:
-        parents = [parent.name for parent in ledger.ancestors(model.key) if parent.key in model.parents]
-        origin = f", from {', '.join(parents)}" if parents else ""
-        lines.append(
-            _row(f"{model.name} ({model.kind}{origin})", model.flops, model.tokens, model.parameters)
-        )
-        if len(model.stages) > 1:
-            lines += [_row(f"  {stage.name}", stage.flops, stage.tokens) for stage in model.stages]
-        if model.teacher is not None:
-            lines.append(_row("  forward passes of its teacher", model.teacher))
-        if ancestors := ledger.ancestors(model.key):
-            inherited = ledger.inherited(model.key)
-            named = ", ".join(one.name for one in ancestors)
-            lines.append(_row(f"  with ancestors ({named})", model.flops + inherited))
-        if model.note:
-            lines.append(f"    {model.note}")
-    if len(ledger.models) > 1:
-        lines.append(_row("all, each once", ledger.total()))
-        if any(model.teacher for model in ledger.models):
-            lines.append(_row("all, with teachers", ledger.total(teachers=True)))
-    if total(model.flops for model in ledger.models).causal_attention is None:
-        lines.append("  –: not known, for want of a shape")
-    return lines
-
-
-def _row(name: str, flops: Flops, tokens: int | None = None, parameters: float | None = None) -> str:
-    cells = ["" if parameters is None else short(parameters), "" if tokens is None else short(tokens)]
-    cells += [
-        "–" if value is None else f"{value:.4g}"
-        for value in (flops.six_nd, flops.causal_attention, flops.full_attention)
-    ]
-    return f"  {name:<{NAME_WIDTH}}" + "".join(f"{cell:>{SIZE_WIDTH}}" for cell in cells)
+    cells, notes = [], []
+    for row in rows(ledger):
+        known = ["" if value is None else short(value) for value in (row.parameters, row.tokens)]
+        flops = [row.flops.by(convention) for convention in CONVENTION_HEADS]
+        known += ["–" if value is None else f"{value:.4g}" for value in flops]
+        cells.append(["  " * row.depth + row.name, *known])
+        notes.append(row.note)
+    head, *lines = columns(["", "parameters", "tokens", *CONVENTION_HEADS.values()], cells)
+    told = [f"{ledger.name}: training FLOPs (forward and backward)", head]
+    for line, note in zip(lines, notes, strict=True):
+        told += [line, f"    {note}"] if note else [line]
+    if any(model.known and model.flops.causal_attention is None for model in ledger.models):
+        told.append("  –: not known, for want of a shape")
+    elif not all(model.known for model in ledger.models):
+        told.append("  –: not known, nor is any sum that it is part of")
+    return told
 
 
 def comparison_lines(result: ComparisonResult) -> list[str]:
@@ -102,23 +79,22 @@ def money_lines(ledger: Ledger, reckoning: Reckoning | None, prices: PriceList |
     rows, without = hours_of(ledger, reckoning, prices)
     lines = []
     if rows:
-        unit = "" if prices is None else prices.currency
-        lines.append(
-            f"  {'device-hours':<{NAME_WIDTH}}{'':>{SIZE_WIDTH}}{'hours':>{SIZE_WIDTH}}{unit:>{SIZE_WIDTH}}"
-        )
-        lines += [
-            f"  {row.model.name:<{NAME_WIDTH}}{'measured' if row.measured else 'reckoned':>{SIZE_WIDTH}}"
-            f"{_amount(row.hours):>{SIZE_WIDTH}}"
-            + (f"{'–' if row.cost is None else _amount(row.cost):>{SIZE_WIDTH}}" if prices else "")
-            + f"  {row.device}"
+        head = ["device-hours", "", "hours", *([prices.currency] if prices else []), "device"]
+        cells = [
+            [
+                row.model.name,
+                "measured" if row.measured else "reckoned",
+                _amount(row.hours),
+                *(["–" if row.cost is None else _amount(row.cost)] if prices else []),
+                row.device,
+            ]
             for row in rows
         ]
         costs = [row.cost for row in rows if row.cost is not None]
-        money = f"{_amount(sum(costs)):>{SIZE_WIDTH}}" if prices and len(costs) == len(rows) else ""
-        lines.append(
-            f"  {'together':<{NAME_WIDTH}}{'':>{SIZE_WIDTH}}{_amount(sum(row.hours for row in rows)):>{SIZE_WIDTH}}"
-            + money
-        )
+        money = _amount(sum(costs)) if len(costs) == len(rows) else "–"
+        hours = _amount(sum(row.hours for row in rows))
+        cells.append(["together", "", hours, *([money] if prices else []), ""])
+        lines += columns(head, cells)
         lines += [f"  {line}" for row in rows if (line := _mfu_line(row))]
         if reckoning is not None and not all(row.measured for row in rows):
             lines.append(
@@ -130,7 +106,8 @@ def money_lines(ledger: Ledger, reckoning: Reckoning | None, prices: PriceList |
             missing = sorted({row.device for row in rows if row.cost is None})
             lines += [f"  the price list has no {device}" for device in missing]
     if without and (rows or reckoning is not None or prices is not None):
-        lines.append(f"  no hours: {', '.join(without)} (nothing measured; give --gpu and --mfu)")
+        why = "nothing measured; give --gpu and --mfu" if reckoning is None else "what they took is not known"
+        lines.append(f"  no hours: {', '.join(without)} ({why})")
     return lines
 
 

@@ -106,9 +106,9 @@ def _reckoning(ledger: Ledger, gpu: str | None, mfu: float | None, by: str | Non
         return None
     if not mfu:
         raise RecipeError("--mfu: 0 is not allowed: no work would ever be done")
-    flops = [model.flops for model in ledger.models]
-    convention = by or headline(flops)
-    for model in ledger.models:
+    models = [model for model in ledger.models if model.known]
+    convention = by or headline([model.flops for model in models])
+    for model in models:
         if model.flops.by(convention) is None:
             raise RecipeError(
                 f"--by {convention}: not known of {model.name}, whose shape is not; take six_nd"
@@ -122,24 +122,12 @@ def _as_data(
     reckoning: Reckoning | None,
     prices: PriceList | None,
 ) -> dict[str, Any]:
-    from hanji.training.cost.hours import hours_of, measured_mfu
+    from hanji.training.cost.hours import hours_of
+    from hanji.training.cost.rows import as_data
 
     rows, _ = hours_of(ledger, reckoning, prices)
     return {
-        "name": ledger.name,
-        "models": [
-            {
-                **asdict(model),
-                "tokens": model.tokens,
-                "flops": asdict(model.flops),
-                "ancestors": [one.key for one in ledger.ancestors(model.key)],
-                "inherited": asdict(ledger.inherited(model.key)),
-                "mfu": measured_mfu(model),
-            }
-            for model in ledger.models
-        ],
-        "total": asdict(ledger.total()),
-        "total_with_teachers": asdict(ledger.total(teachers=True)),
+        **as_data(ledger),
         "comparisons": [
             {
                 "name": result.comparison.name,

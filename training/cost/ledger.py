@@ -35,6 +35,7 @@ class Flops:
         return value
 
 
+UNKNOWN = Flops(None, None, None)
 CONVENTION_NAMES = tuple(field.name for field in fields(Flops))
 
 
@@ -82,8 +83,9 @@ class ModelCost:
     """What one model took beyond its parents.
 
     ``key`` tells models apart (a name in a recipe, the hash of a family node); ``parents`` are keys. ``teacher``
-    is what the forward passes of another model took that it learned from. ``note`` says what is not known. What is
-    not ``counted`` in sums is part of another model's cost: an earlier step of the same run.
+    is what the forward passes of another model took that it learned from. ``note`` says what is to be known of it.
+    What is not ``counted`` in sums is part of another model's cost: an earlier step of the same run. Of one that is
+    not ``known`` nothing can be said, nor of sums that it is part of.
     """
 
     key: str
@@ -96,6 +98,7 @@ class ModelCost:
     spent: Spent | None = None
     note: str | None = None
     counted: bool = True
+    known: bool = True
 
     @property
     def tokens(self) -> int:
@@ -103,7 +106,7 @@ class ModelCost:
 
     @property
     def flops(self) -> Flops:
-        return total(stage.flops for stage in self.stages)
+        return total(stage.flops for stage in self.stages) if self.known else UNKNOWN
 
 
 @dataclass(frozen=True)

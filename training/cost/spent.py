@@ -6,7 +6,8 @@ Tokens and FLOPs come from the family node, which has those of all ancestors in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,31 @@ def ledger_of(targets: Sequence[Path], search: Sequence[Path] = ()) -> Ledger:
     ``search``: directories in which runs of ancestors may be. Raises InputError for what is none of these.
     """
     models = [_open(target) for target in targets]
-    runs = {model.node.get("hash"): model.run for model in find_models(search) if model.run is not None}
-    runs |= {model.node.get("hash"): model.run for model in models if model.run is not None}
+    runs = {str(model.node.get("hash")): model.run for model in find_models(search) if model.run is not None}
+    runs |= {str(model.node.get("hash")): model.run for model in models if model.run is not None}
+
+    def measured(node: Mapping[str, Any]) -> Measured | None:
+        run = runs.get(str(node.get("hash")))
+        return None if run is None else measured_time(run, int(node["step"]))
+
+    return ledger_of_nodes([model.node for model in models], measured)
+
+
+def ledger_of_nodes(
+    family: Sequence[Mapping[str, Any]], measured: Callable[[Mapping[str, Any]], Measured | None]
+) -> Ledger:
+    """The ledger of the models of these family nodes, with all their ancestors.
+
+    ``measured`` gives the time that the run of a node measured, None where that is not known.
+    """
     nodes: dict[str, Mapping[str, Any]] = {}
-    for model in models:
-        for node in ancestry(model.node):
+    for newest in family:
+        for node in ancestry(newest):
             nodes.setdefault(str(node.get("hash")), node)
     ordered = _parents_first(nodes)
     inside = {key: other for key in ordered for other in ordered if _is_part(nodes[key], nodes[other])}
-    costs = tuple(_cost(key, nodes[key], runs.get(key), nodes.get(inside.get(key, ""))) for key in ordered)
-    return Ledger(", ".join(str(model.node.get("name")) for model in models), costs)
+    costs = tuple(_cost(key, nodes[key], measured, nodes.get(inside.get(key, ""))) for key in ordered)
+    return Ledger(", ".join(str(node.get("name")) for node in family), costs)
 
 
 def _open(target: Path) -> Model:
@@ -75,22 +91,27 @@ def _hashes(node: Mapping[str, Any]) -> list[Any]:
     return [parent.get("hash") for parent in node.get("parents", ())]
 
 
-def _cost(key: str, node: Mapping[str, Any], run: Path | None, inside: Mapping[str, Any] | None) -> ModelCost:
+def _cost(
+    key: str,
+    node: Mapping[str, Any],
+    measured: Callable[[Mapping[str, Any]], Measured | None],
+    inside: Mapping[str, Any] | None,
+) -> ModelCost:
     name = f"{node.get('name')} step {node.get('step')}" if node.get("step") else str(node.get("name"))
     parents = tuple(str(parent.get("hash")) for parent in node.get("parents", ()))
     kind = str(node.get("kind"))
     if "model" not in node:
-        return ModelCost(
-            key, name, kind, parents, None, (), note="its family node is not there: cost not known"
-        )
+        missing = "its family node is not there: cost not known"
+        return ModelCost(key, name, kind, parents, None, (), note=missing, known=False)
     sizes = dict(node["model"])
     vocabulary, parameters = int(sizes.pop("vocab_size")), int(sizes.pop("parameters"))
     if "tokens" not in node:
-        note = None if parents else "imported: what it took before is not known"
-        return ModelCost(key, name, kind, parents, parameters, (), note=note)
+        # What was exported from a run and imported again took nothing on the way.
+        origin = None if parents else "imported: what it took before is not known"
+        return ModelCost(key, name, kind, parents, parameters, (), note=origin, known=bool(parents))
     per_token = flops_per_token(ModelShape.from_dict(sizes), vocabulary)
-    measured = None if run is None else measured_time(run, int(node["step"]))
-    stages = _stages(node, parameters, per_token, {} if measured is None else measured[1])
+    time = measured(node)
+    stages = _stages(node, parameters, per_token, {} if time is None else time.stages)
     note = None
     if inside is not None:
         note = f"its steps are the first of those of step {inside['step']} and are counted there"
@@ -101,7 +122,7 @@ def _cost(key: str, node: Mapping[str, Any], run: Path | None, inside: Mapping[s
         parents,
         parameters,
         stages,
-        spent=None if measured is None else measured[0],
+        spent=None if time is None else time.spent,
         note=note,
         counted=inside is None,
     )
@@ -125,39 +146,72 @@ def _stages(
     )
 
 
-def measured_time(run: Path, step: int) -> tuple[Spent, dict[str, float]] | None:
-    """Rank-seconds of a run up to a step, by what they went to, and those of its steps by stage.
+@dataclass(frozen=True)
+class Measured:
+    """The time that a run measured: rank-seconds by what they went to, and those of its steps by stage."""
+
+    spent: Spent
+    stages: Mapping[str, float]
+
+
+class Clock:
+    """Adds up the time of a run up to a step from the lines of its metrics, which it is given in their order."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.reached = step, 0
+        self._ranks = 0
+        self._told = True
+        self._sums = dict.fromkeys(("training", "validation", "checkpoints", "lost"), 0.0)
+        self._stages: dict[str, float] = {}
+        self._devices: set[str] = set()
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take a line of the metrics."""
+        step, kind = entry["step"], entry["kind"]
+        if step > self.step or (kind == "start" and step == self.step and self.step):
+            return
+        if kind == "start":
+            hardware = entry.get("hardware")
+            if hardware is None:
+                self._told = False
+                return
+            self._ranks = sum(hardware["devices"].values())
+            self._devices |= set(hardware["devices"])
+            self._sums["lost"] += self._ranks * entry["lost"]["seconds"]
+        elif not self._ranks:
+            self._told = False
+        elif kind == "step":
+            self.reached = max(self.reached, step)
+            self._sums["training"] += self._ranks * entry["seconds"]
+            stage = entry["stage"]
+            self._stages[stage] = self._stages.get(stage, 0.0) + self._ranks * entry["seconds"]
+        elif kind == "validation":
+            self._sums["validation"] += self._ranks * entry["seconds"]
+        elif kind == "checkpoint":
+            self._sums["checkpoints"] += self._ranks * entry["held"]
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the lines end before the step."""
+        return self._told and self._ranks > 0 and self.reached < self.step
+
+    def measured(self) -> Measured | None:
+        """The sums; None where the lines do not say on how many ranks, or end before the step."""
+        if not self._told or not self._ranks or self.stopped_early:
+            return None
+        device = " and ".join(sorted(self._devices))
+        return Measured(Spent(device, self._ranks, **self._sums), self._stages)
+
+
+def measured_time(run: Path, step: int) -> Measured | None:
+    """The time of a run up to a step.
 
     None where the run has no metrics, or ones that do not say on how many ranks. Raises InputError for metrics that
     do not reach the step.
     """
-    ranks, reached = 0, 0
-    sums = dict.fromkeys(("training", "validation", "checkpoints", "lost"), 0.0)
-    stages: dict[str, float] = {}
-    devices: set[str] = set()
+    clock = Clock(step)
     for entry in iterate_metrics(run / METRICS):
-        if entry["step"] > step or (entry["kind"] == "start" and entry["step"] == step and step):
-            continue
-        if entry["kind"] == "start":
-            hardware = entry.get("hardware")
-            if hardware is None:
-                return None
-            ranks = sum(hardware["devices"].values())
-            devices |= set(hardware["devices"])
-            sums["lost"] += ranks * entry["lost"]["seconds"]
-        elif not ranks:
-            return None
-        elif entry["kind"] == "step":
-            reached = max(reached, entry["step"])
-            sums["training"] += ranks * entry["seconds"]
-            stages[entry["stage"]] = stages.get(entry["stage"], 0.0) + ranks * entry["seconds"]
-        elif entry["kind"] == "validation":
-            sums["validation"] += ranks * entry["seconds"]
-        elif entry["kind"] == "checkpoint":
-            sums["checkpoints"] += ranks * entry["held"]
-    if not ranks:
-        return None
-    if reached < step:
-        raise InputError(f"{run / METRICS}: ends at step {reached}; the model is of step {step}")
-    device = " and ".join(sorted(devices))
-    return Spent(device, ranks, **sums), stages
+        clock.add(entry)
+    if clock.stopped_early:
+        raise InputError(f"{run / METRICS}: ends at step {clock.reached}; the model is of step {step}")
+    return clock.measured()

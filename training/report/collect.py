@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hanji.errors import InputError
+from hanji.errors import InputError, RunError
+from hanji.training.checkpoint.record import find_checkpoint, read_commit
+from hanji.training.cost.ledger import Ledger
+from hanji.training.cost.spent import Clock, ledger_of_nodes
 from hanji.training.loop.groups import AXES
 from hanji.training.loop.metrics import METRICS, iterate_metrics
 from hanji.training.report.bins import Bins
@@ -107,6 +110,9 @@ class Collected:
     elapsed: float = 0.0
     lost: dict[str, float] = field(default_factory=lambda: {"steps": 0, "seconds": 0.0})
     family: Json | None = None
+    """The family node of the newest whole checkpoint."""
+    ledger: Ledger | None = None
+    """What that model and its ancestors took, as `hanji cost report` reckons it."""
 
     @property
     def finished(self) -> bool:
@@ -135,9 +141,14 @@ def collect(run: str | Path) -> Collected:
         raise InputError(f"{directory / METRICS}: not there; {run} is not a training run, or has not begun")
     recipe = directory / "recipe.json"
     found = Collected(str(run), json.loads(recipe.read_bytes()) if recipe.is_file() else {})
+    # Before the lines are read: those of a run that goes on reach the step of its newest checkpoint in any case.
+    node = found.family = _family(directory)
+    clock = Clock(0 if node is None else int(node["step"]))
     for entry in iterate_metrics(directory / METRICS):
         _READERS.get(entry["kind"], _ignore)(found, entry)
-    found.family = _family(directory)
+        clock.add(entry)
+    if node is not None:
+        found.ledger = ledger_of_nodes([node], lambda one: clock.measured() if one is node else None)
     return found
 
 
@@ -256,11 +267,7 @@ _READERS = {
 
 def _family(run: Path) -> Json | None:
     """The family node of the run's newest whole checkpoint; None without one."""
-    records = sorted((run / "checkpoints").glob("step-*/commit.json"))
-    if not records:
-        return None
     try:
-        node: Json = json.loads(records[-1].read_bytes())["family"]
-    except (OSError, ValueError, KeyError):
+        return read_commit(find_checkpoint(run)).family
+    except (InputError, RunError, OSError):
         return None
-    return node

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from hanji.training.cost.rows import as_data
 from hanji.training.report.bins import Bins
 from hanji.training.report.collect import Collected, Json
 
@@ -43,6 +44,7 @@ def figures(found: Collected) -> Json:
         "alarms": {"count": found.alarms.count, "shown": found.alarms.shown},
         "checkpoints": {"count": found.checkpoints.count, "shown": found.checkpoints.shown},
         "family": found.family,
+        "costs": None if found.ledger is None else as_data(found.ledger),
         "curves": {
             **{name: course(getattr(curves, name)) for name in ("loss", "rate", "norm", "speed", "mfu")},
             "groups": {axis: courses(groups) for axis, groups in curves.groups.items()},
@@ -61,4 +63,4 @@ def _finite(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list) else value
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

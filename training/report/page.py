@@ -10,7 +10,8 @@ from hanji.charts import HALF, lines, short
 from hanji.page import Markup, number, page, percent, section, size, table, tag
 from hanji.training.report.bins import Bins
 from hanji.training.report.collect import Collected, Some
-from hanji.training.report.sections import data_section, family_section
+from hanji.training.report.data import data_section
+from hanji.training.report.family import family_section
 from hanji.training.report.speed import mean_of, speed_section
 from hanji.training.report.words import (
     AXIS_NAMES,
@@ -93,7 +94,7 @@ def _navigation() -> Markup:
         ("data", "Data"),
         ("skips", "Skipped steps and alarms"),
         ("speed", "Speed and memory"),
-        ("family", "Family"),
+        ("family", "Family and cost"),
         ("checkpoints", "Checkpoints"),
         ("run", "The run"),
     ]

@@ -1,16 +1,15 @@
-"""Two sections of the report: what was read, and what family the model is of."""
+"""The report's section on what was read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from hanji.charts import HALF, shares, short
-from hanji.page import Markup, join, number, percent, section, share_cell, table, tag
+from hanji.page import Markup, join, section, share_cell, table, tag
 from hanji.stages import pattern_of
 from hanji.training.loop.groups import AXES
-from hanji.training.report.collect import Collected, Json
-from hanji.training.report.words import AXIS_NAMES, figure, flops_text, group_name, in_order, marks_of
+from hanji.training.report.collect import Collected
+from hanji.training.report.words import AXIS_NAMES, figure, group_name, in_order, marks_of
 
 MOST_AREAS = 12
 """Components of the blend with an area of their own; the others are put together."""
@@ -115,66 +114,3 @@ def _blend(found: Collected) -> Markup:
             title = f"The blend by {AXIS_NAMES[axis]}"
             halves.append(shares(title, groups, stretches, marks=marks, width=HALF, height=210))
     return join([*figures, tag("div", *halves, class_="figures") if halves else ""])
-
-
-def family_section(found: Collected) -> Markup:
-    """The model and its ancestors, with what each took."""
-    if found.family is None:
-        content: Any = tag("p", "No checkpoint is whole yet, so there is no family node.")
-    else:
-        content = tag("ul", _node(found.family, None), class_="tree")
-    return section(
-        "Family",
-        content,
-        intro="From the family node of the newest checkpoint: the model, and below it what its weights come from. "
-        "FLOPs are those of each one's own training, forward and backward.",
-        identity="family",
-    )
-
-
-def _node(node: Json, commit: str | None) -> Markup:
-    model, tokens, flops = node.get("model", {}), node.get("tokens", {}), node.get("flops", {})
-    facts = [node.get("kind") or "?"]
-    if model.get("parameters"):
-        facts.append(f"{number(model['parameters'])} parameters")
-    if node.get("step") is not None:
-        facts.append(f"step {number(node['step'])}")
-    if tokens.get("total") is not None:
-        facts.append(f"{number(tokens['total'])} tokens")
-    costs = [
-        f"{flops_text(flops[name])}FLOPs {said}"
-        for name, said in (
-            ("causal_attention", "(causal attention)"),
-            ("full_attention", "(full attention)"),
-            ("six_nd", "(6ND)"),
-        )
-        if flops.get(name) is not None
-    ]
-    parents = [
-        _node(parent.get("node") or parent, parent.get("commit_sha256")) for parent in node.get("parents", ())
-    ]
-    names = [str(node.get("hash", ""))[:16]] + ([f"commit {commit[:16]}"] if commit else [])
-    return tag(
-        "li",
-        tag("b", node.get("name") or "?"),
-        " ",
-        " · ".join(facts),
-        Markup("<br>") if costs else "",
-        " · ".join(costs),
-        Markup("<br>"),
-        tag("small", *_layers(node), "node ", tag("code", " ".join(names))),
-        tag("ul", *parents) if parents else "",
-    )
-
-
-def _layers(node: Json) -> Iterator[str]:
-    """Where layers come from, if from a parent."""
-    layers = node.get("layer_map") or []
-    inherited = sum(layer.get("parent") is not None for layer in layers)
-    if inherited:
-        yield f"{inherited} of {len(layers)} layers from the model below · "
-    by_tier = node.get("tokens", {}).get("tier") or {}
-    total = sum(by_tier.values())
-    if total:
-        shares_ = [f"{tier} {percent(by_tier[tier] / total)}" for tier in in_order("tier", list(by_tier))]
-        yield f"tokens by tier: {', '.join(shares_)} · "
