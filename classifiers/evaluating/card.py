@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from hanji.classifiers.cards import write_card
@@ -19,8 +20,7 @@ LIMITS = (
 def write_evaluation(model: Model, account: Mapping[str, Any], place: int) -> str:
     """Put the figures of ``account["models"][place]`` on the model's card; returns the card's path.
 
-    An evaluation of the same texts replaces the one before; others stay. A model without a card is given one.
-    Raises OSError where the card cannot be written.
+    A model without a card is given one. Raises OSError where the card cannot be written.
     """
     card = read_card(model.path) or {
         "kind": "quality",
@@ -31,16 +31,26 @@ def write_evaluation(model: Model, account: Mapping[str, Any], place: int) -> st
         "preparation": model.scorer.preparation,
         "limits": LIMITS,
     }
+    return add_evaluation(model.path, card, account, summary(account, place))
+
+
+def add_evaluation(
+    path: Path, card: Mapping[str, Any], account: Mapping[str, Any], figures: Mapping[str, Any]
+) -> str:
+    """Put ``figures`` and what an account is of on the card of the model at ``path``; returns the card's path.
+
+    An evaluation of the same texts replaces the one before; others stay.
+    """
     mine = {
         "key": account["key"],
         "data": [row for some in account["data"].values() for row in some],
         "split": (account["split"] or {"said": "No labelled texts."})["said"],
-        "figures": summary(account, place),
+        "figures": dict(figures),
         "warnings": account["warnings"],
         "versions": account["versions"],
     }
     others = [one for one in card.get("evaluations") or [] if one.get("key") != account["key"]]
-    return write_card(model.path, card | {"evaluations": [*others, mine]})
+    return write_card(path, {**card, "evaluations": [*others, mine]})
 
 
 def summary(account: Mapping[str, Any], place: int) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def intervals(
 
 
 def site_draws(number: int) -> Iterator[np.ndarray]:
-    """How often each of so many sites is drawn, int64[number], of draws with replacement: the same ones every time."""
+    """How often each of so many sites is drawn, int64[number], with replacement; the same draws every time."""
     draw = np.random.Generator(np.random.PCG64(0))
     while True:
         yield np.bincount(draw.integers(0, number, number), minlength=number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hanji.classifiers.card_data import data_rows
 from hanji.classifiers.evaluating.material import Split
@@ -56,6 +56,10 @@ def open_models(
         if not path.is_file():
             raise InputError(f"{path}: no such model file")
         card = read_card(path)
+        if card.get("kind") == "domains":
+            raise RecipeError(
+                f"{path}: a classifier of domains, as its card says; use `hanji classifier evaluate-domain`"
+            )
         scorer = QualityScorer(path)
         if card.get("sha256", scorer.sha256) != scorer.sha256:
             raise InputError(
@@ -85,7 +89,20 @@ def open_models(
     return found
 
 
-def check_data(models: Sequence[Model], sources: Sequence[TextSource], split: Split) -> list[str]:
+class Trained(Protocol):
+    """A model of any kind that has a card, and what it was trained on."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def card(self) -> dict[str, Any]: ...
+    @property
+    def known(self) -> TrainedOn | None: ...
+
+
+def check_data(models: Sequence[Trained], sources: Sequence[TextSource], split: Split) -> list[str]:
     """Warnings of what cannot be told about the training of models.
 
     Raises RecipeError where a model without hashes of its sites was trained on what it is to be evaluated on.
