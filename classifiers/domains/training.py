@@ -20,6 +20,7 @@ from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.preparing import DEFAULTS, known, training_line
 from hanji.classifiers.texts import HashedTexts, Text, TextSource, site_hash
+from hanji.classifiers.trained_on import write_trained_on
 from hanji.classifiers.training import HELD_OUT_BYTES, LANGUAGES, batches, default_training
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
@@ -82,6 +83,7 @@ def train_domains(
         if len(counts) < 2:
             raise RecipeError(f"labels: a classifier needs two or more; found: {', '.join(counts) or 'none'}")
         rate, notes = fasttext_model.train(lines, output, settings)
+        write_trained_on(output, (text for _, text in texts.texts(most) if not _held_out(text, hold_out)))
         scorer = DomainScorer(output)
         truth: list[str] = []
         told: list[str] = []
