@@ -136,7 +136,8 @@ class Run:
         before: np.ndarray | None = None
         for number in range(1, how.iterations + 1):
             rate, notes = self._train(number, added)
-            scorer = QualityScorer(self.path(number))
+            # By name, not by the card: that is written when there are figures.
+            scorer = QualityScorer(self.path(number), HIGH, self.preparation)
             truth, scores = scored(scorer, self.texts.held_out.texts(), HIGH)
             found = self._score_pool(scorer)
             mine = self.texts.choosing
