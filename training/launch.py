@@ -21,6 +21,7 @@ from hanji.training.cost import flops_per_token
 from hanji.training.data.plan import plan_data
 from hanji.training.launchers.attempts import clear_logs, follow, lead
 from hanji.training.launchers.nodes import Nodes
+from hanji.training.launchers.ranks import wait_for_earlier
 from hanji.training.lineage.record import KEPT_MANIFEST
 from hanji.training.loop.origin import find_origin
 from hanji.training.model.shape import parameter_count
@@ -102,10 +103,12 @@ def train(
             follow(recipe, nodes, progress, refused=str(error))
         raise
     if nodes.rank:
+        wait_for_earlier(recipe, nodes, progress)
         follow(recipe, nodes, progress)
         return read_summary(recipe.run)
     with Storage(recipe.run).locked():
         run = Path(recipe.run)
+        wait_for_earlier(recipe, nodes, progress)
         clear_logs(run / "logs")
         (run / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
         # Shards may be curated anew: what this run has read is still to be told then.

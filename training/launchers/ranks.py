@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import fcntl
 import os
 import queue
 import signal
@@ -14,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hanji.errors import RunError
+from hanji.progress import Progress
 from hanji.training import worker
 from hanji.training.launchers.nodes import Nodes
 from hanji.training.loop.metrics import EVENTS
@@ -24,6 +28,48 @@ STOP_SECONDS = 3600
 WORKER = str(Path(worker.__file__))
 """What each rank runs, by path, so that it works from any directory."""
 _PR_SET_PDEATHSIG = 1
+
+
+def wait_for_earlier(recipe: TrainingRecipe, nodes: Nodes, progress: Progress) -> None:
+    """Wait until the ranks of a launcher that was killed have finished their step, saved and ended on this node.
+
+    Raises RunError when they are still at work after STOP_SECONDS.
+    """
+    limit, told = time.monotonic() + STOP_SECONDS, False
+    while True:
+        try:
+            os.close(_hold(recipe, nodes))
+        except RunError:
+            if time.monotonic() > limit:
+                raise
+            if not told:
+                progress.note("waiting for the ranks of an earlier start, which finish their step and save")
+                told = True
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _hold(recipe: TrainingRecipe, nodes: Nodes) -> int:
+    """Take the lock of this node's ranks; the open file holds it. Raises RunError while other ranks have it.
+
+    torchrun inherits the file, and ends after its ranks: so they keep others out when their launcher is gone.
+    """
+    path = Path(recipe.run) / "nodes" / f"ranks-{nodes.rank}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            return file
+        os.close(file)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise RunError(
+            f"{recipe.run}: ranks of an earlier start are still at work there; wait until they have ended"
+        ) from None
+    return file
 
 
 class Ranks:
@@ -58,6 +104,7 @@ class Ranks:
         environment.setdefault("TORCH_NCCL_DEBUG_INFO_TEMP_FILE", str(logs / "nccl-trace-rank-"))
         self.logs, self.stderr = logs, logs / stderr_name(nodes.rank)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        lock = _hold(recipe, nodes)
         with self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 command,
@@ -69,9 +116,11 @@ class Ranks:
                 errors="replace",
                 # Ctrl-C must reach the ranks as one SIGTERM, by which they save, not as a SIGINT each.
                 start_new_session=True,
+                pass_fds=(lock,),
                 # Without this launcher nobody looks after the ranks: they save and stop.
                 preexec_fn=stop_with_parent,
             )
+        os.close(lock)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -108,13 +108,23 @@ def _kind_and_step(line: bytes) -> tuple[str, int]:
 def event_sink() -> Callable[[dict[str, Any]], None]:
     """Where rank 0 tells what happens: JSON lines for a launcher, or plain sentences on a console."""
     if os.environ.get(EVENTS):
-        return lambda event: print(_line(event), end="", flush=True)
+        return _to_launcher
 
     def say(event: dict[str, Any]) -> None:
         if text := event.get("text"):
             print(text, flush=True, file=sys.stdout)
 
     return say
+
+
+def _to_launcher(event: dict[str, Any]) -> None:
+    try:
+        print(_line(event), end="", flush=True)
+    except BrokenPipeError:
+        # The launcher was killed. The ranks are about to be asked to save and end, and must not fail before that.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _line(entry: dict[str, Any]) -> str:
