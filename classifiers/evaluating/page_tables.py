@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hanji.classifiers.evaluating.measure import SCORES, Measure, measure_of
 from hanji.page import Markup, number, percent, share_cell, size, table, tag
 
 Model = Mapping[str, Any]
@@ -44,15 +45,15 @@ def reliability_table(model: Model) -> Markup:
 
 def threshold_rows(model: Model, tokens: bool) -> tuple[list[str], list[list[Any]]]:
     """Head and rows of the threshold table."""
-    labelled = "figures" in model
-    head = ["keep", "score ≥", "documents", "share", "bytes", "share"]
+    labelled, measure = "figures" in model, measure_of(model)
+    head = ["keep", measure.keeps, "documents", "share", "bytes", "share"]
     head += ["tokens", "share"] if tokens else []
     head += ["precision", "recall", "others kept"] if labelled else []
     rows = []
     for row in model["thresholds"]:
         cells: list[Any] = [
             f"top {100 * row['share']:g} %" if row["share"] is not None else "by value",
-            f"{row['threshold']:.6f}",
+            measure.shown_threshold(row["threshold"]),
             number(row["documents"]),
             _bar(row["documents_share"]),
             size(row["bytes"]),
@@ -67,33 +68,97 @@ def threshold_rows(model: Model, tokens: bool) -> tuple[list[str], list[list[Any
 
 
 def confusion_table(model: Model) -> Markup:
-    found = model["confusion"]
+    found, measure = model["confusion"], measure_of(model)
     rows = [
         [
             row["name"],
             *(number(row[name]) for name in ("texts", "hits", "missed", "wrong", "right")),
             share(row["recall"]),
             share(row["false_alarms"]),
-            figure(row["mean_score"]),
+            measure.shown(row[measure.average_name]),
             figure(row["roc_auc"]),
         ]
         for row in found["rows"]
     ]
     head = [found["by"], "texts", "good: kept", "missed", "others: kept", "not kept"]
-    head += ["good kept", "others kept", "mean score", "AUC"]
-    return table(f"{model['name']}, score ≥ {model['threshold']:g}", head, rows)
+    head += ["good kept", "others kept", f"{measure.average} {measure.name}", "AUC"]
+    return table(f"{model['name']}, {measure.keeps} {model['threshold']:g}", head, rows)
+
+
+def bucket_tables(model: Model, tokens: bool) -> list[Markup]:
+    """Head, middle and tail of a perplexity model, and what of each source is in them."""
+    found, measure, labelled = model["buckets"], measure_of(model), "figures" in model
+    head = ["", "perplexity", "documents", "share", "bytes", "share"]
+    head += ["tokens", "share"] if tokens else []
+    head += ["good texts", "others", "share good"] if labelled else []
+    rows = []
+    for row in found["rows"]:
+        cells: list[Any] = [
+            row["bucket"],
+            bucket_bounds(row),
+            number(row["documents"]),
+            _bar(row["documents_share"]),
+            size(row["bytes"]),
+            share(row["bytes_share"]),
+        ]
+        if tokens:
+            cells += [number(row["tokens"]), share(row["tokens_share"])]
+        if labelled:
+            cells += [number(row["good"]), number(row["others"]), share(row["share_good"])]
+        rows.append(cells)
+    sources = [
+        [
+            row["name"],
+            number(row["texts"]),
+            measure.shown(row["median_perplexity"]),
+            *(share(row[name]) for name in ("head", "middle", "tail")),
+        ]
+        for row in found["by_source"]
+    ]
+    return [
+        table(f"{model['name']}: head, middle and tail", head, rows),
+        table(
+            f"{model['name']}: what of each source is in them",
+            ["source", "texts", "median perplexity", "head", "middle", "tail"],
+            sources,
+        ),
+    ]
+
+
+def bucket_bounds(row: Mapping[str, Any]) -> str:
+    """The perplexities of the head, the middle or the tail."""
+    if row["from"] is None:
+        return f"below {row['below']:.6g}"
+    if row["below"] is None:
+        return f"{row['from']:.6g} and more"
+    return f"{row['from']:.6g} to below {row['below']:.6g}"
+
+
+CHANGES = {
+    "quality": ("mean change", "mean distance"),
+    "perplexity": ("times the perplexity (median)", "of the middle 80 %"),
+}
+
+
+def changes(row: Mapping[str, Any]) -> tuple[str, str]:
+    """What a variant does to scores, or to perplexities, under the heads of CHANGES."""
+    if "ratios" not in row:
+        return signed(row["mean_change"]), f"{row['mean_distance']:.3f}"
+    if row["ratios"] is None:
+        return "–", "–"
+    low, middle, high = row["ratios"]
+    return f"{middle:.2f}", f"{low:.2f} to {high:.2f}"
 
 
 def variant_table(model: Model) -> Markup:
     labelled = any("roc_auc" in row for row in model["variants"])
-    head = ["", "mean change", "mean distance", "on the other side", "rank correlation"]
+    head = ["", *CHANGES[model["kind"]], "on the other side", "rank correlation"]
     head += ["ROC-AUC", "lost"] if labelled else []
     rows = []
     for row in model["variants"]:
         cells = [
             row["variant"],
-            signed(row["mean_change"]),
-            f"{row['mean_distance']:.3f}",
+            *changes(row),
             percent(row["crossing"]),
             figure(row["rank_correlation"]),
         ]
@@ -105,9 +170,10 @@ def variant_table(model: Model) -> Markup:
 
 
 def length_table(model: Model, of: str) -> Markup:
-    labelled = "figures" in model
-    head = ["characters", "texts", "kept", "mean score"]
-    head += ["good texts", "their mean", "mean of others", "ROC-AUC"] if labelled else []
+    labelled, measure = "figures" in model, measure_of(model)
+    average = measure.average
+    head = ["characters", "texts", "kept", f"{average} {measure.name}"]
+    head += ["good texts", f"their {average}", f"{average} of others", "ROC-AUC"] if labelled else []
     rows = []
     for row in model["lengths"]:
         end = "and more" if row["to"] is None else f"to {row['to'] - 1:,}"
@@ -115,14 +181,15 @@ def length_table(model: Model, of: str) -> Markup:
             f"{row['from']:,} {end}",
             number(row["texts"]),
             _bar(row["kept_share"]),
-            figure(row["mean_score"]),
+            measure.shown(row[measure.average_name]),
         ]
         if labelled:
             cells.append(number(row["good"]))
-            cells += [figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
+            cells += [measure.shown(row[f"{average}_of_{kind}"]) for kind in ("good", "others")]
+            cells.append(figure(row["roc_auc"]))
         rows.append(cells)
     caption = (
-        f"{model['name']}: by length (rank correlation of score and length in {of}: "
+        f"{model['name']}: by length (rank correlation of {measure.name} and length in {of}: "
         f"{figure(model['length_correlation'])})"
     )
     return table(caption, head, rows)
@@ -155,11 +222,17 @@ def ngram_tables(model: Model) -> list[Markup]:
     return [tag("div", *lists[:2], class_="two"), tag("div", *lists[2:], class_="two")]
 
 
-def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[Markup]:
-    """Texts with their scores, excerpts and what moved them."""
+def text_cards(
+    rows: Sequence[Mapping[str, Any]], sides: Sequence[str], measures: Sequence[Measure] | None = None
+) -> list[Markup]:
+    """Texts with their scores (``measures``: what each side's are), excerpts and what moved them."""
+    measures = measures or [SCORES] * len(sides)
     cards = []
     for row in rows:
-        scores = " · ".join(f"{side}{score:.3f}" for side, score in zip(sides, row["scores"], strict=True))
+        scores = " · ".join(
+            f"{side}{measure.shown(score)}"
+            for side, score, measure in zip(sides, row["scores"], measures, strict=True)
+        )
         known = (
             "" if row["good"] is None else (" · labelled good" if row["good"] else " · labelled as not good")
         )
@@ -169,7 +242,7 @@ def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[
                 "blockquote",
                 tag("p", tag("b", scores), known),
                 tag("p", f"{row['excerpt']}{more}"),
-                *(_reasons(side, reasons) for side, reasons in zip(sides, row["reasons"], strict=True)),
+                *(reasons_line(side, reasons) for side, reasons in zip(sides, row["reasons"], strict=True)),
                 tag(
                     "small",
                     f"{row['source']} · {row['site']} · {number(row['characters'])} characters · "
@@ -180,7 +253,8 @@ def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[
     return cards
 
 
-def _reasons(side: str, reasons: Sequence[Mapping[str, Any]] | None) -> Markup:
+def reasons_line(side: str, reasons: Sequence[Mapping[str, Any]] | None) -> Markup:
+    """The n-grams that moved a text's score, as a line; empty if there are none."""
     if not reasons:
         return Markup("")
     parts: list[Any] = [side]

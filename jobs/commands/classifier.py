@@ -13,6 +13,7 @@ from hanji.jobs.commands import (
     classifier_domains,
     classifier_edu,
     classifier_evaluate,
+    classifier_evaluate_domain,
     classifier_perplexity,
 )
 from hanji.jobs.terminal import number, progress, say
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("train-edu")(classifier_edu.train_edu)
 app.command("evaluate")(classifier_evaluate.evaluate)
 app.command("train-domain")(classifier_domains.train_domain)
+app.command("evaluate-domain")(classifier_evaluate_domain.evaluate_domain)
 app.command("train-perplexity")(classifier_perplexity.train_perplexity)
 app.command("perplexity-cutoffs")(classifier_perplexity.perplexity_cutoffs)
 app.command("build-lmplz")(classifier_perplexity.build_lmplz)
@@ -258,9 +260,10 @@ def _annotated(made: Made, priced: bool) -> list[str]:
         "  scores   " + (", ".join(f"{score} × {number(n)}" for score, n in made.scores.items()) or "none"),
     ]
     if made.failed:
-        lines.append(f"  failed   {number(made.failed)}, in {made.failures}")
+        lines.append(f"  failed   {number(made.failed)} without a score; why: {made.failures}")
     if made.left:
-        lines.append(f"  left     {number(made.left)} without an answer; the same command asks for them")
+        why = f" ({made.trouble})" if made.trouble else ""
+        lines.append(f"  left     {number(made.left)} without an answer{why}; the same command asks for them")
     if made.stopped:
         lines.append(f"  stopped  {made.stopped}")
     if priced:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hanji.errors import RecipeError
 from hanji.jobs.terminal import number, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hanji.classifiers.texts import TextSource
 
 
 def train_domain(
@@ -61,11 +66,7 @@ def train_domain(
     changed = {name: value for name, value in given.items() if value is not None}
     settings = replace(default_training(language, seed), **changed)  # type: ignore[arg-type]
     sources = text_sources("FILES", files or [], language)
-    for one in label or []:
-        name, separator, path = one.partition("=")
-        if not separator or not name.strip() or not path.strip():
-            raise RecipeError(f"--label: {one!r}: write DOMAIN=FILE or DOMAIN=RUN")
-        sources += text_sources("--label", [path], language, name.strip())
+    sources += sources_of_labels(label or [], language)
     made = train_domains(
         sources, output, language, settings, most=most, preparation=prepare, hold_out=hold_out
     )
@@ -78,3 +79,19 @@ def train_domain(
         f"  next     in a curation recipe:  domains: {{{language}: {made.model}}}",
         *(f"  note     {note}" for note in made.notes),
     )
+
+
+def sources_of_labels(asked: Sequence[str], language: str) -> list[TextSource]:
+    """The texts of options ``--label DOMAIN=FILE`` or ``--label DOMAIN=RUN``, each with that label.
+
+    Raises RecipeError for what is written otherwise.
+    """
+    from hanji.jobs.classifier_texts import text_sources
+
+    found: list[TextSource] = []
+    for one in asked:
+        name, separator, path = (part.strip() for part in one.partition("="))
+        if not separator or not path or not name or len(name.split()) > 1:
+            raise RecipeError(f"--label: {one!r}: write DOMAIN=FILE or DOMAIN=RUN, DOMAIN without spaces")
+        found += text_sources("--label", [path], language, name)
+    return found

@@ -145,9 +145,9 @@ def evaluate(
     with progress(quiet) as bars:
         account = run(models, labelled, chosen, asked, tokens=pool_tokens(tokenizer, chosen), progress=bars)
     if json_file is not None:
-        _write(json_file, json.dumps(account, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        write_file(json_file, json.dumps(account, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     if report is not None:
-        _write(str(report), render(account))
+        write_file(str(report), render(account))
     said = [f"  page     {report}"] if report is not None else []
     said += [f"  card     {path}" for path in _cards(models, account)] if card else []
     if json_file != "-":
@@ -166,7 +166,8 @@ def _cards(models: list[Model], account: dict[str, Any]) -> list[str]:
     return written
 
 
-def _write(path: str, text: str) -> None:
+def write_file(path: str, text: str) -> None:
+    """Write a file as a person named it, "-" for stdout. Raises InputError where it cannot be written."""
     if path == "-":
         print(text, end="")
         return
