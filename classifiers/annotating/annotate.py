@@ -30,7 +30,10 @@ from hanji.progress import Progress, SilentProgress
 
 @dataclass
 class Annotated:
-    """What annotation made. ``left`` texts have no answer; ``stopped`` says why the run ended early, if it did."""
+    """What annotation made. ``failed`` texts have no score, and ``left`` of all have no answer.
+
+    ``stopped`` says why the run ended early, if it did; ``trouble`` why one of those without an answer has none.
+    """
 
     output: str
     failures: str
@@ -42,6 +45,7 @@ class Annotated:
     left: int = 0
     spent: float = 0.0
     stopped: str | None = None
+    trouble: str | None = None
     agreement: Agreement | None = None
 
 
@@ -121,7 +125,7 @@ def read_scores(path: str | Path) -> dict[str, int]:
         try:
             row = json.loads(line)
             text, score = row["text"], row["score"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{path}:{number}: not an object with text and score: {error}") from None
         if not isinstance(text, str) or isinstance(score, bool) or score not in range(HIGHEST + 1):
             raise InputError(
@@ -151,6 +155,8 @@ def _write(
             made.left += kept is None or kept.answer is None
             if kept is not None:
                 made.failed += 1
+                if kept.answer is None:
+                    made.trouble = made.trouble or kept.failure
                 row = {**identity, "failure": kept.failure, "answer": kept.answer, **facts}
                 failures.write(json.dumps(row) + "\n")
     made.scores = dict(sorted(scores.items()))

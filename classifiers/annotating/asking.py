@@ -39,8 +39,9 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise RecipeError(f"{name}: {value} is not allowed: above 0")
-        if min(self.prices.input, self.prices.output) < 0:
-            raise RecipeError("prices are not below 0")
+        prices = (self.prices.input, self.prices.output)
+        if not all(math.isfinite(price) and price >= 0 for price in prices):
+            raise RecipeError(f"prices: {prices[0]}, {prices[1]} are not allowed: numbers of at least 0")
         if self.budget is not None and not (self.prices.input or self.prices.output):
             raise RecipeError("budget: needs the prices of a million tokens, or it caps nothing")
 
@@ -195,8 +196,13 @@ class _Asker:
             if not answer.again:
                 break
             if answer.wait is not None:
-                self.pace.hold(min(answer.wait, LONGEST_WAIT))
-            elif tries < self.limits.tries:
+                if answer.wait > LONGEST_WAIT:
+                    raise RunError(
+                        f"{self.endpoint.url}: {failure}: asks for {answer.wait:,.0f} s of patience; "
+                        "what was answered is kept, and the same command goes on from there"
+                    )
+                self.pace.hold(answer.wait)
+            if tries < self.limits.tries:
                 self.stop.wait(backoff(tries, key, self.limits.first_wait))
         return (Kept(None, None, failure, *counted, tries), cost) if tries else None
 

@@ -7,6 +7,8 @@ committed as it comes. The API key is no part of any of it.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -58,16 +60,17 @@ class AnswerCache:
 
     def get(self, text_hash: bytes) -> Kept | None:
         """The answer for a text, if there is one."""
-        row = self._database.execute(
-            "SELECT score, answer, failure, input_tokens, output_tokens, tries FROM answers "
-            "WHERE model = ? AND prompt = ? AND text_hash = ?",
-            (*self._key, text_hash),
-        ).fetchone()
+        with self._named():
+            row = self._database.execute(
+                "SELECT score, answer, failure, input_tokens, output_tokens, tries FROM answers "
+                "WHERE model = ? AND prompt = ? AND text_hash = ?",
+                (*self._key, text_hash),
+            ).fetchone()
         return None if row is None else Kept(*row)
 
     def put(self, text_hash: bytes, kept: Kept, cost: float) -> None:
         """Keep an answer and what it cost, durably, in the place of an earlier one."""
-        with self._database:
+        with self._named(), self._database:
             self._database.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -79,4 +82,13 @@ class AnswerCache:
 
     def spent(self) -> float:
         """What all answers in this file cost, with the prices of the time."""
-        return float(self._database.execute("SELECT COALESCE(SUM(cost), 0) FROM spending").fetchone()[0])
+        with self._named():
+            return float(self._database.execute("SELECT COALESCE(SUM(cost), 0) FROM spending").fetchone()[0])
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What SQLite says with the file's name: it is another's, damaged, locked for long, or the disk is full."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise InputError(f"{self._path}: the cache of answers: {error}") from None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 
@@ -91,6 +94,8 @@ def test_another_prompt_or_model_is_asked_for_anew(tmp_path: Path) -> None:
         (200, {}, b"<html>no protocol</html>"),
         (200, {}, b'{"choices": []}'),
         (200, {}, b'{"choices": [{"message": {"content": "tru'),
+        (200, {}, b"[" * 100_000),
+        (429, {"Retry-After": "0"}, b""),
         None,
     ],
 )
@@ -229,6 +234,60 @@ def test_the_key_goes_nowhere_but_into_the_header(tmp_path: Path) -> None:
         assert len(log.times) == 1
 
 
+def test_a_key_is_blotted_out_before_what_was_said_is_cut() -> None:
+    key = "sk/secret-0123456789"
+    said = (200, "")
+    with chat_server(lambda *_: (said[0], {}, said[1].encode())) as (url, _):
+        for status in (400, 401, 200):
+            for text in ("y" * 285 + key, json.dumps({"error": key}).replace("/", "\\/")):
+                said = (status, text)
+                try:
+                    told = str(Endpoint(url, "judge", key).ask("?").failure)
+                except RunError as error:
+                    told = str(error)
+                assert "yyy" in told or "error" in told
+                assert "secret" not in told and "sk/" not in told
+
+
+def test_an_answer_that_no_file_can_hold_as_it_is_costs_no_other_text(tmp_path: Path) -> None:
+    body = {"choices": [{"message": {"content": "\ud800 점수: 3"}}], "usage": {"prompt_tokens": 10**30}}
+    with chat_server(lambda *_: (200, {}, json.dumps(body).encode())) as (url, _):
+        made = run(url, tmp_path, texts(tmp_path, 4), Limits(budget=1.0, prices=Prices(1.0, 1.0)))
+    assert made.scores == {3: 4} and made.spent < 0.01
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 500 No\r\nContent-Length: 99\r\n\r\n"]
+)
+def test_an_endpoint_that_sends_a_byte_now_and_then_is_not_waited_for(beginning: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(beginning)
+                for _ in range(100):
+                    time.sleep(0.05)
+                    connection.sendall(b"a")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        start = time.monotonic()
+        said = Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}", "m", timeout=0.3).ask("?")
+        assert time.monotonic() - start < 2 and said.text is None and said.again
+        assert "no answer in 0.3 s" in str(said.failure) or "HTTP 500" in str(said.failure)
+        thread.join()
+
+
+def test_a_retry_after_of_hours_ends_the_run_which_goes_on_later(tmp_path: Path) -> None:
+    with (
+        chat_server(lambda *_: (429, {"Retry-After": "7200"}, b"quota")) as (url, log),
+        pytest.raises(RunError, match=r"HTTP 429: quota: asks for 7,200 s .* goes on from there"),
+    ):
+        run(url, tmp_path, texts(tmp_path, 3), Limits(concurrency=1))
+    assert len(log.times) == 1
+
+
 def test_labels_of_a_person_are_compared(tmp_path: Path) -> None:
     person = tmp_path / "person.jsonl"
     pairs = [(0, 0), (1, 1), (2, 3), (3, 3), (4, 1), (5, 5)]  # the person's score, the model's
@@ -281,6 +340,13 @@ def test_bad_settings_and_labels_are_named(tmp_path: Path) -> None:
         Endpoint("https://user:pass@example.com/v1", "m")
     with pytest.raises(RecipeError, match=r"no http\(s\) URL"):
         Endpoint("example.com", "m")
+    for url in ("http://[::1/v1", "http://a:99999/v1", "http://a b/v1", "http://a/v1#b"):
+        with pytest.raises(RecipeError, match=r"no http\(s\) URL"):
+            Endpoint(url, "m")
+    with pytest.raises(RecipeError, match="timeout: inf is not allowed"):
+        Endpoint("http://a", "m", timeout=float("inf"))
+    with pytest.raises(RecipeError, match="prices: nan, 1"):
+        Limits(prices=Prices(float("nan"), 1.0))
     with pytest.raises(RecipeError, match="needs the prices"):
         Limits(budget=1.0)
     with pytest.raises(RecipeError, match=r"has no \{text\}"):
