@@ -18,6 +18,7 @@ import pyarrow as pa
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.fasttext_model import FastTextModel
 from hanji.classifiers.linear import FAST, FLOOR, LinearModel, linear_model
+from hanji.classifiers.perplexity.scoring import MODEL
 from hanji.classifiers.preparing import DEFAULTS, known, prepare, without_surrogates
 from hanji.errors import InputError
 from hanji.fingerprint import file_sha256_once
@@ -62,6 +63,10 @@ class QualityScorer:
         """What scores depend on: the model's SHA-256, its label and how text is prepared for it."""
         return f"{self.sha256}-{self.label}-{self.preparation}"
 
+    def files(self) -> list[tuple[str, str, str]]:
+        """What a card has of the model's files: key, name, SHA-256."""
+        return [("sha256", self.path.name, self.sha256)]
+
     def score(self, texts: Sequence[str] | pa.Array) -> np.ndarray:
         """The score of each text, float64 in [0, 1]; 0 for a text of which the model knows nothing.
 
@@ -93,9 +98,15 @@ class QualityScorer:
         return self._model
 
 
+def card_path(model: Path) -> Path:
+    """Where the card of a model lies: MODEL.json of MODEL.bin, and of MODEL.arpa.bin with its MODEL.sp.model."""
+    stem = model.name.removesuffix(MODEL)
+    return model.with_suffix(".json") if stem == model.name else model.with_name(f"{stem}.json")
+
+
 def read_card(model: Path) -> dict[str, Any]:
     """The card beside a model; empty if there is none. Raises InputError for one that is no card."""
-    path = model.with_suffix(".json")
+    path = card_path(model)
     if not path.is_file():
         return {}
     try:

@@ -8,6 +8,7 @@ holds a hash of each text and of each site of the training, so that an evaluatio
 from __future__ import annotations
 
 import shutil
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,16 +56,16 @@ def path_beside(model: Path) -> Path:
 
 def write_trained_on(model: Path, texts: Iterable[Text]) -> None:
     """Write the hashes of the texts on which a model was trained beside it. The same texts give the same bytes."""
-    hashes: set[int] = set()
+    hashes = array("Q")  # a perplexity model may be trained on millions of texts
     sites: set[str] = set()
     for text in texts:
-        hashes.add(text_number(text))
+        hashes.append(text_number(text))
         sites.add(text.site)
     columns = [
         ("site", np.unique(np.fromiter(map(site_number, sites), np.uint64, len(sites)))),
-        ("text", np.unique(np.fromiter(hashes, np.uint64, len(hashes)))),
+        ("text", np.unique(np.frombuffer(hashes, np.uint64))),
     ]
-    kinds = [kind for kind, found in columns for _ in range(len(found))]
+    kinds = np.repeat([kind for kind, _ in columns], [len(found) for _, found in columns])
     table = pa.table(
         {
             "kind": pa.array(kinds, pa.large_string()),

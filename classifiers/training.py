@@ -14,7 +14,7 @@ import numpy as np
 
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.card_data import data_facts
-from hanji.classifiers.cards import write_card
+from hanji.classifiers.cards import check_place, write_card
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, known, pieces, training_line
@@ -90,6 +90,7 @@ def train(
     every += [TextFile(str(file), label) for label, named in (by_label or {}).items() for file in named]
     every += sources
     output = Path(output)
+    check_place(output, "quality")
     with tempfile.TemporaryDirectory() as scratch:
         texts = HashedTexts(scratch)
         texts.fill(every)

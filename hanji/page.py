@@ -118,8 +118,12 @@ def histogram(
     *,
     title: str,
     marks: Sequence[tuple[str, float]] = (),
+    marked: bool = True,
 ) -> Markup:
-    """Stacked bars over equal bins from ``low`` to ``high``, with named vertical marks."""
+    """Stacked bars over equal bins from ``low`` to ``high``, with named vertical marks.
+
+    ``marked``: a mark's name is followed by "≥" and its value; else the name says it.
+    """
     width, height, left, top, bottom = 640, 220, 44, 26, 28
     inner_width, inner_height = width - left - 12, height - top - bottom
     bins = len(series[0][1]) if series else 0
@@ -154,7 +158,7 @@ def histogram(
     for fraction in (0, 0.25, 0.5, 0.75, 1):
         x = left + inner_width * fraction
         parts.append(_text(x, height - 10, f"{low + (high - low) * fraction:g}", "middle"))
-    parts += _marks(marks, low, high, left, inner_width, top, inner_height)
+    parts += _marks(marks, low, high, left, inner_width, top, inner_height, marked)
     legend = [
         tag(
             "li",
@@ -176,6 +180,7 @@ def _marks(
     width: float,
     top: float,
     height: float,
+    marked: bool,
 ) -> list[Any]:
     """Vertical lines with labels; labels of neighbours are kept apart by height."""
     parts: list[Any] = []
@@ -191,7 +196,7 @@ def _marks(
             _text(
                 x + (-5 if anchor == "end" else 5),
                 top - 4 + 14 * level,
-                f"{name} ≥ {value:.3g}",
+                f"{name} ≥ {value:.3g}" if marked else name,
                 anchor,
                 "marked",
             )

@@ -14,7 +14,7 @@ import numpy as np
 
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.card_data import data_facts
-from hanji.classifiers.cards import write_card
+from hanji.classifiers.cards import check_place, write_card
 from hanji.classifiers.domains.figures import confusion, macro_f1, of_labels
 from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.fasttext_model import Training
@@ -69,6 +69,7 @@ def train_domains(
     known(preparation)
     settings = settings or default_training(language)
     output = Path(output)
+    check_place(output, "domains")
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         texts = HashedTexts(scratch)

@@ -9,7 +9,7 @@ from pathlib import Path
 from hanji.classifiers.evaluating.material import Labelled, Split
 from hanji.classifiers.evaluating.models import Model
 from hanji.classifiers.evaluating.scoring import CountTokens
-from hanji.classifiers.evaluating.thresholds import SHARES, VALUES
+from hanji.classifiers.evaluating.thresholds import SHARES
 from hanji.classifiers.texts import HashedTexts, Text
 from hanji.errors import RecipeError
 
@@ -18,7 +18,8 @@ from hanji.errors import RecipeError
 class Asked:
     """What is asked of an evaluation.
 
-    ``split``: what of the labelled texts is left out. ``shares``, ``values``: rows of the threshold table.
+    ``split``: what of the labelled texts is left out. ``shares``, ``values``: rows of the threshold table; a value
+    of up to 1 is one of scores, above 1 one of perplexities (None: VALUES of scores, no perplexities).
     ``most``: texts of each label, and of the pool, by hash. ``by``: groups of the confusion, "source" or "site".
     ``ngrams``: how many to show of a kind, found in at most ``ngram_texts`` texts, by hash. ``samples``: texts to
     show of a kind; 0 shows no text at all.
@@ -26,7 +27,7 @@ class Asked:
 
     split: Split = "sites"
     shares: tuple[float, ...] = SHARES
-    values: tuple[float, ...] = VALUES
+    values: tuple[float, ...] | None = None
     most: int | None = None
     by: str = "source"
     ngrams: int = 20
@@ -34,10 +35,9 @@ class Asked:
     samples: int = 5
 
     def __post_init__(self) -> None:
-        for option, numbers in (("--share", self.shares), ("--at", self.values)):
-            for number in numbers:
-                if not 0 <= number <= 1 or (option == "--share" and not number):
-                    raise RecipeError(f"{option}: {number:g} is not allowed: a number from 0 to 1")
+        for share in self.shares:
+            if not 0 < share <= 1:
+                raise RecipeError(f"--share: {share:g} is not allowed: above 0, at most 1")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from hanji.classifiers.cards import write_card
+from hanji.classifiers.evaluating.measure import SCORES, measure_of
 from hanji.classifiers.evaluating.models import Model
-from hanji.classifiers.quality import read_card
+from hanji.classifiers.evaluating.perplexity import TurnedPerplexity
+from hanji.classifiers.quality import QualityScorer, read_card
 
 LIMITS = (
     "Nothing is known of its training but what stands here. Figures hold for the texts that they were measured on; "
     "scores order texts of one language and are no probabilities of quality; a threshold holds for this model "
     "alone."
+)
+PERPLEXITY_LIMITS = (
+    "Nothing is known of its training but what stands here. Low perplexity is likeness to the texts of the "
+    "training, not quality; perplexities and cut-offs of two models do not compare."
 )
 
 
@@ -23,15 +29,20 @@ def write_evaluation(model: Model, account: Mapping[str, Any], place: int) -> st
     A model without a card is given one. Raises OSError where the card cannot be written.
     """
     card = read_card(model.path) or {
-        "kind": "quality",
+        "kind": model.measure.kind,
         "language": model.language,
         "model": model.path.name,
-        "sha256": model.scorer.sha256,
-        "high": model.scorer.label,
-        "preparation": model.scorer.preparation,
-        "limits": LIMITS,
+        **_of_kind(model.scorer),
+        "limits": LIMITS if model.measure is SCORES else PERPLEXITY_LIMITS,
     }
     return add_evaluation(model.path, card, account, summary(account, place))
+
+
+def _of_kind(scorer: QualityScorer | TurnedPerplexity) -> dict[str, str]:
+    facts = {key: sha256 for key, _, sha256 in scorer.files()}
+    if isinstance(scorer, TurnedPerplexity):
+        return facts | {"sentencepiece": scorer.sentencepiece.name}
+    return facts | {"high": scorer.label, "preparation": scorer.preparation}
 
 
 def add_evaluation(
@@ -56,10 +67,11 @@ def add_evaluation(
 def summary(account: Mapping[str, Any], place: int) -> dict[str, Any]:
     """The first figures of one model, by name."""
     told, texts = account["models"][place], account["texts"]
+    measure = measure_of(told)
     found: dict[str, Any] = {}
     if (labelled := texts["labelled"]) is not None:
         figures, at = told["figures"], told["figures"]["at_threshold"]
-        keep = f"score ≥ {at['threshold']:g}"
+        keep = f"{measure.keeps} {at['threshold']:g}"
         found |= {
             "good texts": labelled["good"],
             "others": labelled["others"],
@@ -75,8 +87,7 @@ def summary(account: Mapping[str, Any], place: int) -> dict[str, Any]:
                 f"recall at precision {precision}": pair[0] if pair else 0.0
                 for precision, pair in figures["recall_at_precision"].items()
             },
-            "expected calibration error": told["calibration"]["expected_error"],
-            "Brier score": told["calibration"]["brier"],
+            **_calibration(told["calibration"]),
             **{f"ROC-AUC, {row['variant']}": row["roc_auc"] for row in told["variants"] if "roc_auc" in row},
         }
         worst = [row for row in told["confusion"]["rows"] if row["missed"] + row["wrong"]]
@@ -89,8 +100,17 @@ def summary(account: Mapping[str, Any], place: int) -> dict[str, Any]:
             if row["share"] == 0.1:
                 found["threshold of the pool's best tenth"] = row["threshold"]
             elif row["share"] is None and row["threshold"] == told["threshold"]:
-                found[f"share of the pool at score ≥ {row['threshold']:g}"] = row["documents_share"]
+                found[f"share of the pool at {measure.keeps} {row['threshold']:g}"] = row["documents_share"]
+        for bucket in (told.get("buckets") or {"rows": []})["rows"]:
+            if bucket["below"] is not None:
+                found[f"{bucket['bucket']} of the pool: perplexity below"] = bucket["below"]
     return found
+
+
+def _calibration(found: Mapping[str, Any] | None) -> dict[str, float]:
+    if found is None:
+        return {}
+    return {"expected calibration error": found["expected_error"], "Brier score": found["brier"]}
 
 
 def _interval(pair: list[float] | None) -> str | None:

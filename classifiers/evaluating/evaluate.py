@@ -10,8 +10,9 @@ from typing import Any
 from hanji.classifiers.card_data import data_facts
 from hanji.classifiers.evaluating.asked import Asked, Run, Tokens
 from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool
-from hanji.classifiers.evaluating.models import Model, check_data
+from hanji.classifiers.evaluating.models import Model, check_data, check_values
 from hanji.classifiers.evaluating.one_model import model_figures
+from hanji.classifiers.evaluating.perplexity_figures import settle
 from hanji.classifiers.evaluating.scoring import score_texts
 from hanji.classifiers.evaluating.trust import counts, look_at, split_facts
 from hanji.classifiers.evaluating.two_models import side_by_side
@@ -32,7 +33,7 @@ def evaluate(
     tokens: Tokens | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Evaluate one model or two (``open_models``) and return all figures, as JSON has them.
+    """Evaluate one model or two (``open_models``), classifiers or perplexity models; all figures, as JSON has them.
 
     ``labelled``: texts labelled as the model's labels are, or high and low; ``pool``: texts whose labels are not
     looked at, in whose documents, bytes and tokens (``tokens``) thresholds are told. One of the two is enough.
@@ -44,6 +45,7 @@ def evaluate(
         raise RecipeError(
             "texts: give labelled ones (--high and --low, or --labels), a pool (--pool), or both"
         )
+    check_values(models, asked.values or ())
     count = tokens.count if tokens else None
     with tempfile.TemporaryDirectory() as scratch:
         run = Run(asked, list(models), Path(scratch))
@@ -62,6 +64,7 @@ def evaluate(
         progress.advance()
         if of_labelled is not None:
             look_at(run, of_labelled)
+        settle(run, of_pool)
         told = []
         for place in range(len(models)):
             told.append(model_figures(run, place, of_labelled, of_pool))
@@ -92,7 +95,7 @@ def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) 
     models, language = run.models, run.models[0].language
     if labelled:
         run.warnings += check_data(models, labelled, run.asked.split)
-        good = tuple(dict.fromkeys(model.scorer.label for model in models))
+        good = tuple(dict.fromkeys(model.scorer.label for model in models if model.scorer.label))
         others = tuple(
             dict.fromkeys(label for model in models for label in model.scorer.labels if label not in good)
         )

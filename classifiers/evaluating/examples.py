@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hanji.classifiers.evaluating.measure import SCORES, Measure
 from hanji.classifiers.evaluating.ngrams import Reader, explained, readable
 from hanji.classifiers.evaluating.scoring import Scored
 from hanji.classifiers.texts import Text
@@ -43,11 +44,13 @@ def show(
     wanted: Mapping[str, Sequence[Wanted]],
     readers: Sequence[Reader | None],
     models: Sequence[int],
+    measures: Sequence[Measure] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """The texts of some rows: their hash, source, site, scores of ``models``, excerpt, and each model's reasons.
 
-    ``texts`` gives them again in the order of the rows of ``scored``.
+    ``texts`` gives them again in the order of the rows of ``scored``. ``measures``: of each of the models.
     """
+    measures = measures or [SCORES] * len(models)
     needed = {one.row for some in wanted.values() for one in some}
     last = max(needed, default=-1)
     found: dict[int, dict[str, Any]] = {}
@@ -61,7 +64,10 @@ def show(
                 "site": text.site,
                 "good": good,
                 "characters": len(text.text),
-                "scores": [float(scored.scores[model][row]) for model in models],
+                "scores": [
+                    measure.turned(float(scored.scores[model][row]))
+                    for model, measure in zip(models, measures, strict=True)
+                ],
                 "excerpt": readable(text.text[: 4 * EXCERPT])[:EXCERPT],
                 "reasons": [
                     None if reader is None else explained(reader, text.text, REASONS) for reader in readers

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hanji.classifiers.evaluating.measure import SCORES, Measure
 from hanji.classifiers.figures import roc_auc
 
 MOST_GROUPS = 60
@@ -16,14 +17,20 @@ LENGTHS = (0, 100, 300, 1_000, 3_000, 10_000)
 
 
 def confusion(
-    names: Sequence[str], group: np.ndarray, truth: np.ndarray, scores: np.ndarray, threshold: float
+    names: Sequence[str],
+    group: np.ndarray,
+    truth: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+    measure: Measure = SCORES,
 ) -> list[dict[str, Any]]:
     """Confusion at a threshold by group; the most wrong decisions first, and of as many by name.
 
     ``group`` int[n]: place in ``names``. ``hits``: good and kept; ``missed``: good and not; ``wrong``: others that
-    are kept; ``right``: others that are not. Groups beyond the first MOST_GROUPS are one row, "… others".
+    are kept; ``right``: others that are not. ``scores``: of perplexities the negatives, which are told as they are,
+    as ``threshold`` is. Groups beyond the first MOST_GROUPS are one row, "… others".
     """
-    kept = scores >= threshold
+    kept = scores >= measure.turned(threshold)
     cells = [
         np.bincount(group[rows], minlength=len(names))
         for rows in (truth & kept, truth & ~kept, ~truth & kept, ~truth & ~kept)
@@ -48,7 +55,7 @@ def confusion(
                 "precision": hits / (hits + wrong) if hits + wrong else None,
                 "recall": hits / (hits + missed) if hits + missed else None,
                 "false_alarms": wrong / (wrong + right) if wrong + right else None,
-                "mean_score": float(scores[rows].mean()),
+                measure.average_name: measure.averaged(scores[rows]),
                 "roc_auc": _or_none(roc_auc(truth[rows], scores[rows])),
             }
         )
@@ -72,7 +79,11 @@ def auc_of_like_length(characters: np.ndarray, truth: np.ndarray, scores: np.nda
 
 
 def by_length(
-    characters: np.ndarray, truth: np.ndarray | None, scores: np.ndarray, threshold: float
+    characters: np.ndarray,
+    truth: np.ndarray | None,
+    scores: np.ndarray,
+    threshold: float,
+    measure: Measure = SCORES,
 ) -> list[dict[str, Any]]:
     """Figures by bin of length (``characters`` int64[n]); bins without a text are left out."""
     place = np.searchsorted(LENGTHS, characters, "right") - 1
@@ -85,16 +96,18 @@ def by_length(
             "from": start,
             "to": LENGTHS[one + 1] if one + 1 < len(LENGTHS) else None,
             "texts": int(rows.sum()),
-            "kept_share": float((scores[rows] >= threshold).mean()),
-            "mean_score": float(scores[rows].mean()),
+            "kept_share": float((scores[rows] >= measure.turned(threshold)).mean()),
+            measure.average_name: measure.averaged(scores[rows]),
         }
         if truth is not None:
             good = truth[rows]
             row |= {
                 "good": int(good.sum()),
                 "roc_auc": _or_none(roc_auc(good, scores[rows])),
-                "mean_of_good": float(scores[rows][good].mean()) if good.any() else None,
-                "mean_of_others": float(scores[rows][~good].mean()) if not good.all() else None,
+                f"{measure.average}_of_good": measure.averaged(scores[rows][good]) if good.any() else None,
+                f"{measure.average}_of_others": measure.averaged(scores[rows][~good])
+                if not good.all()
+                else None,
             }
         found.append(row)
     return found

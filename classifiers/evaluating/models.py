@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from hanji.classifiers.card_data import data_rows
 from hanji.classifiers.evaluating.material import Split
+from hanji.classifiers.evaluating.measure import PERPLEXITIES, SCORES, Kind, Measure
 from hanji.classifiers.evaluating.ngrams import Reader
+from hanji.classifiers.evaluating.perplexity import TurnedPerplexity, perplexity_model
 from hanji.classifiers.linear import linear_model
-from hanji.classifiers.quality import QualityScorer, read_card
+from hanji.classifiers.quality import QualityScorer, card_path, read_card
 from hanji.classifiers.texts import TextSource
 from hanji.classifiers.trained_on import TrainedOn, read_trained_on
 from hanji.errors import InputError, RecipeError
@@ -22,18 +25,25 @@ KEEP = 0.5
 
 @dataclass(frozen=True)
 class Model:
-    """A model under evaluation. ``known``: what it was trained on, None where it does not say."""
+    """A model under evaluation.
+
+    ``known``: what it was trained on, None where it does not say. ``threshold``: as it is told; NaN for a
+    perplexity model before there are texts that say it (``perplexity_figures.settle``).
+    """
 
     name: str
     path: Path
     card: dict[str, Any]
     language: str
-    scorer: QualityScorer
+    scorer: QualityScorer | TurnedPerplexity
     threshold: float
     known: TrainedOn | None
+    measure: Measure = SCORES
 
     def reader(self) -> Reader | None:
         """The model as a linear one, which tells what it goes by; None if only fastText can predict with it."""
+        if self.measure is not SCORES:
+            return None
         status = self.path.stat()
         linear = linear_model(str(self.path), status.st_size, status.st_mtime_ns)
         return Reader(linear, self.scorer.label, self.scorer.preparation) if linear is not None else None
@@ -44,28 +54,30 @@ def open_models(
 ) -> list[Model]:
     """Open one model or two, of one language.
 
-    A directory stands for the ``model.bin`` in it. ``language`` is needed for a model without a card. A threshold
-    that is not given is the one that the card's figures are for, else a half. Raises InputError for a missing or
-    broken model or a card of another model, and RecipeError where languages differ or are not known.
+    A directory stands for the ``model.bin`` in it; a perplexity model is named by either of its files, its card or
+    what these begin with. ``language`` is needed for a model without a card. A threshold of up to 1 is one of
+    scores, above 1 one of perplexities; one of scores that is not given is the one that the card's figures are for,
+    else a half. Raises InputError for a missing or broken model or a card of another model, and RecipeError where
+    languages differ or are not known, and where KenLM is needed and not installed.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise RecipeError(f"--threshold: {threshold:g} is not allowed: 0 to 1")
+    pairs = [find_model(Path(given)) for given in paths]
+    if threshold is not None:
+        _check_number("--threshold", threshold, {measure.kind for _, measure in pairs})
     found = []
-    for given in paths:
-        path = Path(given) / "model.bin" if Path(given).is_dir() else Path(given)
-        if not path.is_file():
-            raise InputError(f"{path}: no such model file")
+    for path, measure in pairs:
         card = read_card(path)
         if card.get("kind") == "domains":
             raise RecipeError(
                 f"{path}: a classifier of domains, as its card says; use `hanji classifier evaluate-domain`"
             )
-        scorer = QualityScorer(path)
-        if card.get("sha256", scorer.sha256) != scorer.sha256:
-            raise InputError(
-                f"{path.with_suffix('.json')}: the card of another model: its sha256 is {card['sha256']}, that of "
-                f"{path.name} is {scorer.sha256}"
-            )
+        scorer: QualityScorer | TurnedPerplexity
+        scorer = QualityScorer(path) if measure is SCORES else TurnedPerplexity(path)
+        for key, file, sha256 in scorer.files():
+            if card.get(key, sha256) != sha256:
+                raise InputError(
+                    f"{card_path(path)}: the card of another model: its {key} is {card[key]}, that of {file} is "
+                    f"{sha256}"
+                )
         of_card = card.get("language")
         if language is not None and of_card is not None and language != of_card:
             raise RecipeError(
@@ -76,17 +88,41 @@ def open_models(
             raise RecipeError(f"{path}: has no card that names its language; give --language ko or en")
         if chosen not in LANGUAGES:
             raise RecipeError(f"{path}: language {chosen!r} is not allowed: {' or '.join(LANGUAGES)}")
-        keep = (card.get("iterating") or {}).get("keep", KEEP) if threshold is None else threshold
+        keep = math.nan if measure is PERPLEXITIES else (card.get("iterating") or {}).get("keep", KEEP)
+        if threshold is not None and measure.is_threshold(threshold):
+            keep = threshold
         known = read_trained_on(path)
-        found.append(Model(path.name, path, card, chosen, scorer, float(keep), known))
+        found.append(Model(path.name, path, card, chosen, scorer, float(keep), known, measure))
     if len({model.language for model in found}) > 1:
         told = ", ".join(f"{model.path} is for {model.language}" for model in found)
         raise RecipeError(f"MODEL2: models of one language can be compared; {told}")
     if len({model.name for model in found}) < len(found):
-        found = [
-            Model(str(m.path), m.path, m.card, m.language, m.scorer, m.threshold, m.known) for m in found
-        ]
+        found = [replace(model, name=str(model.path)) for model in found]
     return found
+
+
+def find_model(given: Path) -> tuple[Path, Measure]:
+    """The file of a model that a person names, and what it measures. Raises InputError where there is none."""
+    path = given / "model.bin" if given.is_dir() else given
+    if (perplexity := perplexity_model(path)) is not None:
+        return perplexity, PERPLEXITIES
+    if not path.is_file():
+        raise InputError(f"{path}: no such model file")
+    return path, SCORES
+
+
+def check_values(models: Sequence[Model], values: Sequence[float]) -> None:
+    """Raises RecipeError for a value of ``--at`` that is one of no model's."""
+    for value in values:
+        _check_number("--at", value, {model.measure.kind for model in models})
+
+
+def _check_number(option: str, value: float, kinds: set[Kind]) -> None:
+    if any(measure.kind in kinds and measure.is_threshold(value) for measure in (SCORES, PERPLEXITIES)):
+        return
+    allowed = {"quality": "a score, 0 to 1", "perplexity": "a perplexity, above 1"}
+    said = " or ".join(allowed[kind] for kind in sorted(kinds, reverse=True))
+    raise RecipeError(f"{option}: {value:g} is not allowed: {said}")
 
 
 class Trained(Protocol):

@@ -13,17 +13,18 @@ from hanji.classifiers.evaluating.curves import curves
 from hanji.classifiers.evaluating.examples import Wanted, mistakes, show
 from hanji.classifiers.evaluating.groups import auc_of_like_length, by_length, confusion
 from hanji.classifiers.evaluating.intervals import intervals
+from hanji.classifiers.evaluating.measure import PERPLEXITIES, SCORES
 from hanji.classifiers.evaluating.models import Model
 from hanji.classifiers.evaluating.ngrams import weightiest
+from hanji.classifiers.evaluating.perplexity_figures import histograms, perplexity_figures
 from hanji.classifiers.evaluating.scoring import Scored
 from hanji.classifiers.evaluating.sides import rank_correlation
-from hanji.classifiers.evaluating.thresholds import threshold_table
+from hanji.classifiers.evaluating.thresholds import VALUES, threshold_table
 from hanji.classifiers.evaluating.trust import length_warning
 from hanji.classifiers.evaluating.variants import behaviour
 from hanji.classifiers.figures import at_threshold
 from hanji.classifiers.texts import Text
 
-HISTOGRAM = 40
 PRECISIONS, RECALLS = (0.9, 0.95), (0.8, 0.9)
 _READ_AT_ONCE = 256
 
@@ -31,43 +32,39 @@ _READ_AT_ONCE = 256
 def model_figures(run: Run, place: int, labelled: Scored | None, pool: Scored | None) -> dict[str, Any]:
     """All figures of one model."""
     model, asked = run.models[place], run.asked
+    measure, threshold = model.measure, model.threshold
     shown = pool or labelled
     assert shown is not None
     told: dict[str, Any] = {
+        "kind": measure.kind,
         "name": model.name,
         "path": str(model.path),
         "sha256": model.scorer.sha256,
-        "label": model.scorer.label,
+        "label": model.scorer.label or None,
         "preparation": model.scorer.preparation,
-        "threshold": model.threshold,
+        "threshold": threshold,
     }
     labels = None
     if labelled is not None and labelled.truth is not None:
         labels = (labelled.truth, labelled.scores[place])
-        told |= _on_labels(labelled, place, model.threshold, asked.by)
+        told |= _on_labels(labelled, place, model, asked.by)
         told["mistakes"] = _mistakes(run, place, labelled)
         run.warnings += length_warning(model.name, told["figures"])
-    told["histogram"] = {
-        name: np.histogram(scores, HISTOGRAM, (0, 1))[0].tolist()
-        for name, scores in _score_groups(labelled, pool, place).items()
-    }
-    values = tuple(sorted({*asked.values, model.threshold}))
+    groups = _score_groups(labelled, pool, place)
+    if measure is PERPLEXITIES:
+        told |= perplexity_figures(run, place, shown, labels, groups)
+    else:
+        told["histogram"] = histograms(groups, (0.0, 1.0))
+    values = sorted(
+        {*filter(measure.is_threshold, VALUES if asked.values is None else asked.values), threshold}
+    )
     told["thresholds"] = threshold_table(
-        shown.scores[place], shown.bytes, shown.tokens, labels, asked.shares, values
+        shown.scores[place], shown.bytes, shown.tokens, labels, asked.shares, values, measure
     )
-    told["variants"] = behaviour(
-        (labelled or shown).truth,
-        (labelled or shown).scores[place],
-        (labelled or shown).changed[place],
-        model.threshold,
-    )
-    told["lengths"] = by_length(
-        (labelled or shown).characters,
-        (labelled or shown).truth,
-        (labelled or shown).scores[place],
-        model.threshold,
-    )
-    told["length_correlation"] = rank_correlation(shown.characters, shown.scores[place])
+    of = labelled or shown
+    told["variants"] = behaviour(of.truth, of.scores[place], of.changed[place], threshold, measure)
+    told["lengths"] = by_length(of.characters, of.truth, of.scores[place], threshold, measure)
+    told["length_correlation"] = rank_correlation(shown.characters, measure.told(shown.scores[place]))
     told["ngrams"] = _ngrams(run, model)
     return told
 
@@ -82,12 +79,18 @@ def _score_groups(labelled: Scored | None, pool: Scored | None, place: int) -> M
     return found
 
 
-def _on_labels(scored: Scored, place: int, threshold: float, by: str) -> dict[str, Any]:
+def _on_labels(scored: Scored, place: int, model: Model, by: str) -> dict[str, Any]:
     """Figures that need labels."""
     assert scored.truth is not None
     truth, scores = scored.truth, scored.scores[place]
+    measure, threshold = model.measure, model.threshold
     drawn = curves(truth, scores)
-    kept = at_threshold(truth, scores, threshold)
+    points = drawn.drawn()
+    kept = at_threshold(truth, scores, measure.turned(threshold))
+
+    def told(pair: tuple[float, float] | None) -> tuple[float, float] | None:
+        return None if pair is None else (pair[0], measure.turned(pair[1]))
+
     names, group = (scored.sources, scored.source) if by == "source" else (scored.sites, scored.site)
     return {
         "figures": {
@@ -96,27 +99,29 @@ def _on_labels(scored: Scored, place: int, threshold: float, by: str) -> dict[st
             "average_precision": drawn.average_precision(),
             "share_good": float(truth.mean()),
             "intervals": intervals(truth, scores, scored.site),
-            "best_f1": drawn.best_f1(),
+            "best_f1": told(drawn.best_f1()),
             "at_threshold": {
                 "threshold": threshold,
                 "precision": None if np.isnan(kept.precision) else kept.precision,
                 "recall": kept.recall,
                 "macro_f1": kept.macro_f1,
             },
-            "recall_at_precision": {str(p): drawn.recall_at_precision(p) for p in PRECISIONS},
-            "precision_at_recall": {str(r): drawn.precision_at_recall(r) for r in RECALLS},
+            "recall_at_precision": {str(p): told(drawn.recall_at_precision(p)) for p in PRECISIONS},
+            "precision_at_recall": {str(r): told(drawn.precision_at_recall(r)) for r in RECALLS},
         },
-        "curves": drawn.drawn(),
-        "calibration": calibration(truth, scores),
-        "confusion": {"by": by, "rows": confusion(names, group, truth, scores, threshold)},
+        "curves": {**points, "threshold": [measure.turned(one) for one in points["threshold"]]},
+        "calibration": calibration(truth, scores) if measure is SCORES else None,
+        "confusion": {"by": by, "rows": confusion(names, group, truth, scores, threshold, measure)},
     }
 
 
 def _mistakes(run: Run, place: int, scored: Scored) -> dict[str, Any]:
     assert scored.truth is not None
-    rows = mistakes(scored.truth, scored.scores[place], run.models[place].threshold, run.asked.samples)
+    model = run.models[place]
+    least = model.measure.turned(model.threshold)
+    rows = mistakes(scored.truth, scored.scores[place], least, run.asked.samples)
     wanted = {name: [Wanted(int(row), {}) for row in some] for name, some in rows.items()}
-    return show(run.labelled_texts, scored, wanted, [run.models[place].reader()], [place])
+    return show(run.labelled_texts, scored, wanted, [model.reader()], [place], [model.measure])
 
 
 def _ngrams(run: Run, model: Model) -> dict[str, Any] | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hanji.classifiers.evaluating.drawing import chart
+from hanji.classifiers.evaluating.measure import Measure, measure_of
 from hanji.classifiers.evaluating.page_tables import (
+    bucket_tables,
     confusion_table,
     figure,
     length_table,
@@ -33,6 +36,7 @@ def render(account: Account) -> str:
         ("Curves", "curves", _curves(account)),
         ("Calibration", "calibration", _calibration(account)),
         ("Scores", "scores", _scores(account)),
+        ("Head, middle, tail", "buckets", _buckets(account)),
         ("Thresholds", "thresholds", _thresholds(account)),
         ("Sources", "sources", _confusion(account)),
         ("Length and spacing", "behaviour", _behaviour(account)),
@@ -70,13 +74,15 @@ def _header(account: Account) -> Markup:
                 (figure(told["roc_auc_of_like_length"]), f"{name}ROC-AUC among texts of like length"),
                 (f"{told['average_precision']:.3f}", f"{name}average precision"),
                 (figure(recall[0] if recall else 0.0), f"{name}recall at precision 0.9"),
-                (f"{model['calibration']['expected_error']:.3f}", f"{name}expected calibration error"),
             ]
+            if model["calibration"] is not None:
+                error = model["calibration"]["expected_error"]
+                cards.append((f"{error:.3f}", f"{name}expected calibration error"))
     if account["sides"] is not None:
         cards.append((figure(account["sides"]["rank_correlation"]), "rank correlation of the two"))
     return tag(
         "header",
-        tag("p", "Hanji · evaluation of a classifier", class_="kicker"),
+        tag("p", f"Hanji · evaluation of {_what(account)}", class_="kicker"),
         tag("h1", " beside ".join(model["name"] for model in account["models"])),
         tag("p", " ".join(said), class_="lead"),
         tag(
@@ -84,6 +90,14 @@ def _header(account: Account) -> Markup:
         ),
         *(tag("p", warning, class_="warning") for warning in account["warnings"]),
     )
+
+
+def _what(account: Account) -> str:
+    kinds = [model["kind"] for model in account["models"]]
+    one = {"quality": "a classifier", "perplexity": "a perplexity model"}
+    if len(kinds) == 2 and kinds[0] == kinds[1]:
+        return {"quality": "two classifiers", "perplexity": "two perplexity models"}[kinds[0]]
+    return " and ".join(one[kind] for kind in kinds)
 
 
 def _curves(account: Account) -> Markup | None:
@@ -95,19 +109,19 @@ def _curves(account: Account) -> Markup | None:
     roc = [(m["name"], [0.0, *m["curves"]["false_alarms"]], [0.0, *m["curves"]["recall"]]) for m in models]
     rows = []
     for model in models:
-        told = model["figures"]
+        told, measure = model["figures"], measure_of(model)
         at = told["at_threshold"]
         rows.append(
             [
                 model["name"],
-                f"{at['threshold']:g}",
+                f"{measure.keeps} {at['threshold']:g}",
                 *(figure(at[name]) for name in ("precision", "recall", "macro_f1")),
-                *(_pair(pair) for pair in told["recall_at_precision"].values()),
-                *(_pair(pair) for pair in told["precision_at_recall"].values()),
-                _pair(told["best_f1"]),
+                *(_pair(pair, measure) for pair in told["recall_at_precision"].values()),
+                *(_pair(pair, measure) for pair in told["precision_at_recall"].values()),
+                _pair(told["best_f1"], measure),
             ]
         )
-    head = ["model", "score ≥", "precision", "recall", "macro-F1"]
+    head = ["model", "threshold", "precision", "recall", "macro-F1"]
     head += [f"recall at P {key}" for key in models[0]["figures"]["recall_at_precision"]]
     head += [f"precision at R {key}" for key in models[0]["figures"]["precision_at_recall"]]
     return section(
@@ -123,15 +137,16 @@ def _curves(account: Account) -> Markup | None:
             chart("ROC", ("others that are kept", "good texts that are kept"), roc, diagonal=True),
             class_="figures",
         ),
-        table("At thresholds; in brackets the score", [*head, "best F1"], rows),
-        intro="One point a distinct score, texts of equal score together. Precision depends on how many of the "
-        "texts are good: a pool in which fewer are has a lower one at the same threshold. ROC does not.",
+        table("At thresholds; in brackets the score or perplexity", [*head, "best F1"], rows, text_columns=2),
+        intro="One point a distinct score or perplexity, texts of equal ones together. Precision depends on "
+        "how many of the texts are good: a pool in which fewer are has a lower one at the same threshold. ROC does "
+        "not.",
         identity="curves",
     )
 
 
 def _calibration(account: Account) -> Markup | None:
-    models = [model for model in account["models"] if "calibration" in model]
+    models = [model for model in account["models"] if model.get("calibration") is not None]
     if not models:
         return None
     series = []
@@ -161,16 +176,34 @@ def _scores(account: Account) -> Markup | None:
         groups = [
             (name, model["histogram"][name]) for name in ("good", "others") if name in model["histogram"]
         ]
-        marks = [("threshold", model["threshold"])]
+        of, mark = model.get("histogram_of"), model["threshold"]
+        marks = [("threshold", mark)] if of is None else [(f"perplexity ≤ {mark:.6g}", math.log10(mark))]
+        low, high = (0.0, 1.0) if of is None else (of["from"], of["to"])
+        what = "" if of is None else f", {of['what']}"
         for title, some in (("labelled texts", groups), ("pool", [("pool", model["histogram"].get("pool"))])):
             drawn = [(name, values) for name, values in some if values]
             if drawn:
-                shown.append(histogram(drawn, 0, 1, title=f"{model['name']}: {title}", marks=marks))
+                title = f"{model['name']}: {title}{what}"
+                shown.append(histogram(drawn, low, high, title=title, marks=marks, marked=of is None))
     return section(
         "Scores",
         tag("div", *shown, class_="figures"),
-        intro="How many texts have which score.",
+        intro="How many texts have which score or perplexity.",
         identity="scores",
+    )
+
+
+def _buckets(account: Account) -> Markup | None:
+    models = [model for model in account["models"] if "buckets" in model]
+    if not models:
+        return None
+    of = "the labelled texts" if account["texts"]["pool"] is None else "the pool"
+    return section(
+        "Head, middle, tail",
+        *(made for model in models for made in bucket_tables(model, bool(account["tokens"]))),
+        intro=f"The exact 30th and 60th percentile of the perplexities of {of}, as CCNet cuts: 30 % of the texts "
+        "lie below the head's bound, 60 % below the middle's. The lower, the liker the texts of the training.",
+        identity="buckets",
     )
 
 
@@ -189,8 +222,8 @@ def _thresholds(account: Account) -> Markup:
     return section(
         "Thresholds",
         *tables,
-        intro=f"Documents with at least a score. A top share takes documents of the same score along, as tiers do. "
-        f"{unit} Precision and recall are those on the labelled texts.",
+        intro="Documents with at least a score, or at most a perplexity. A top share takes documents of the same "
+        f"score along, as tiers do. {unit} Precision and recall are those on the labelled texts.",
         identity="thresholds",
     )
 
@@ -226,7 +259,11 @@ def _behaviour(account: Account) -> Markup:
 def _ngrams(account: Account) -> Markup | None:
     parts: list[Any] = []
     for model in account["models"]:
-        if model["ngrams"] is None:
+        if model.get("left_out"):
+            parts.append(
+                tag("p", f"{model['name']}: left out are {'; '.join(model['left_out'])}.", class_="intro")
+            )
+        elif model["ngrams"] is None:
             parts.append(
                 tag(
                     "p",
@@ -250,8 +287,13 @@ def _ngrams(account: Account) -> Markup | None:
 def _data(account: Account) -> Markup:
     rows = list(_data_rows(account))
     models = [
-        [m["name"], m["label"], m["preparation"], f"{m['threshold']:g}", tag("code", m["sha256"])]
+        [m["name"], m["label"] or "–", m["preparation"], f"{m['threshold']:g}", tag("code", m["sha256"])]
         for m in account["models"]
+    ]
+    models += [
+        [m["sentencepiece"], "–", "–", "–", tag("code", m["sentencepiece_sha256"])]
+        for m in account["models"]
+        if "sentencepiece" in m
     ]
     return section(
         "Data",
@@ -268,5 +310,5 @@ def _data_rows(account: Account) -> Iterator[list[Any]]:
             yield [row["used_as"], row.get("labels", "–"), row["name"], tag("code", row["hash"])]
 
 
-def _pair(pair: list[float] | None) -> str:
-    return "–" if pair is None else f"{pair[0]:.3f} ({pair[1]:.3f})"
+def _pair(pair: list[float] | None, measure: Measure) -> str:
+    return "–" if pair is None else f"{pair[0]:.3f} ({measure.shown(pair[1])})"

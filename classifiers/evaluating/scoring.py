@@ -8,14 +8,28 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from hanji.classifiers.evaluating.curves import whole_numbers
 from hanji.classifiers.evaluating.variants import VARIANTS
-from hanji.classifiers.quality import QualityScorer
 from hanji.classifiers.texts import Text
 from hanji.errors import InputError
+
+
+class Scorer(Protocol):
+    """What gives texts a number of which more is better: ``QualityScorer``, ``TurnedPerplexity``."""
+
+    path: Path
+    sha256: str
+    label: str
+    labels: list[str]
+    preparation: str
+
+    def score(self, texts: list[str]) -> np.ndarray: ...
+
 
 CountTokens = Callable[[list[str]], np.ndarray]
 """Tokens of each of some texts, int64[n]."""
@@ -61,7 +75,7 @@ class Column:
 
 
 def score_texts(
-    scorers: Sequence[QualityScorer],
+    scorers: Sequence[Scorer],
     texts: Iterable[tuple[bool | None, Text]],
     *,
     variants: bool,
@@ -107,7 +121,7 @@ def score_texts(
     )
 
 
-def _scores(scorer: QualityScorer, texts: list[str]) -> np.ndarray:
+def _scores(scorer: Scorer, texts: list[str]) -> np.ndarray:
     try:
         return whole_numbers(scorer.score(texts))
     except InputError as error:

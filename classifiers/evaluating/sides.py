@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from hanji.classifiers.evaluating.curves import whole_numbers
-from hanji.classifiers.evaluating.thresholds import SCALE, millionths, top_share
+from hanji.classifiers.evaluating.measure import SCORES, Measure
+from hanji.classifiers.evaluating.thresholds import top_share
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
@@ -25,21 +26,31 @@ def rank_correlation(a: np.ndarray, b: np.ndarray) -> float | None:
 
 
 def agreements(
-    a: np.ndarray, b: np.ndarray, shares: Sequence[float], thresholds: Sequence[tuple[float, float]]
+    a: np.ndarray,
+    b: np.ndarray,
+    shares: Sequence[float],
+    thresholds: Sequence[tuple[float, float]],
+    measures: tuple[Measure, Measure] = (SCORES, SCORES),
 ) -> list[dict[str, Any]]:
     """Whether two models keep the same texts: of the best share by each, and at thresholds (one for each model).
 
     ``both``, ``only_a``, ``only_b``, ``neither``: texts. ``agreement``: share of equal decisions; ``overlap``:
     those that both keep as a share of those that either keeps (Jaccard); ``kappa``: Cohen's, agreement beyond
-    chance.
+    chance. Perplexities (``measures``) come as their negatives; thresholds are told as they are.
     """
-    whole = millionths(a), millionths(b)
-    asked = [(share, tuple(top_share(side, share) / SCALE for side in whole)) for share in shares]
-    asked += [(None, pair) for pair in thresholds]  # type: ignore[misc]
+    whole = [measure.comparable(side) for measure, side in zip(measures, (a, b), strict=True)]
+    asked: list[tuple[float | None, list[float]]] = [
+        (share, [top_share(side, share) for side in whole]) for share in shares
+    ]
+    asked += [
+        (None, [measure.least(threshold) for measure, threshold in zip(measures, pair, strict=True)])
+        for pair in thresholds
+    ]
     found = []
-    for share, pair in asked:
-        kept = [side >= round(threshold * SCALE) for side, threshold in zip(whole, pair, strict=True)]
-        found.append({"share": share, "thresholds": list(pair), **_agreement(*kept)})
+    for share, least in asked:
+        kept = [side >= threshold for side, threshold in zip(whole, least, strict=True)]
+        told = [measure.told_least(threshold) for measure, threshold in zip(measures, least, strict=True)]
+        found.append({"share": share, "thresholds": told, **_agreement(*kept)})
     return found
 
 

@@ -28,10 +28,17 @@ def side_by_side(run: Run, scored: Scored) -> dict[str, Any]:
         "rank_correlation": sides.rank_correlation(a, b),
         "mean_rank_distance": float(abs(difference).mean()),
         "agreements": sides.agreements(
-            a, b, run.asked.shares, [(run.models[0].threshold, run.models[1].threshold)]
+            a,
+            b,
+            run.asked.shares,
+            [(run.models[0].threshold, run.models[1].threshold)],
+            (run.models[0].measure, run.models[1].measure),
         ),
         "by_source": _by_source(scored, difference),
-        "samples": show(run.compared, scored, wanted, [model.reader() for model in run.models], [0, 1]),
+        "samples": show(
+            *(run.compared, scored, wanted, [model.reader() for model in run.models], [0, 1]),
+            [model.measure for model in run.models],
+        ),
     }
 
 

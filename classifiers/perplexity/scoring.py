@@ -22,6 +22,8 @@ from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import file_sha256_once
 
 LIBRARIES = ("kenlm", "sentencepiece")
+MODEL, PIECES = ".arpa.bin", ".sp.model"
+"""What the names of the two files of a model end with, as CCNet's do."""
 INSTALL = (
     "pip install 'hanji[perplexity]' (KenLM is under the LGPL and is compiled when it is installed, "
     "which needs cmake and a C++ compiler)"

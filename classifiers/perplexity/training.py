@@ -7,7 +7,6 @@ on disk.
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -19,17 +18,24 @@ from typing import Any
 import numpy as np
 
 from hanji.classifiers.card_data import data_facts
-from hanji.classifiers.card_text import card_text
+from hanji.classifiers.cards import check_place, write_card
 from hanji.classifiers.perplexity import normal
 from hanji.classifiers.perplexity.cutoffs import HEAD_SHARE, MIDDLE_SHARE, exact_cutoffs
 from hanji.classifiers.perplexity.programs import find, run
-from hanji.classifiers.perplexity.scoring import INSTALL, PerplexityScorer, encoded, piece_model
+from hanji.classifiers.perplexity.scoring import (
+    INSTALL,
+    MODEL,
+    PIECES,
+    PerplexityScorer,
+    encoded,
+    piece_model,
+)
 from hanji.classifiers.preparing import without_surrogates
-from hanji.classifiers.texts import HashedTexts, TextSource
+from hanji.classifiers.texts import HashedTexts, Text, TextSource
+from hanji.classifiers.trained_on import write_trained_on
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
 
-MODEL, PIECES = ".arpa.bin", ".sp.model"
 HELD_OUT_BYTES = 26
 """Texts whose hash begins with a byte below this are held out, a tenth: the card has the percentiles of these."""
 COVERAGE = 0.9995
@@ -78,16 +84,18 @@ def train_perplexity(
 ) -> PerplexityReport:
     """Write OUTPUT.arpa.bin, OUTPUT.sp.model and the card, OUTPUT.json and OUTPUT.md.
 
-    Of the texts at most ``most`` are used, chosen by hash. Lines lie on disk; SentencePiece works in one thread and
-    lmplz in sorted order, so the same texts give the same models, whatever their files' order. ``told`` hears the
-    name of each stage. Raises RecipeError where there are too few texts for the vocabulary, InputError where lmplz
-    or build_binary is not to be found, RunError with what they said where they fail.
+    OUTPUT.arpa.trained-on.parquet has hashes of what they were trained on. Of the texts at most ``most`` are used,
+    chosen by hash. Lines lie on disk; SentencePiece works in one thread and lmplz in sorted order, so the same
+    texts give the same models, whatever their files' order. ``told`` hears the name of each stage. Raises
+    RecipeError where there are too few texts for the vocabulary, or the card's place is another model's, InputError
+    where lmplz or build_binary is not to be found, RunError with what they said where they fail.
     """
     settings = settings or PerplexitySettings()
     lmplz, build_binary = find("lmplz"), find("build_binary")
     output = Path(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     model, pieces = output.with_name(output.name + MODEL), output.with_name(output.name + PIECES)
+    check_place(model, "perplexity")
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
         work = Path(scratch)
         told("texts")
@@ -113,6 +121,7 @@ def train_perplexity(
         told("held-out texts")
         scorer = PerplexityScorer(model, pieces)
         perplexities = _held_out(texts, most, scorer)
+        write_trained_on(model, (text for _, text in texts.texts(most) if not _is_held_out(text)))
     head, middle = exact_cutoffs(lambda: [perplexities])
     card = {
         "kind": "perplexity",
@@ -136,10 +145,8 @@ def train_perplexity(
         "limits": "Low perplexity is likeness to the texts of the training, not quality; perplexities and cut-offs "
         "of two models do not compare; the cut-offs above are of held-out texts of the training's own sources.",
     }
-    path = output.with_name(output.name + ".json")
-    path.write_text(json.dumps(card, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    path.with_suffix(".md").write_text(card_text(card), encoding="utf-8")
-    return PerplexityReport(str(model), str(pieces), str(path), count, total, len(perplexities), head, middle)
+    path = write_card(model, card)
+    return PerplexityReport(str(model), str(pieces), path, count, total, len(perplexities), head, middle)
 
 
 def _write_lines(texts: HashedTexts, most: int | None, path: Path) -> int:
@@ -147,11 +154,15 @@ def _write_lines(texts: HashedTexts, most: int | None, path: Path) -> int:
     count = 0
     with path.open("w", encoding="utf-8") as file:
         for _, text in texts.texts(most):
-            line = "" if text.hash()[0] < HELD_OUT_BYTES else normal.normalise(without_surrogates(text.text))
+            line = "" if _is_held_out(text) else normal.normalise(without_surrogates(text.text))
             if line:
                 file.write(line + "\n")
                 count += 1
     return count
+
+
+def _is_held_out(text: Text) -> bool:
+    return text.hash()[0] < HELD_OUT_BYTES
 
 
 def _train_pieces(lines: Path, prefix: Path, settings: PerplexitySettings) -> None:
@@ -210,7 +221,7 @@ def _encode(lines: Path, model: Path, output: Path) -> int:
 
 def _held_out(texts: HashedTexts, most: int | None, scorer: PerplexityScorer) -> np.ndarray[Any, Any]:
     """Perplexities of the held-out texts."""
-    some = (text.text for _, text in texts.texts(most) if text.hash()[0] < HELD_OUT_BYTES)
+    some = (text.text for _, text in texts.texts(most) if _is_held_out(text))
     found = [np.zeros(0)]
     while batch := list(islice(some, _AT_ONCE)):
         found.append(scorer.score(batch))

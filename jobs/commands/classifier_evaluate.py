@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 def evaluate(
     *,
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A fastText model, or a directory of train-edu.")
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="A fastText model, a directory of train-edu, or a perplexity model (NAME.arpa.bin beside "
+            "NAME.sp.model, or its card, NAME.json).",
+        ),
     ],
     model2: Annotated[
         str | None,
@@ -65,7 +70,11 @@ def evaluate(
     ] = "sites",
     threshold: Annotated[
         float | None,
-        typer.Option(help="Score that figures at a threshold are for.  [default: the card's, else 0.5]"),
+        typer.Option(
+            help="Score (0 to 1) or perplexity (above 1) that figures at a threshold are for.  [default: scores: "
+            "the card's, else 0.5; perplexities: what keeps 60 % of the pool, else the card's or CCNet's cut-off "
+            "of the tail]"
+        ),
     ] = None,
     share: Annotated[
         list[float] | None,
@@ -74,7 +83,8 @@ def evaluate(
     at: Annotated[
         list[float] | None,
         typer.Option(
-            help="Score to tell of, 0 to 1.  [default: .1, .3, .5, .7, .9, .95, .99 and --threshold]"
+            help="Score to tell of, 0 to 1, or perplexity, above 1.  [default: scores of .1, .3, .5, .7, .9, .95, "
+            ".99; and --threshold]"
         ),
     ] = None,
     by: Annotated[
@@ -109,7 +119,7 @@ def evaluate(
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Say how far a classifier can be trusted: on labelled texts, on a pool, beside another model.
+    """Say how far a classifier or a perplexity model can be trusted: on labelled texts, on a pool, side by side.
 
     Curves and areas are exact, intervals are over sites. Texts of sites that the model was trained on are left out,
     where its card knows them. What it goes by, what short and differently spaced texts do, what a threshold keeps.
@@ -118,7 +128,7 @@ def evaluate(
     from hanji.classifiers.evaluating.evaluate import evaluate as run
     from hanji.classifiers.evaluating.models import open_models
     from hanji.classifiers.evaluating.page import render
-    from hanji.classifiers.evaluating.thresholds import SHARES, VALUES
+    from hanji.classifiers.evaluating.thresholds import SHARES
     from hanji.jobs.classifier_texts import text_sources
     from hanji.jobs.classifier_tokens import pool_tokens
     from hanji.jobs.commands.classifier_evaluate_lines import lines
@@ -126,7 +136,7 @@ def evaluate(
     asked = Asked(
         split=split,
         shares=tuple(share) if share else SHARES,
-        values=tuple(at) if at else VALUES,
+        values=tuple(at) if at else None,
         most=most,
         by=by,
         ngrams=ngrams,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hanji.classifiers.evaluating.page_tables import signed
+from hanji.classifiers.evaluating.measure import measure_of
+from hanji.classifiers.evaluating.page_tables import CHANGES, bucket_bounds, changes, signed
 from hanji.jobs.terminal import columns, number
 from hanji.page import percent, size
 
@@ -37,21 +38,27 @@ def _texts(account: Account) -> Iterator[str]:
 
 
 def _model(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("", f"{model['name']}  (score: probability of {model['label']!r}; {model['preparation']})")
+    said = f"score: probability of {model['label']!r}; {model['preparation']}"
+    if model["kind"] == "perplexity":
+        said = f"perplexity, the lower the better; with {model['sentencepiece']}"
+    yield from ("", f"{model['name']}  ({said})")
     if "figures" in model:
         yield from _figures(model)
+    if "buckets" in model:
+        yield from _buckets(account, model)
     yield from _thresholds(account, model)
     if "confusion" in model:
         yield from _confusion(model)
     yield from _behaviour(account, model)
-    yield from _ngrams(model)
+    yield from [""] if model.get("left_out") else _ngrams(model)
+    yield from (f"  left out  {reason}" for reason in model.get("left_out", []))
     if "mistakes" in model:
         yield from _mistakes(model)
 
 
 def _figures(model: Mapping[str, Any]) -> Iterator[str]:
     figures, calibrated = model["figures"], model["calibration"]
-    at, intervals = figures["at_threshold"], figures["intervals"]
+    at, intervals, measure = figures["at_threshold"], figures["intervals"], measure_of(model)
     yield (
         f"  ROC-AUC {figures['roc_auc']:.3f}{_interval(intervals['roc_auc'])}, average precision "
         f"{figures['average_precision']:.3f}{_interval(intervals['average_precision'])} "
@@ -59,15 +66,17 @@ def _figures(model: Mapping[str, Any]) -> Iterator[str]:
     )
     yield f"  ROC-AUC among texts of like length {_figure(figures['roc_auc_of_like_length'])}"
     yield (
-        f"  at score ≥ {at['threshold']:g}: precision {_figure(at['precision'])}, recall {_figure(at['recall'])}, "
-        f"macro-F1 {at['macro_f1']:.3f}"
+        f"  at {measure.keeps} {at['threshold']:g}: precision {_figure(at['precision'])}, recall "
+        f"{_figure(at['recall'])}, macro-F1 {at['macro_f1']:.3f}"
     )
     recalls = "; ".join(
         f"{_figure(pair[0]) if pair else '0'} at precision {precision}"
-        + (f" (score ≥ {pair[1]:.3f})" if pair else "")
+        + (f" ({measure.keeps} {measure.shown(pair[1])})" if pair else "")
         for precision, pair in figures["recall_at_precision"].items()
     )
     yield f"  recall {recalls}"
+    if calibrated is None:
+        return
     yield (
         f"  calibration: expected error {calibrated['expected_error']:.3f}, Brier {calibrated['brier']:.3f} "
         f"(the share of good texts alone: {calibrated['brier_of_share']:.3f})"
@@ -85,19 +94,45 @@ def _figures(model: Mapping[str, Any]) -> Iterator[str]:
     yield from columns(["score", "texts", "mean score", "share good"], rows)
 
 
+def _buckets(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
+    of = "the pool" if account["texts"]["pool"] is not None else "the labelled texts"
+    yield from ("", f"  head, middle and tail: the 30th and 60th percentile of {of}")
+    labelled = "figures" in model
+    rows = []
+    for row in model["buckets"]["rows"]:
+        cells = [row["bucket"], bucket_bounds(row), number(row["documents"]), size(row["bytes"])]
+        cells += [number(row["tokens"])] if account["tokens"] else []
+        cells += [number(row["good"]), number(row["others"])] if labelled else []
+        rows.append(cells)
+    head = ["", "perplexity", "documents", "bytes", *(["tokens"] if account["tokens"] else [])]
+    yield from columns([*head, *(["good texts", "others"] if labelled else [])], rows)
+    sources = model["buckets"]["by_source"]
+    rows = [
+        [
+            row["name"],
+            number(row["texts"]),
+            measure_of(model).shown(row["median_perplexity"]),
+            *(_share(row[name]) for name in ("head", "middle", "tail")),
+        ]
+        for row in sources[:MOST_ROWS]
+    ]
+    yield from columns(["source", "texts", "median perplexity", "head", "middle", "tail"], rows)
+    yield from _more(len(sources))
+
+
 def _thresholds(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
     of = "the pool" if account["texts"]["pool"] is not None else "the labelled texts"
     unit = "" if account["tokens"] else "; bytes, for no tokenizer was given"
     yield from ("", f"  thresholds: what is kept of {of}{unit}")
-    labelled = "figures" in model
-    head = ["keep", "score ≥", "documents", "", "bytes", ""]
+    labelled, measure = "figures" in model, measure_of(model)
+    head = ["keep", measure.keeps, "documents", "", "bytes", ""]
     head += ["tokens", ""] if account["tokens"] else []
     head += ["precision", "recall"] if labelled else []
     rows = []
     for row in model["thresholds"]:
         cells = [
             f"top {100 * row['share']:g} %" if row["share"] is not None else "",
-            f"{row['threshold']:.6f}",
+            measure.shown_threshold(row["threshold"]),
             number(row["documents"]),
             _share(row["documents_share"]),
             size(row["bytes"]),
@@ -112,18 +147,20 @@ def _thresholds(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _confusion(model: Mapping[str, Any]) -> Iterator[str]:
-    confused = model["confusion"]
-    yield from ("", f"  by {confused['by']}, at score ≥ {model['threshold']:g}; most mistakes first")
+    confused, measure = model["confusion"], measure_of(model)
+    keep = f"{measure.keeps} {model['threshold']:g}"
+    yield from ("", f"  by {confused['by']}, at {keep}; most mistakes first")
     rows = [
         [
             row["name"],
             *(number(row[name]) for name in ("texts", "hits", "missed", "wrong", "right")),
-            f"{row['mean_score']:.3f}",
+            measure.shown(row[measure.average_name]),
             _figure(row["roc_auc"]),
         ]
         for row in confused["rows"][:MOST_ROWS]
     ]
-    head = [confused["by"], "texts", "good: kept", "missed", "others: kept", "not", "mean score", "AUC"]
+    average = f"{measure.average} {measure.name}"
+    head = [confused["by"], "texts", "good: kept", "missed", "others: kept", "not", average, "AUC"]
     yield from columns(head, rows)
     yield from _more(len(confused["rows"]))
 
@@ -131,11 +168,13 @@ def _confusion(model: Mapping[str, Any]) -> Iterator[str]:
 def _behaviour(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
     yield from ("", "  when texts are cut or their spaces change")
     labelled = any("roc_auc" in row for row in model["variants"])
-    head = ["variant", "mean change", "other side of the threshold", "rank correlation"]
+    measure = measure_of(model)
+    average = f"{measure.average} {measure.name}"
+    head = ["variant", CHANGES[model["kind"]][0], "other side of the threshold", "rank correlation"]
     head += ["AUC", "lost"] if labelled else []
     rows = []
     for row in model["variants"]:
-        cells = [row["variant"], signed(row["mean_change"]), percent(row["crossing"])]
+        cells = [row["variant"], changes(row)[0], percent(row["crossing"])]
         cells.append(_figure(row["rank_correlation"]))
         if labelled:
             lost = row.get("roc_auc_lost")
@@ -143,21 +182,22 @@ def _behaviour(account: Account, model: Mapping[str, Any]) -> Iterator[str]:
         rows.append(cells)
     yield from columns(head, rows)
     yield from ("", "  by length, in characters")
-    head = ["from", "texts", "kept", "mean score"] + (["good", "others", "AUC"] if "figures" in model else [])
+    head = ["from", "texts", "kept", average] + (["good", "others", "AUC"] if "figures" in model else [])
     rows = []
     for row in model["lengths"]:
         cells = [
             number(row["from"]),
             number(row["texts"]),
             percent(row["kept_share"]),
-            f"{row['mean_score']:.3f}",
+            measure.shown(row[measure.average_name]),
         ]
         if "figures" in model:
-            cells += [_figure(row[name]) for name in ("mean_of_good", "mean_of_others", "roc_auc")]
+            cells += [measure.shown(row[f"{measure.average}_of_{kind}"]) for kind in ("good", "others")]
+            cells.append(_figure(row["roc_auc"]))
         rows.append(cells)
     yield from columns(head, rows)
     of = "the labelled texts" if account["texts"]["pool"] is None else "the pool"
-    yield f"  rank correlation of score and length in {of}: {_figure(model['length_correlation'])}"
+    yield f"  rank correlation of {measure.name} and length in {of}: {_figure(model['length_correlation'])}"
 
 
 def _ngrams(model: Mapping[str, Any]) -> Iterator[str]:
@@ -181,11 +221,18 @@ def _ngrams(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _mistakes(model: Mapping[str, Any]) -> Iterator[str]:
-    for name, said in (("wrong", "others that score highest"), ("missed", "good texts that score lowest")):
+    measure = measure_of(model)
+    best, worst = ("lowest", "highest") if model["kind"] == "perplexity" else ("highest", "lowest")
+    for name, said in (
+        ("wrong", f"others of the {best} {measure.name}"),
+        ("missed", f"good texts of the {worst} {measure.name}"),
+    ):
         rows = model["mistakes"][name]
         if rows:
             yield from ("", f"  {said}")
-        yield from (f"    {row['scores'][0]:.3f}  {row['source']}: {_excerpt(row)}" for row in rows)
+        yield from (
+            f"    {measure.shown(row['scores'][0])}  {row['source']}: {_excerpt(row)}" for row in rows
+        )
 
 
 def _sides(account: Account) -> Iterator[str]:
@@ -201,24 +248,26 @@ def _sides(account: Account) -> Iterator[str]:
         f"  rank correlation {_figure(found['rank_correlation'])}, mean distance of ranks "
         f"{percent(found['mean_rank_distance'])} of the texts"
     )
+    measures = [measure_of(model) for model in account["models"]]
     rows = [
         [
-            f"top {100 * row['share']:g} %" if row["share"] is not None else "score ≥ threshold",
-            *(f"{threshold:.3f}" for threshold in row["thresholds"]),
+            f"top {100 * row['share']:g} %" if row["share"] is not None else "threshold",
+            *(one.shown(threshold) for one, threshold in zip(measures, row["thresholds"], strict=True)),
             *(number(row[name]) for name in ("both", "only_a", "only_b")),
             _share(row["overlap"]),
             _figure(row["kappa"]),
         ]
         for row in found["agreements"]
     ]
-    head = ["keep", "A's score ≥", "B's score ≥", "both", "only A", "only B", "overlap", "kappa"]
+    keeps = [f"{side}'s {measure.keeps}" for side, measure in zip("AB", measures, strict=True)]
+    head = ["keep", *keeps, "both", "only A", "only B", "overlap", "kappa"]
     yield from columns(head, rows)
     for name, said in (("a_higher", "A ranks highest above B"), ("b_higher", "B ranks highest above A")):
         if found["samples"][name]:
             yield from ("", f"  {said}")
         for row in found["samples"][name]:
-            one, other = row["scores"]
-            yield f"    A {one:.3f}  B {other:.3f}  {row['source']}: {_excerpt(row)}"
+            one, other = (m.shown(score) for m, score in zip(measures, row["scores"], strict=True))
+            yield f"    A {one}  B {other}  {row['source']}: {_excerpt(row)}"
 
 
 def _excerpt(row: Mapping[str, Any]) -> str:
