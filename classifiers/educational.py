@@ -76,9 +76,13 @@ def train_educational(
     preparation = preparation or DEFAULTS[language]
     settings = settings or default_training(language)
     output = Path(output)
-    if output.exists() and any(output.iterdir()):
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        empty = not any(output.iterdir())
+    except OSError as error:
+        raise RecipeError(f"--output: {output}: {error.strerror or error}") from None
+    if not empty:
         raise RecipeError(f"{output}: is not empty; name a new directory, or remove what is there")
-    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         texts = read_material(Path(scratch), seeds, pool, held_out, how.held_out_share)
         made = Run(Path(scratch), output, language, preparation, how, settings, texts)

@@ -57,9 +57,9 @@ class Iterating:
     def __post_init__(self) -> None:
         if self.iterations < 1 or self.quota < 1:
             raise RecipeError("iterations and quota are at least 1")
-        if self.growth <= 0:
+        if not (math.isfinite(self.growth) and self.growth > 0):
             raise RecipeError(f"growth: {self.growth} is not allowed: above 0")
-        if self.others_per_found < 0 or self.piece < 0:
+        if not (math.isfinite(self.others_per_found) and self.others_per_found >= 0) or self.piece < 0:
             raise RecipeError("others_per_found and piece are at least 0")
         for name in ("add_from", "add_precision", "keep", "precision", "least_change", "held_out_share"):
             if not 0 <= getattr(self, name) <= 1:

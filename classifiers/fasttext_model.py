@@ -125,6 +125,15 @@ class Training:
     seed: int = 0
     threads: int = 1
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lr) and self.lr > 0):
+            raise RecipeError(f"rate: {self.lr} is not allowed: above 0")
+        for name in ("dim", "epoch", "word_ngrams", "min_count", "bucket", "threads"):
+            if not 1 <= getattr(self, name) < 2**31:
+                raise RecipeError(f"{name}: {getattr(self, name)} is not allowed: 1 to {2**31 - 1}")
+        if not 0 <= self.seed < 2**31:
+            raise RecipeError(f"seed: {self.seed} is not allowed: 0 to {2**31 - 1}")
+
 
 def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[float, list[str]]:
     """Train on a file of ``__label__x text`` lines and save the model; returns (rate used, notes).
@@ -134,6 +143,8 @@ def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[fl
     """
     notes: list[str] = []
     rate = settings.lr
+    target = Path(output)
+    _check_output(target)
     for _ in range(5):
         try:
             model = _train_once(lines, settings, rate)
@@ -143,13 +154,33 @@ def train(lines: str | Path, output: str | Path, settings: Training) -> tuple[fl
             continue
         except ValueError as error:
             raise RecipeError(f"no text is left to train on (a share is held out): {error}") from None
-        target = Path(output)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        except MemoryError:
+            raise RunError(
+                f"a model of {settings.bucket:,} buckets and {settings.dim:,} dimensions does not fit in memory"
+            ) from None
         temporary = target.with_name(f".{target.name}.part")
-        model.save_model(str(temporary))
-        temporary.replace(target)
+        try:
+            model.save_model(str(temporary))
+            temporary.replace(target)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{target}: cannot be written: {error}") from None
         return rate, notes
     raise RunError(f"fastText found no rate that works: {'; '.join(notes)}")
+
+
+def _check_output(path: Path) -> None:
+    """Make the directory of a model to be. Raises RecipeError for a path that no model can have.
+
+    What stands beside a model is named after it, so that its own name must end in something else.
+    """
+    if path.suffix != ".bin":
+        raise RecipeError(f"--output: {path}: the name of a model ends in .bin")
+    if path.is_dir():
+        raise RecipeError(f"--output: {path}: is a directory")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"--output: {path}: {error.strerror or error}") from None
 
 
 def _train_once(lines: str | Path, settings: Training, rate: float) -> Any:

@@ -77,7 +77,8 @@ class LinearModel:
         with np.errstate(invalid="ignore"):
             logits = sums / np.where(counts > 0, counts, np.nan)[:, None]
         if len(self.labels) == 2:
-            first = 1 / (1 + np.exp(-logits[:, 0]))
+            with np.errstate(over="ignore"):  # infinity, and so a probability of 0
+                first = 1 / (1 + np.exp(-logits[:, 0]))
             return np.stack([first, 1 - first], axis=1)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))

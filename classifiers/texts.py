@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -93,11 +94,15 @@ class TextFile:
             text = row.get(self.text_field)
             if text is None:
                 raise InputError(f"{self.path}:{number}: no field {self.text_field!r}")
+            if not isinstance(text, str):
+                raise InputError(
+                    f"{self.path}:{number}: {self.text_field} is text, not {type(text).__name__}"
+                )
             label = self._label(row, number)
-            if not isinstance(text, str) or (
-                label is not None and (not isinstance(label, str) or not re.fullmatch(r"\S+", label))
-            ):
-                raise InputError(f"{self.path}:{number}: label and text are text, and a label has no spaces")
+            if label is not None and not is_label(label):
+                raise InputError(
+                    f"{self.path}:{number}: label: {label!r:.100} is not allowed: text without spaces"
+                )
             yield Text(text, label, site_of(row) or stem, stem)
 
     def _label(self, row: Mapping[str, Any], number: int) -> Any:
@@ -107,11 +112,16 @@ class TextFile:
             label = row.get("label")
             return label if self.labels is None or label in self.labels else None
         score = row.get("score")
-        if not isinstance(score, int | float):
+        if isinstance(score, bool) or not isinstance(score, int | float):
             raise InputError(f"{self.path}:{number}: no field 'score' with a number")
         if not 0 <= score <= HIGHEST_SCORE:  # NaN is not, either
             raise InputError(f"{self.path}:{number}: score: {score} is not allowed: 0 to {HIGHEST_SCORE}")
         return "high" if score >= self.label_scores else "low"
+
+
+def is_label(label: Any) -> bool:
+    """Whether fastText can have this for a label: text without white space and what cannot be printed."""
+    return isinstance(label, str) and bool(label) and label.isprintable() and not re.search(r"\s", label)
 
 
 def site_of(row: Mapping[str, Any]) -> str:
@@ -164,10 +174,10 @@ def _rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[str, Any]]
                 if not isinstance(row, dict):
                     raise ValueError("it is no object")
                 yield number, row
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}:{number}: not a JSON object: {error}") from None
-        except (OSError, EOFError) as error:
-            raise InputError(f"{path}: {error}") from None
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path}: {error}, after line {number}") from None
 
 
 def _parquet_rows(path: Path, text_field: str) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +21,7 @@ from hanji.jobs.terminal import number, progress, say
 
 if TYPE_CHECKING:
     from hanji.classifiers.annotating.annotate import Annotated as Made
+    from hanji.classifiers.training import Report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -126,7 +128,6 @@ def train(
     sources = text_sources("FILES", files or [], language, label_scores=from_score)
     sources += text_sources("--high", high or [], language, high_label)
     sources += text_sources("--low", low or [], language, low_label)
-    output.parent.mkdir(parents=True, exist_ok=True)
     made = train_classifier(
         [],
         output,
@@ -142,12 +143,17 @@ def train(
     counts = ", ".join(f"{number(count)} {label}" for label, count in sorted(made.counts.items()))
     say(
         f"{made.model}: trained on {counts} texts",
-        f"  held out {number(made.held_out)}: AUC {made.auc:.3f}, precision {made.precision:.3f}, "
-        f"recall {made.recall:.3f}",
+        f"  held out {number(made.held_out)}: " + _held_out(made),
         f"  card     {made.card}",
         *(f"  note     {note}" for note in made.notes),
         f"  next     in a curation recipe:  quality: {{{language}: {made.model}}}",
     )
+
+
+def _held_out(made: Report) -> str:
+    if math.isnan(made.auc):
+        return "no figures: among these are not both good texts and others"
+    return f"AUC {made.auc:.3f}, precision {made.precision:.3f}, recall {made.recall:.3f}"
 
 
 @app.command("annotate")

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hanji.classifiers import quality, training
+from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.language import LanguageIdentifier, find_lid
 from hanji.classifiers.preparing import pieces
-from hanji.classifiers.texts import text_hash
+from hanji.classifiers.texts import TextFile, text_hash
 from hanji.curation.recipe import LanguageModels
 from hanji.errors import InputError, RecipeError, RunError
 from hanji.jobs import sample
@@ -156,7 +157,14 @@ def test_files_of_one_label_each_and_a_bound_on_both(tmp_path: Path) -> None:
     [
         ('{"text": "a", "label": "high"}\n{"text": "b"}\n', InputError, r"rows.jsonl:2: no field 'label'"),
         ('{"text": "a", "label": "high"}\nnot json\n', InputError, r"rows.jsonl:2: not a JSON object"),
-        ('{"text": "a", "label": "two words"}\n', InputError, r"rows.jsonl:1: label and text are text"),
+        (
+            '{"text": "a", "label": "two words"}\n',
+            InputError,
+            r"rows.jsonl:1: label: 'two words' is not allowed",
+        ),
+        ('{"text": "a", "label": "\\ud800"}\n', InputError, r"rows.jsonl:1: label: '.ud800' is not allowed"),
+        ('{"text": 3, "label": "low"}\n', InputError, r"rows.jsonl:1: text is text, not int"),
+        ("[" * 100_000 + "\n", InputError, r"rows.jsonl:1: not a JSON object"),
         ('{"text": "a", "label": "low"}\n', RecipeError, r"labelled 'high' and others; found: low × 1"),
     ],
 )
@@ -165,3 +173,34 @@ def test_bad_rows_are_named(tmp_path: Path, content: str, error: type[Exception]
     with pytest.raises(error, match=message):
         training.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "ko")
     assert not (tmp_path / "m.bin").exists()
+
+
+def test_a_damaged_gz_file_is_named_with_the_line_before_the_damage(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress("".join(f'{{"text": "{n * n}"}}\n' for n in range(30_000)).encode()))
+    content[len(content) // 2 :: 7] = b"\xff" * len(content[len(content) // 2 :: 7])
+    (tmp_path / "rows.jsonl.gz").write_bytes(content)
+    with pytest.raises(InputError, match=r"rows.jsonl.gz: .*, after line \d+|rows.jsonl.gz:\d+: not a JSON"):
+        list(TextFile(str(tmp_path / "rows.jsonl.gz")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": float("inf")}, "rate: inf is not allowed"),
+        ({"lr": 0.0}, "rate: 0.0 is not allowed"),
+        ({"bucket": 3_000_000_000}, "bucket: 3000000000 is not allowed"),
+        ({"seed": -1}, "seed: -1 is not allowed"),
+    ],
+)
+def test_settings_that_fasttext_cannot_have_are_named(changes: dict[str, float], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Training(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["m", "m.json", "file/m.bin", "directory.bin"])
+def test_a_path_that_no_model_can_have_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "directory.bin").mkdir()
+    with pytest.raises(RecipeError, match=name):
+        training.train([SEED / "ko.jsonl"], tmp_path / name, "ko")
+    assert not (tmp_path / "m.json").exists()

@@ -199,6 +199,10 @@ def test_sites_are_held_out_by_themselves_and_what_cannot_be_is_named(
         train_educational([high, _Few()], [], tmp_path / "a")
     with pytest.raises(RecipeError, match="held out: labels: a classifier needs texts labelled 'high'"):
         train_educational([files["seeds"]], [], tmp_path / "b", held_out=[_Few()])
+    with pytest.raises(RecipeError, match="growth: nan is not allowed"):
+        Iterating(growth=float("nan"))
+    with pytest.raises(RecipeError, match="others_per_found"):
+        Iterating(others_per_found=float("inf"))
     with pytest.raises(RecipeError, match="is not empty"):
         train_educational([files["seeds"]], [], tmp_path / "out")
 
@@ -240,5 +244,5 @@ def test_labels_of_a_pool_that_mean_something_else_are_none(tmp_path: Path) -> N
     path = tmp_path / "pool.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert [text.label for text in TextFile(str(path), labels=("high", "low"))] == ["high", None, None]
-    with pytest.raises(InputError, match=r"pool.jsonl:2: label and text are text"):
+    with pytest.raises(InputError, match=r"pool.jsonl:2: label: .* is not allowed"):
         list(TextFile(str(path)))
