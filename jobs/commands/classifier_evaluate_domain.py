@@ -79,7 +79,7 @@ def evaluate_domain(
         ),
     ] = None,
     ngrams: Annotated[int, typer.Option(min=0, help="n-grams to show of each label.")] = 10,
-    ngram_texts: Annotated[int, typer.Option(min=1, help="Look for them in so many texts, by hash.")] = 2_000,
+    ngram_texts: Annotated[int, typer.Option(min=1, help="Look for them in so many texts, by hash.")] = 500,
     samples: Annotated[
         int,
         typer.Option(min=0, help="Texts to show of each label's mistakes, and of differences; 0: no text."),

@@ -33,7 +33,7 @@ class Asked:
     most: int | None = None
     by: str = "source"
     ngrams: int = 10
-    ngram_texts: int = 2_000
+    ngram_texts: int = 500
     samples: int = 5
 
     def __post_init__(self) -> None:

@@ -5,7 +5,9 @@ Every figure is of a table of counts, label by what it was taken for, so a draw 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -33,29 +35,34 @@ def sites_of_labels(truth: np.ndarray, site: np.ndarray, labels: int) -> np.ndar
     return np.bincount(pairs[0], minlength=labels)
 
 
-def drawn(truth: np.ndarray, told: np.ndarray, site: np.ndarray, labels: int) -> Draws:
-    """Figures where sites (int64[n], 0 to below their number) are drawn again with replacement, RESAMPLES times.
+def drawn_sites(truth: np.ndarray, site: np.ndarray) -> Iterator[np.ndarray]:
+    """How often each site is drawn, int64[sites], of RESAMPLES draws with replacement; ``site`` is 0 to below them.
 
     A draw that lacks all texts of a label of several sites is made again, as for two labels
     (``evaluating.intervals``), so that every draw's mean is over the same labels. Which draws stand depends on
     ``truth`` and ``site`` alone: those of two models can be compared one by one.
     """
-    number = int(site.max()) + 1
+    pairs, count = np.unique(np.stack([truth, site]), axis=1), int(truth.max()) + 1
+    several = np.flatnonzero(np.bincount(pairs[0], minlength=count) > 1)
+    found = 0
+    for weight in islice(site_draws(int(site.max()) + 1), 20 * RESAMPLES):
+        texts = np.bincount(pairs[0], weight[pairs[1]], count)
+        if texts.any() and (texts[several] > 0).all():
+            found += 1
+            yield weight
+        if found == RESAMPLES:
+            return
+
+
+def drawn(truth: np.ndarray, told: np.ndarray, site: np.ndarray, labels: int) -> Draws:
+    """Figures of each of ``drawn_sites``."""
     several = sites_of_labels(truth, site, labels) > 1
     there = np.bincount(truth, minlength=labels) > 0
     size = labels * (labels + 1)
     cells, amount = np.unique(site * size + truth * (labels + 1) + told, return_counts=True)
     owner, cell = cells // size, cells % size
-    rows: list[tuple[np.ndarray, ...]] = []
-    draws = site_draws(number)
-    for _ in range(20 * RESAMPLES):
-        if len(rows) == RESAMPLES:
-            break
-        table = np.bincount(cell, next(draws)[owner] * amount, size).reshape(labels, labels + 1)
-        texts = table.sum(1)
-        if texts.sum() and (texts[several] > 0).all():
-            rows.append((table, texts))
-    tables = np.array([table for table, _ in rows]).reshape(-1, labels, labels + 1)
+    rows = [np.bincount(cell, weight[owner] * amount, size) for weight in drawn_sites(truth, site)]
+    tables = np.array(rows).reshape(-1, labels, labels + 1)
     hits, texts, taken = (
         np.diagonal(tables, axis1=1, axis2=2),
         tables.sum(2),

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hanji.classifiers.domains.evaluating.by_label import interval
+from hanji.classifiers.domains.evaluating.by_label import drawn_sites, interval
 from hanji.classifiers.domains.evaluating.scoring import Told
 from hanji.classifiers.evaluating.curves import DRAWN
-from hanji.classifiers.evaluating.intervals import RESAMPLES, site_draws
 
 ACCURACIES = (0.8, 0.9, 0.95, 0.99)
 
@@ -27,11 +26,12 @@ def coverage_table(
     with its interval over sites, and of each label its texts' coverage and the precision of what is placed in it.
     """
     labels = len(names)
-    several = int(site.max()) > 0
+    sure = [placed(told, least, labels) for least in values]
+    correct = truth == told.label
+    spread = _intervals(truth, site, sure, correct)
     found = []
-    for least in values:
-        mine = placed(told, least, labels)
-        right = mine & (truth == told.label)
+    for place, (least, mine) in enumerate(zip(values, sure, strict=True)):
+        right = mine & correct
         of_label = np.bincount(truth, minlength=labels)
         covered = np.bincount(truth[mine], minlength=labels)
         in_label = np.bincount(told.label[mine], minlength=labels)
@@ -42,7 +42,7 @@ def coverage_table(
                 "texts": int(mine.sum()),
                 "coverage": float(mine.mean()),
                 "accuracy": _ratio(int(right.sum()), int(mine.sum())),
-                "interval": _interval(mine, right, site) if several else None,
+                "interval": spread[place],
                 "by_label": [
                     {
                         "label": name,
@@ -88,16 +88,18 @@ def coverage_curve(truth: np.ndarray, told: Told, labels: int) -> dict[str, Any]
     }
 
 
-def _interval(mine: np.ndarray, right: np.ndarray, site: np.ndarray) -> list[float] | None:
+def _intervals(
+    truth: np.ndarray, site: np.ndarray, sure: Sequence[np.ndarray], correct: np.ndarray
+) -> list[list[float] | None]:
+    """Intervals over sites of the share of each choice of texts that is right; None where all are of one site."""
     number = int(site.max()) + 1
-    kept, hits = np.bincount(site, mine, number), np.bincount(site, right, number)
-    draws = site_draws(number)
-    values = np.full(RESAMPLES, np.nan)
-    for one in range(RESAMPLES):
-        weight = next(draws)
-        if whole := float(weight @ kept):
-            values[one] = weight @ hits / whole
-    return interval(values)
+    if number == 1:
+        return [None] * len(sure)
+    kept = np.array([np.bincount(site, mine, number) for mine in sure])
+    hits = np.array([np.bincount(site, mine & correct, number) for mine in sure])
+    with np.errstate(invalid="ignore"):
+        drawn = np.array([(hits @ weight) / (kept @ weight) for weight in drawn_sites(truth, site)])
+    return [interval(values) for values in drawn.reshape(-1, len(sure)).T]
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -21,11 +21,13 @@ from hanji.errors import InputError, RecipeError
 class Labelled:
     """Texts with a domain each.
 
-    ``before`` and ``kept``: rows by label, given and not left out; ``known_sites`` and ``known_texts``: rows of
-    sites, and texts themselves, that a model was trained on; ``disputed``: texts with two labels, left out too.
+    ``before`` and ``kept``: rows by label, given and not left out; ``left_out``: rows of sites, or texts, that a
+    model was trained on. Once they were gone through: ``known_sites`` and ``known_texts``, those of the texts in
+    use that are of such sites, and that a model was trained on; ``disputed``: texts with two labels, not in use.
     """
 
     texts: HashedTexts
+    known: Sequence[TrainedOn] = ()
     most: int | None = None
     before: Counter[str] = field(default_factory=Counter)
     kept: Counter[str] = field(default_factory=Counter)
@@ -37,14 +39,17 @@ class Labelled:
 
     def in_order(self) -> Iterator[tuple[str, Text]]:
         """(label, text) of the texts that have one label, in the order of their hash."""
-        disputed = 0
+        disputed = of_sites = of_texts = 0
         for _, rows in groupby(self.texts.texts(self.most), key=lambda row: row[1].text):
             found = list(rows)
             if len(found) > 1:
                 disputed += 1
-            else:
-                yield found[0]
-        self.disputed = disputed
+                continue
+            label, text = found[0]
+            of_sites += text.site in self.sites_known
+            of_texts += any(one.has_text(text) for one in self.known)
+            yield label, text
+        self.disputed, self.known_sites, self.known_texts = disputed, of_sites, of_texts
 
 
 def read_labelled(
@@ -61,15 +66,13 @@ def read_labelled(
     is left.
     """
     directory.mkdir()
-    made = Labelled(HashedTexts(directory), most)
+    made = Labelled(HashedTexts(directory), known, most)
 
     def takes(text: Text) -> bool:
         label = text.label or ""
         made.before[label] += 1
         of_site = any(one.has_site(text.site) for one in known)
         of_text = any(one.has_text(text) for one in known)
-        made.known_sites += of_site
-        made.known_texts += of_text
         if of_site:
             made.sites_known.add(text.site)
         out = (of_site and split == "sites") or (of_text and split != "none")

@@ -14,7 +14,10 @@ from hanji.classifiers.evaluating.page_tables import figure
 from hanji.page import Markup, join, number, page, section, size, table, tag
 
 Account = Mapping[str, Any]
-OWN_STYLE = Markup(".cell{display:block;margin:-6px -14px;padding:6px 14px}td small{white-space:nowrap}")
+OWN_STYLE = Markup(
+    ".cell{display:block;margin:-6px -14px;padding:6px 14px}td small{white-space:nowrap}"
+    ".told{display:block;min-width:17em}"
+)
 
 
 def render(account: Account) -> str:

@@ -32,17 +32,19 @@ def label_table(model: Model) -> Markup:
         [
             row["label"],
             *(number(row[name]) for name in ("texts", "sites", "told")),
-            *(
-                cell
-                for name in ("f1", "precision", "recall")
-                for cell in (figure(row[name]), tag("small", between(row["intervals"][name])))
-            ),
+            *(_over(row[name], row["intervals"][name]) for name in ("f1", "precision", "recall")),
             figure(errors.get(row["label"])),
         ]
         for row in model["figures"]["by_label"]
     ]
-    head = ["label", "texts", "sites", "taken for it", "F1", "95 %", "precision", "95 %", "recall", "95 %"]
-    return table(f"{model['name']}: by label", [*head, "calibration error"], rows)
+    head = ["label", "texts", "sites", "taken for it", "F1", "precision", "recall"]
+    caption = f"{model['name']}: by label; below a figure its 95 % over sites"
+    return table(caption, [*head, "calibration error"], rows)
+
+
+def _over(value: float | None, pair: Sequence[float] | None) -> Markup:
+    below = [tag("br"), tag("small", between(pair))] if pair is not None else []
+    return tag("span", figure(value), *below)
 
 
 def confusion_table(model: Model) -> Markup:
@@ -135,7 +137,7 @@ def group_table(model: Model) -> Markup:
         [
             row["name"],
             row["label"],
-            of_counts(row["told"]),
+            tag("span", of_counts(row["told"]), class_="told"),
             number(row["texts"]),
             number(row["right"]),
             percent(row["right"] / row["texts"]),
@@ -236,7 +238,7 @@ def pool_sources(model: Model) -> Markup:
     rows = [
         [
             row["name"],
-            of_counts(row["domains"]),
+            tag("span", of_counts(row["domains"]), class_="told"),
             number(row["documents"]),
             number(row["placed"]),
             percent(row["placed"] / row["documents"]),
