@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from hanji.page import Markup, tag
+from hanji.chart_parts import Frame, Marks, framed, path, text, text_width
+from hanji.page import Markup, percent, tag
 
 COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
-DASHES = (None, "6 3", "2 3")
-"""After all colours have been used they come again, dashed."""
+DASHES = (None, "7 3", "2 2.5", "10 3 2 3", "4 2")
+"""Lines differ in these too: colours are not told apart by everyone, nor on paper."""
 WIDTH, HALF = 980, 480
 """Of a chart as wide as the page, and of one of two beside each other."""
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 34
+LABEL = 17
+"""The least height of a stacked area that has its name in it."""
 
 
 @dataclass(frozen=True)
@@ -32,41 +34,6 @@ class Line:
     dots: bool = False
     note: str = ""
     colour: int | None = None
-
-
-@dataclass(frozen=True)
-class Marks:
-    """What stands beside the lines: named vertical lines, and ticks at the bottom with what they say."""
-
-    borders: Sequence[tuple[str, float]] = ()
-    ticks: Sequence[tuple[str, float]] = ()
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Where numbers lie in the picture."""
-
-    width: int
-    height: int
-    x: tuple[float, float]
-    y: tuple[float, float]
-    identity: str = field(default="")
-
-    @property
-    def right(self) -> float:
-        return self.width - RIGHT
-
-    @property
-    def bottom(self) -> float:
-        return self.height - BOTTOM
-
-    def across(self, value: float) -> float:
-        low, high = self.x
-        return LEFT + (self.right - LEFT) * (value - low) / ((high - low) or 1)
-
-    def down(self, value: float) -> float:
-        low, high = self.y
-        return self.bottom - (self.bottom - TOP) * (value - low) / ((high - low) or 1)
 
 
 def lines(
@@ -95,10 +62,16 @@ def lines(
     low, high, beyond = _range(shown, zero)
     first = min(line.points[0][0] for line in shown)
     last = max(line.points[-1][0] for line in shown)
-    frame = Frame(width, height, (first, last), (low, high), _identity(title, shown))
-    drawn: list[Any] = []
-    for place, line in enumerate(shown):
-        drawn += _line(frame, line, place, show)
+    identity = _identity(title, shown)
+
+    def picture(width: int) -> Markup:
+        def drawn(frame: Frame) -> Iterator[Markup]:
+            for place, line in enumerate(shown):
+                yield from _line(frame, line, place, show)
+
+        frame = Frame(width, height, (first, last), (low, high), f"{identity}-{width}")
+        return framed(frame, title, drawn, marks or Marks(), x_name, y_name, short, ticks=nice_ticks)
+
     caption: list[Any] = [title]
     if beyond is not None:
         caption.append(tag("small", f" its beginning goes up to {show(beyond)}"))
@@ -112,7 +85,7 @@ def lines(
         )
         for place, line in enumerate(shown)
     ]
-    return _figure(frame, title, caption, drawn, legend, marks or Marks(), x_name, y_name)
+    return _figure(caption, _pictures(width, picture), legend)
 
 
 def shares(
@@ -132,31 +105,64 @@ def shares(
         return tag(
             "figure", tag("figcaption", title), tag("p", tag("small", "nothing to show")), class_="chart"
         )
-    frame = Frame(
-        width, height, (edges[full[0]][0], edges[full[-1]][1]), (0.0, 1.0), _identity(title, series)
-    )
-    drawn: list[Any] = []
-    base = [0.0] * len(edges)
-    for place, (name, values) in enumerate(series):
-        above, below = [], []
-        for i in full:
-            top = base[i] + values[i] / totals[i]
-            left, right = (frame.across(edge) for edge in edges[i])
-            above += [(left, frame.down(top)), (right, frame.down(top))]
-            below += [(left, frame.down(base[i])), (right, frame.down(base[i]))]
-            base[i] = top
-        style = f"fill:{COLOURS[place % len(COLOURS)]};opacity:{1 - 0.35 * (place // len(COLOURS)):.2f}"
-        drawn.append(tag("path", tag("title", name), d=_path([*above, *reversed(below)]) + "Z", style=style))
+    x = (edges[full[0]][0], edges[full[-1]][1])
+    tops: list[list[float]] = []
+    for place, (_, values) in enumerate(series):
+        below = tops[place - 1] if place else [0.0] * len(full)
+        tops.append([base + values[i] / totals[i] for base, i in zip(below, full, strict=True)])
+    identity = _identity(title, series)
+
+    def picture(width: int) -> Markup:
+        def drawn(frame: Frame) -> Iterator[Markup]:
+            names: list[Markup] = []
+            for place, (name, _) in enumerate(series):
+                below = tops[place - 1] if place else [0.0] * len(full)
+                steps = [
+                    (frame.across(edges[i][0]), frame.across(edges[i][1]), frame.down(top), frame.down(base))
+                    for i, top, base in zip(full, tops[place], below, strict=True)
+                ]
+                above = [(x, top) for left, right, top, _ in steps for x in (left, right)]
+                under = [(x, base) for left, right, _, base in steps for x in (left, right)]
+                yield tag(
+                    "path",
+                    tag("title", name),
+                    d=path([*above, *reversed(under)]) + "Z",
+                    style=f"fill:{COLOURS[place % len(COLOURS)]};opacity:{1 - 0.35 * (place // len(COLOURS)):.2f}",
+                    class_="area",
+                )
+                names += _named(name, steps)
+            yield from names
+
+        frame = Frame(width, height, x, (0.0, 1.0), f"{identity}-{width}")
+        return framed(frame, title, drawn, marks or Marks(), x_name, "share", short, ticks=nice_ticks)
+
     legend = [
         tag(
             "li",
             tag("i", "", style=f"background:{COLOURS[place % len(COLOURS)]}"),
             f"{name} ",
-            tag("b", f"{100 * sum(values) / sum(totals):.1f} %"),
+            tag("b", percent(sum(values) / sum(totals))),
         )
         for place, (name, values) in enumerate(series)
     ]
-    return _figure(frame, title, [title], drawn, legend, marks or Marks(), x_name, "share")
+    caption = [title, tag("small", " from the bottom up")]
+    return _figure(caption, _pictures(width, picture), legend)
+
+
+def _named(name: str, steps: Sequence[tuple[float, float, float, float]]) -> Iterator[Markup]:
+    """An area's name, within it, where a stretch of its steps (left, right, top, bottom) has room for it."""
+    best = (0.0, 0.0, 0.0)
+    for i, (left, _, _, _) in enumerate(steps):
+        top, bottom, right = -math.inf, math.inf, left
+        for _, end, one, other in steps[i:]:
+            if min(bottom, other) - max(top, one) < LABEL:
+                break
+            top, bottom, right = max(top, one), min(bottom, other), end
+        best = max(best, (right - left, (left + right) / 2, (top + bottom) / 2))
+        if right == steps[-1][1]:
+            break
+    if best[0] > text_width(name) + 8:
+        yield text(best[1], best[2] + 4, name, "middle", "marked")
 
 
 def short(value: float) -> str:
@@ -168,7 +174,10 @@ def short(value: float) -> str:
             return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
     if size >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.3g}" if size >= 0.001 else f"{value:.1e}"
+    if size >= 0.001:
+        return f"{value:.3g}"
+    mantissa, _, power = f"{value:.1e}".partition("e")
+    return f"{float(mantissa):g}e{int(power)}"
 
 
 def nice_ticks(low: float, high: float, most: int) -> list[float]:
@@ -210,16 +219,9 @@ def _line(frame: Frame, line: Line, place: int, show: Callable[[float], str]) ->
     if line.band:
         upper = [(frame.across(x), frame.down(top)) for x, _, top in line.band]
         lower = [(frame.across(x), frame.down(bottom)) for x, bottom, _ in reversed(line.band)]
-        yield tag("path", "", d=_path([*upper, *lower]) + "Z", style=f"fill:{colour}", class_="band")
+        yield tag("path", "", d=path([*upper, *lower]) + "Z", style=f"fill:{colour}", class_="band")
     points = [(frame.across(x), frame.down(y)) for x, y in line.points]
-    dash = DASHES[(place // len(COLOURS)) % len(DASHES)]
-    yield tag(
-        "path",
-        tag("title", line.name),
-        d=_path(points),
-        style=f"stroke:{colour}" + (f";stroke-dasharray:{dash}" if dash else ""),
-        class_="curve",
-    )
+    yield tag("path", tag("title", line.name), d=path(points), style=_stroke(place, line), class_="curve")
     if line.dots or len(points) == 1:
         for (x, y), (left, top) in zip(line.points, points, strict=True):
             yield tag(
@@ -232,102 +234,29 @@ def _line(frame: Frame, line: Line, place: int, show: Callable[[float], str]) ->
             )
 
 
-def _figure(
-    frame: Frame,
-    title: str,
-    caption: Sequence[Any],
-    drawn: Sequence[Any],
-    legend: Sequence[Markup],
-    marks: Marks,
-    x_name: str,
-    y_name: str,
-) -> Markup:
-    parts: list[Any] = []
-    for value in nice_ticks(*frame.y, 5):
-        y = frame.down(value)
-        parts.append(_segment(LEFT, y, frame.right, y, "grid"))
-        parts.append(_text(LEFT - 6, y + 4, f"{value:.0%}" if y_name == "share" else short(value), "end"))
-    for value in nice_ticks(*frame.x, frame.width // 80):
-        x = frame.across(value)
-        # A number below the end of the axis would be cut off by the end of the picture.
-        anchor = "end" if x > frame.right - 16 else "middle"
-        parts.append(
-            _text(
-                min(x + 10, frame.right + 8) if anchor == "end" else x,
-                frame.bottom + 16,
-                short(value),
-                anchor,
-            )
-        )
-    parts.append(_text(frame.right, frame.height - 4, x_name, "end", "axis-name"))
-    if y_name and y_name != "share":
-        parts.append(_text(LEFT - 44, 12, y_name, "start", "axis-name"))
-    clip = tag(
-        "clipPath",
-        tag(
-            "rect",
-            "",
-            x=LEFT,
-            y=TOP - 4,
-            width=f"{frame.right - LEFT:.0f}",
-            height=f"{frame.bottom - TOP + 4:.0f}",
-        ),
-        id=frame.identity,
-    )
-    parts += [tag("defs", clip), tag("g", *drawn, clip_path=f"url(#{frame.identity})")]
-    last = -1e9
-    for name, value in marks.borders:
-        if value > frame.x[1]:
-            continue
-        x = frame.across(max(value, frame.x[0]))
-        parts.append(_segment(x, TOP - 6, x, frame.bottom, "mark"))
-        # A name that would run into the one before it, or out of the picture, is left to its tooltip.
-        if x - last > 7 * len(name) + 10 and x + 7 * len(name) < frame.right:
-            parts.append(_text(x + 4, TOP - 8, name, "start", "marked"))
-            last = x
-    for text, value in marks.ticks:
-        if frame.x[0] <= value <= frame.x[1]:
-            x = frame.across(value)
-            parts.append(
-                tag(
-                    "line",
-                    tag("title", text),
-                    x1=f"{x:.1f}",
-                    x2=f"{x:.1f}",
-                    y1=f"{frame.bottom - 9:.1f}",
-                    y2=f"{frame.bottom:.1f}",
-                    class_="tick",
-                )
-            )
-    parts.append(_segment(LEFT, frame.bottom, frame.right, frame.bottom, "axis"))
-    picture = tag("svg", tag("title", title), *parts, viewBox=f"0 0 {frame.width} {frame.height}", role="img")
+def _pictures(width: int, picture: Callable[[int], Markup]) -> list[Markup]:
+    """A wide chart is drawn narrower for small screens too, where it would be cut off or could not be read."""
+    if width <= HALF:
+        return [tag("div", picture(width), class_="half")]
+    return [tag("div", picture(width), class_="wide"), tag("div", picture(HALF), class_="narrow")]
+
+
+def _figure(caption: Sequence[Any], pictures: Sequence[Markup], legend: Sequence[Markup]) -> Markup:
     return tag(
-        "figure",
-        tag("figcaption", *caption),
-        tag("div", picture, class_="wide" if frame.width > 600 else "half"),
-        tag("ul", *legend, class_="legend"),
-        class_="chart",
+        "figure", tag("figcaption", *caption), *pictures, tag("ul", *legend, class_="legend"), class_="chart"
     )
 
 
 def _key(place: int, line: Line) -> Markup:
+    """A piece of the line, for the legend."""
+    piece = tag("path", "", d="M0 5H24", style=_stroke(place, line), class_="curve")
+    return tag("svg", piece, viewBox="0 0 24 10", class_="key", aria_hidden="true")
+
+
+def _stroke(place: int, line: Line) -> str:
     colour = COLOURS[(place if line.colour is None else line.colour) % len(COLOURS)]
-    dash = DASHES[(place // len(COLOURS)) % len(DASHES)]
-    if dash is None:
-        return tag("i", "", style=f"background:{colour}")
-    return tag("i", "", style=f"border-top:2px dashed {colour};height:0;vertical-align:middle")
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-
-
-def _segment(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
-    return tag("line", x1=f"{x1:.1f}", y1=f"{y1:.1f}", x2=f"{x2:.1f}", y2=f"{y2:.1f}", class_=kind)
-
-
-def _text(x: float, y: float, text: str, anchor: str, kind: str | None = None) -> Markup:
-    return tag("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, class_=kind)
+    dash = DASHES[place % len(DASHES)]
+    return f"stroke:{colour}" + (f";stroke-dasharray:{dash}" if dash else "")
 
 
 def _identity(title: str, content: Any) -> str:

@@ -195,11 +195,9 @@ def _interval(found: Collected, entry: Json) -> None:
         found.stages[-1].loss = entry["loss"]
     curves.speed.add(step, entry["rates"]["tokens_per_second_per_device"], entry["seconds"], first)
     curves.mfu.add(step, entry["rates"]["mfu"], entry["seconds"], first)
-    counts: dict[str, dict[str, int]] = {axis: {} for axis in AXES}
+    counts = group_tokens(entry)
     for name, cell in entry["components"].items():
         tokens = cell["tokens"]
-        for axis, group in zip(AXES, name.split("/"), strict=False):
-            counts[axis][group] = counts[axis].get(group, 0) + tokens
         curves.components.setdefault(name, Bins()).add(step, cell["loss"], tokens, first)
         if tokens:
             curves.blend.setdefault(name, Bins()).add(step, tokens, 1, first)
@@ -210,6 +208,15 @@ def _interval(found: Collected, entry: Json) -> None:
     _spent(found, entry)
     for phase, cell in entry["phases"].items():
         curves.phases.setdefault(phase, Bins()).add(step, cell["mean"], 1, first)
+
+
+def group_tokens(interval: Json) -> dict[str, dict[str, int]]:
+    """Tokens of an interval by axis and group: what the losses of groups are weighed by."""
+    counts: dict[str, dict[str, int]] = {axis: {} for axis in AXES}
+    for name, cell in interval["components"].items():
+        for axis, group in zip(AXES, name.split("/"), strict=False):
+            counts[axis][group] = counts[axis].get(group, 0) + cell["tokens"]
+    return counts
 
 
 def _spent(found: Collected, entry: Json) -> None:

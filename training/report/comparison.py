@@ -15,7 +15,8 @@ from typing import Any
 from hanji.training.loop.groups import AXES
 from hanji.training.loop.metrics import METRICS, iterate_metrics
 from hanji.training.report.bins import Bins
-from hanji.training.report.collect import Collected, Json, collect
+from hanji.training.report.collect import Collected, Json, collect, group_tokens
+from hanji.training.report.words import component_order, in_order
 
 PARTS = 10
 """Stretches of equal tokens that losses are told for one by one."""
@@ -48,7 +49,7 @@ class TrainingComparison:
     """Two training runs, A and B. Fields are JSON; pairs are [of A, of B], None where a run has no such thing."""
 
     runs: list[Json]
-    """Of each: name, directory, state, steps, tokens, parameters, hardware, speed, phases, memory, skips."""
+    """Of each: name, directory, state, steps, tokens, parameters, hardware, speed, phases, memory, skips, costs."""
     recipe: dict[str, list[Any]]
     """Field of the recipe → pair, of those that differ."""
     shards: list[str | None]
@@ -110,9 +111,11 @@ def _over(run: Collected, limit: float) -> Over:
             over.loss.add(seen, entry["loss"])
         elif kind == "interval":
             first = (entry["first"] - 1) * per_step + 1
+            counts = group_tokens(entry)
             for axis, groups in entry["losses"].items():
                 for group, loss in groups.items():
-                    over.groups[axis].setdefault(group, over.bins()).add(seen, loss, entry["steps"], first)
+                    weight = counts[axis].get(group, 0)
+                    over.groups[axis].setdefault(group, over.bins()).add(seen, loss, weight, first)
         elif kind == "validation":
             for axis, groups in entry["groups"].items():
                 for group, value in groups.items():
@@ -137,7 +140,7 @@ def _groups(over: list[Over], tokens: float) -> list[Json]:
         }
         for since in [tokens * (PARTS - 1) / PARTS]
         for axis in AXES
-        for group in sorted({group for one in over for group in one.groups[axis]})
+        for group in in_order(axis, list({group for one in over for group in one.groups[axis]}))
     ]
 
 
@@ -160,7 +163,8 @@ def _held_out(moments: list[Json | None]) -> Iterator[Json]:
     tokens = [None if moment is None else moment["seen"] for moment in moments]
     for axis in (*AXES, "component"):
         values = [_values(moment, axis) for moment in moments]
-        for group in sorted({group for side in values for group in side}):
+        groups = {group for side in values for group in side}
+        for group in component_order(groups) if axis == "component" else in_order(axis, list(groups)):
             yield {
                 "axis": axis,
                 "group": group,
@@ -220,7 +224,23 @@ def _run(run: Collected) -> Json:
         "skipped": run.skips.count,
         "alarms": run.alarms.count,
         "lost": run.lost,
+        "costs": _costs(run),
         "epochs": {name: cell["epochs"] for name, cell in run.components.items()},
+    }
+
+
+def _costs(run: Collected) -> Json | None:
+    """What the model of the newest checkpoint took, with the names of its ancestors and what they took."""
+    if run.ledger is None:
+        return None
+    model = run.ledger.models[-1]
+    ancestors = run.ledger.ancestors(model.key)
+    return {
+        "step": run.family["step"] if run.family else None,
+        "flops": asdict(model.flops),
+        "ancestors": [one.name for one in ancestors],
+        "with_ancestors": asdict(model.flops + run.ledger.inherited(model.key)),
+        "device_hours": None if model.spent is None else model.spent.seconds / 3600,
     }
 
 
@@ -229,11 +249,11 @@ def _fields(value: Any, name: str = "") -> dict[str, Any]:
     if isinstance(value, Mapping) and value:
         items = [(f"{name}.{key}" if name else str(key), item) for key, item in value.items()]
     elif isinstance(value, list) and value:
-        keys = [
-            item["name"] if isinstance(item, Mapping) and "name" in item else i
-            for i, item in enumerate(value)
-        ]
-        items = [(f"{name}.{key}", item) for key, item in zip(keys, value, strict=True)]
+        items = []
+        for place, item in enumerate(value):
+            named = isinstance(item, Mapping) and "name" in item
+            rest = {key: one for key, one in item.items() if key != "name"} if named else item
+            items.append((f"{name}.{item['name'] if named else place}", rest))
     else:
         return {name: value}
     found: dict[str, Any] = {}

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hanji.charts import HALF, Line, lines, short
-from hanji.page import Markup, number, page, percent, section, size, table, tag
+from hanji.page import Markup, escape, number, page, percent, section, size, table, tag
+from hanji.training.cost.rows import CONVENTION_HEADS
 from hanji.training.report.comparison import TrainingComparison
 from hanji.training.report.words import (
     AXIS_NAMES,
+    MEMORY,
     duration,
     figure,
     flops_text,
@@ -33,6 +35,8 @@ def render_comparison(found: TrainingComparison) -> str:
         _loss(found),
         _held_out(found),
         _speed(found),
+        _cost(found),
+        _footer(found),
     ]
     return page(f"Comparison of {names[0]} and {names[1]}", parts)
 
@@ -40,13 +44,15 @@ def render_comparison(found: TrainingComparison) -> str:
 def _header(found: TrainingComparison) -> Markup:
     a, b = found.runs
     last = found.loss[-1]["loss"]
-    sentence = f"Both have seen {number(found.tokens)} tokens. At the end of them the training loss is " + (
+    sentence = (
+        f"Both have seen {number(found.tokens)} tokens. Over the last tenth of them the mean training loss is "
         f"{figure(last[0])} in A and {figure(last[1])} in B"
     )
     bits = [row for row in found.held_out if row["axis"] == "language"]
     if bits and found.equal:
         sentence += "; held-out bits per byte " + ", ".join(
-            f"{group_name('language', row['group'])} {figure(row['bits'][0], 3)} and {figure(row['bits'][1], 3)}"
+            f"{group_name('language', row['group'])} {figure(row['bits'][0], 3)} in A and "
+            f"{figure(row['bits'][1], 3)} in B"
             for row in bits
         )
     runs = [
@@ -74,13 +80,14 @@ def _navigation() -> Markup:
         ("settings", "What differs"),
         ("loss", "Loss"),
         ("held-out", "Held-out text"),
-        ("speed", "Speed"),
+        ("speed", "Speed and memory"),
+        ("cost", "Cost"),
     ]
     return tag("nav", *(tag("a", name, href=f"#{key}") for key, name in items), aria_label="Sections")
 
 
 def _recipe(found: TrainingComparison) -> Markup:
-    rows = [[tag("code", name), *(_value(side) for side in pair)] for name, pair in found.recipe.items()]
+    rows = [[_field(name), *(_value(side) for side in pair)] for name, pair in found.recipe.items()]
     if found.shards[0] != found.shards[1]:
         rows.append(
             ["the shards' manifest, SHA-256", *(tag("code", (side or "–")[:16]) for side in found.shards)]
@@ -93,6 +100,12 @@ def _recipe(found: TrainingComparison) -> Markup:
         intro="Of the recipes, but for the run's directory.",
         identity="settings",
     )
+
+
+def _field(name: str) -> Markup:
+    """A field's name, which may be broken after its dots."""
+    parts = [Markup(f"{escape(part)}<wbr>") for part in name.replace(".", ".\n").split("\n")]
+    return tag("code", *parts, style="overflow-wrap:break-word")
 
 
 def _value(value: Any) -> Any:
@@ -137,8 +150,13 @@ def _loss(found: TrainingComparison) -> Markup:
             _pair_of_lines(found, lambda curves: curves["loss"], False),
             x_name="tokens",
         ),
-        table("Mean training loss of each tenth of the tokens, up to", ["tokens", "A", "B", "B − A"], rows),
-        table("In the last tenth, by group", ["", "", "A", "B", "B − A"], groups, text_columns=2),
+        table("Mean training loss of each tenth of the tokens", ["up to token", "A", "B", "B − A"], rows),
+        table(
+            "Mean training loss of the last tenth, by group",
+            ["by", "text", "A", "B", "B − A"],
+            groups,
+            text_columns=2,
+        ),
         tag(
             "details",
             tag("summary", tag("b", "Training loss by group"), tag("small", "over tokens")),
@@ -177,7 +195,7 @@ def _held_out(found: TrainingComparison) -> Markup:
         ),
         "" if found.equal else tag("p", "The runs were never measured at the same tokens.", class_="warning"),
         tag("div", *_figures(found, "Bits per byte", "held_out", True), class_="figures"),
-        table(f"Bits per byte, {when}", ["", "", "A", "B", "B − A"], rows, text_columns=2),
+        table(f"Bits per byte, {when}", ["by", "text", "A", "B", "B − A"], rows, text_columns=2),
         intro="Lower is better." + (" Both were measured on the same text." if found.same_text else ""),
         identity="held-out",
     )
@@ -210,7 +228,7 @@ def _speed(found: TrainingComparison) -> Markup:
     rows = [[name, *(show(run) for run in found.runs)] for name, show in shows]
     for name in dict.fromkeys(name for run in found.runs for name in run["memory"]):
         held = [_or_dash(run["memory"].get(name), size) for run in found.runs]
-        rows.append([f"memory, {name}", *held])
+        rows.append([f"memory, {MEMORY.get(name, name)}", *held])
     phases = dict.fromkeys(name for run in found.runs for name in run["phases"])
     sums = [sum(run["phases"].values()) or 1.0 for run in found.runs]
     shares = [
@@ -224,10 +242,49 @@ def _speed(found: TrainingComparison) -> Markup:
         for name in phases
     ]
     return section(
-        "Speed",
+        "Speed and memory",
         table("Speed and memory", ["", "A", "B"], rows),
         table("Where the time went", ["phase", "A", "B"], shares),
         identity="speed",
+    )
+
+
+def _cost(found: TrainingComparison) -> Markup:
+    costs = [run["costs"] or {} for run in found.runs]
+    if not any(costs):
+        return section("Cost", tag("p", "Neither run has a whole checkpoint yet."), identity="cost")
+
+    def flops(key: str, convention: str) -> list[str]:
+        return [_or_dash((one.get(key) or {}).get(convention), lambda value: f"{value:.4g}") for one in costs]
+
+    rows: list[list[Any]] = [["of step", *(_or_dash(one.get("step"), number) for one in costs)]]
+    rows += [[f"FLOPs, {head}", *flops("flops", name)] for name, head in CONVENTION_HEADS.items()]
+    if any(one.get("ancestors") for one in costs):
+        rows.append(["ancestors", *(", ".join(one.get("ancestors", ())) or "–" for one in costs)])
+        rows += [
+            [f"FLOPs with ancestors, {head}", *flops("with_ancestors", name)]
+            for name, head in CONVENTION_HEADS.items()
+        ]
+    hours = [_or_dash(one.get("device_hours"), lambda value: f"{value:.4g}") for one in costs]
+    rows.append(["device-hours, measured", *hours])
+    return section(
+        "Cost",
+        table("What the newest checkpoint took", ["", "A", "B"], rows),
+        intro="Training FLOPs, forward and backward: 6 × parameters × tokens, and all matrix products with causal "
+        "or full attention. All that each run has done, not only up to equal tokens.",
+        identity="cost",
+    )
+
+
+def _footer(found: TrainingComparison) -> Markup:
+    a, b = (run["run"] for run in found.runs)
+    return tag(
+        "footer",
+        "This page again: ",
+        tag("code", f"hanji compare {a} {b} --report FILE.html"),
+        "; its figures: ",
+        tag("code", "--json FILE"),
+        ".",
     )
 
 

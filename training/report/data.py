@@ -9,7 +9,7 @@ from hanji.page import Markup, join, section, share_cell, table, tag
 from hanji.stages import pattern_of
 from hanji.training.loop.groups import AXES
 from hanji.training.report.collect import Collected
-from hanji.training.report.words import AXIS_NAMES, figure, group_name, in_order, marks_of
+from hanji.training.report.words import AXIS_NAMES, component_order, figure, group_name, in_order, marks_of
 
 MOST_AREAS = 12
 """Components of the blend with an area of their own; the others are put together."""
@@ -21,7 +21,7 @@ def data_section(found: Collected) -> Markup:
     sizes: Mapping[str, int] = found.start.get("components", {})
     total = sum(cell["seen"] for cell in found.components.values()) or 1
     held_out = found.curves.held_out_components
-    names = sorted({*sizes, *found.components}, key=_by_language)
+    names = component_order({*sizes, *found.components})
     caps = epoch_caps(found)
     for name in names:
         cell = found.components.get(name)
@@ -41,14 +41,14 @@ def data_section(found: Collected) -> Markup:
                 figure(bits),
             ]
         )
-    head = ["language", "domain", "tier", "tokens there", "tokens seen", "share", "epochs"]
+    head = ["language", "domain", "tier", "tokens", "seen", "share", "epochs"]
     head += ["cap"] * bool(caps) + ["loss now", "held-out bits/byte"]
     return section(
         "Data",
         _blend(found),
         table("What was read, by component", head, rows, text_columns=3),
-        intro="Tokens are those of the windows that were read. An epoch is one pass through all windows of a "
-        "component; with more than one, text was seen again."
+        intro="Tokens are those in the shards, seen those of the windows that were read. An epoch is one pass "
+        "through all windows of a component; with more than one, text was seen again."
         + (" A cap is the most epochs that the recipe allows." if caps else ""),
         identity="data",
     )
@@ -69,10 +69,6 @@ def epoch_caps(found: Collected) -> dict[str, float]:
             if isinstance(entry, dict) and entry.get("max_epochs") is not None:
                 caps[name] = float(entry["max_epochs"])
     return caps
-
-
-def _by_language(name: str) -> tuple[bool, str]:
-    return not name.startswith("ko/"), name
 
 
 def _blend(found: Collected) -> Markup:
@@ -97,7 +93,7 @@ def _blend(found: Collected) -> Markup:
         return [sum(amounts[name].get(place, 0.0) for name in names) for place in places]
 
     largest = sorted(amounts, key=lambda name: (-sum(amounts[name].values()), name))
-    series = [(name, together([name])) for name in sorted(largest[:MOST_AREAS], key=_by_language)]
+    series = [(name, together([name])) for name in component_order(largest[:MOST_AREAS])]
     if rest := largest[MOST_AREAS:]:
         series.append((f"{len(rest)} others", together(rest)))
     marks = marks_of(found)

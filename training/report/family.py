@@ -81,7 +81,11 @@ def _costs(ledger: Ledger) -> Markup:
     conventions = list(CONVENTION_HEADS)
 
     def cells(row: CostRow) -> list[Any]:
-        name: Any = tag("span", row.name, style="padding-left:1.2em") if row.depth else tag("b", row.name)
+        name: Any = (
+            tag("span", row.name, style="display:block;padding-left:1.2em")
+            if row.depth
+            else tag("b", row.name)
+        )
         if row.note:
             name = tag("span", name, Markup("<br>"), tag("small", row.note))
         known = ["" if value is None else number(value) for value in (row.parameters, row.tokens)]

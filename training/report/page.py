@@ -15,6 +15,9 @@ from hanji.training.report.family import family_section
 from hanji.training.report.speed import mean_of, speed_section
 from hanji.training.report.words import (
     AXIS_NAMES,
+    bits_text,
+    component_order,
+    counted,
     duration,
     figure,
     group_name,
@@ -24,6 +27,7 @@ from hanji.training.report.words import (
     line,
     marks_of,
     moment,
+    of_steps,
     unit_of,
 )
 
@@ -112,15 +116,15 @@ def _warnings(found: Collected) -> Iterator[Markup]:
         last = found.skips.shown[-1]
         yield tag(
             "p",
-            f"{number(found.skips.count)} steps were skipped, the last of them step {number(last['step'])}: "
-            f"{last['skip']}.",
+            ("1 step was" if found.skips.count == 1 else f"{number(found.skips.count)} steps were")
+            + f" skipped, the last of them step {number(last['step'])}: {last['skip']}.",
             class_="warning",
         )
     if found.alarms.count:
         last = found.alarms.shown[-1]
         yield tag(
             "p",
-            f"{number(found.alarms.count)} alarms, the last at step {number(last['step'])}: {last['text']}.",
+            f"{counted(found.alarms.count, 'alarm')}, the last at step {number(last['step'])}: {last['text']}.",
             class_="warning",
         )
 
@@ -135,7 +139,8 @@ def _cards(found: Collected) -> Markup:
         cards.append((percent(mean_of(found.curves.mfu)), "MFU (causal attention, BF16 peak)"))
     cards.append((short(found.seen), "tokens"))
     if found.interval.get("loss") is not None:
-        cards.append((f"{found.interval['loss']:.3f}", "training loss now"))
+        steps = counted(found.interval["steps"], "step")
+        cards.append((f"{found.interval['loss']:.3f}", f"training loss, mean of the last {steps}"))
     cards += [
         (f"{last:.3f}", f"{group_name('language', name)}, held-out bits per byte")
         for name, _, last in _held_out_ends(found, "language")
@@ -178,7 +183,7 @@ def _by_component(found: Collected, components: Mapping[str, Bins], what: str, *
         if len(components) > MOST_LINES
         else ""
     )
-    series = [line(name, components[name], dots=dots) for name in sorted(largest)]
+    series = [line(name, components[name], dots=dots) for name in component_order(largest)]
     return tag(
         "details",
         tag("summary", tag("b", f"{what} by component"), tag("small", "language / domain / tier")),
@@ -192,7 +197,7 @@ def _loss(found: Collected) -> Markup:
         "Loss",
         lines(
             "Training loss, nats a token",
-            [line("loss of a step, with its range", curves.loss, band=True)],
+            [line(of_steps("loss", curves.loss), curves.loss, band=True)],
             marks=marks_of(found, ticks=True),
         ),
         tag("div", *_by_axis(found, curves.groups, "Training loss", dots=False), class_="figures"),
@@ -208,9 +213,7 @@ def _stages(found: Collected) -> Markup:
     rows = []
     for stage in found.stages:
         bits = [
-            " ".join(f"{name} {value:.3f}" for name, value in moment_["groups"]["language"].items())
-            if moment_
-            else "–"
+            bits_text(moment_["groups"]["language"]) if moment_ else "–"
             for moment_ in (stage.before, stage.after)
         ]
         steps = f"{number(stage.first)}–{number(stage.last)}"
@@ -219,8 +222,8 @@ def _stages(found: Collected) -> Markup:
         )
     head = [
         "stage",
-        "held out before",
-        "held out after",
+        "held-out bits/byte before",
+        "after",
         "steps",
         "tokens",
         "time of its steps",
@@ -240,12 +243,17 @@ def _held_out(found: Collected) -> Markup:
         for axis, said in AXIS_NAMES.items()
         for name in in_order(axis, list(curves.held_out[axis]))
     ]
-    rows += [["component", name, *_course(bins)] for name, bins in sorted(curves.held_out_components.items())]
+    rows += [
+        ["component", name, *_course(curves.held_out_components[name])]
+        for name in component_order(curves.held_out_components)
+    ]
     return section(
         "Held-out text",
         tag("div", *_by_axis(found, curves.held_out, "Bits per byte", dots=True), class_="figures"),
         _by_component(found, curves.held_out_components, "Bits per byte", dots=True),
-        table("Bits per byte", ["", "", "first", "lowest", "last", "last − lowest"], rows, text_columns=2),
+        table(
+            "Bits per byte", ["by", "text", "first", "lowest", "last", "last − lowest"], rows, text_columns=2
+        ),
         intro="Bits per byte of text that was not trained on: the nats of its tokens over ln 2 and the bytes of "
         "the text, so that figures compare across tokenizers. Lower is better.",
         identity="held-out",
@@ -275,7 +283,7 @@ def _rate(found: Collected) -> Markup:
             ),
             lines(
                 "Norm of the gradients, before clipping",
-                [line("norm, with its range", curves.norm, band=True)],
+                [line(of_steps("norm", curves.norm), curves.norm, band=True)],
                 marks=marks_of(found, ticks=True),
                 width=HALF,
                 height=230,
@@ -320,7 +328,7 @@ def _of(some: Some) -> str:
     return (
         ""
         if some.count == len(some.shown)
-        else f" (the first and last {len(some.shown)} of {number(some.count)})"
+        else f" ({len(some.shown)} of {number(some.count)}: the first and the last)"
     )
 
 

@@ -6,7 +6,7 @@ from hanji.charts import HALF, lines, shares
 from hanji.page import Markup, number, percent, section, share_cell, size, table, tag
 from hanji.training.report.bins import Bins
 from hanji.training.report.collect import Collected
-from hanji.training.report.words import duration, flops_text, line, marks_of, unit_of
+from hanji.training.report.words import MEMORY, duration, flops_text, line, marks_of, unit_of
 
 
 def speed_section(found: Collected) -> Markup:
@@ -15,7 +15,7 @@ def speed_section(found: Collected) -> Markup:
     figures = [
         lines(
             f"Tokens/s/{unit}",
-            [line(f"tokens/s/{unit}", curves.speed, band=True)],
+            [line("mean and range of intervals", curves.speed, band=True)],
             marks=marks_of(found),
             width=HALF,
             height=230,
@@ -39,14 +39,14 @@ def speed_section(found: Collected) -> Markup:
     rows = [
         [phase, duration(seconds), share_cell(seconds / total)] for phase, seconds in found.phases.items()
     ]
-    memory = [[name, size(value)] for name, value in found.memory.items()]
+    memory = [[MEMORY.get(name, name), size(value)] for name, value in found.memory.items()]
     return section(
         "Speed and memory",
         tag("div", *figures, class_="figures"),
         tag(
             "div",
             table("Where the time went, the mean over the ranks", ["phase", "time", "share"], rows),
-            table(f"Memory, of the {unit} that held the most", ["memory", "most"], memory),
+            table(f"Memory, of the {unit} that held the most", ["", "most in the run"], memory),
             class_="figures",
         ),
         _rates(found),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
-from hanji.charts import Line, Marks
+from hanji.chart_parts import Marks
+from hanji.charts import Line
+from hanji.page import number
+from hanji.training.loop.groups import AXES
 from hanji.training.report.bins import Bins
 from hanji.training.report.collect import Collected, Json
 
@@ -20,8 +24,40 @@ def group_name(axis: str, name: str) -> str:
 
 def in_order(axis: str, names: list[str]) -> list[str]:
     """Korean before English, high before medium before low, all else by name."""
+    return sorted(names, key=lambda name: (rank(axis, name), name))
+
+
+def component_order(names: Iterable[str]) -> list[str]:
+    """Components in the order of their parts: Korean first, then English; high tiers before low ones."""
+
+    def key(name: str) -> list[tuple[int, str]]:
+        parts = zip((*AXES, *("",) * name.count("/")), name.split("/"), strict=False)
+        return [(rank(axis, part), part) for axis, part in parts]
+
+    return sorted(names, key=key)
+
+
+def rank(axis: str, name: str) -> int:
+    """Where a group stands among the known ones of its axis; after them what is not known."""
     known = {"language": ("ko", "en"), "tier": ("high", "medium", "mid", "low")}.get(axis, ())
-    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+    return known.index(name) if name in known else len(known)
+
+
+def of_steps(what: str, bins: Bins) -> str:
+    """What the points of a curve are: "loss of a step", "loss, mean and range of 8 steps"."""
+    width = int(bins.width)
+    return f"{what} of a step" if width == 1 else f"{what}, mean and range of {number(width)} steps"
+
+
+def counted(amount: int, one: str) -> str:
+    """ "1 alarm", "2,000 alarms"."""
+    return f"{number(amount)} {one}" + ("" if amount == 1 else "s")
+
+
+def bits_text(groups: Json, digits: int = 3) -> str:
+    """Held-out bits per byte by language: "Korean 0.607, English 0.492"."""
+    names = in_order("language", list(groups))
+    return ", ".join(f"{group_name('language', name)} {groups[name]:.{digits}f}" for name in names)
 
 
 def line(
@@ -85,6 +121,15 @@ def duration(seconds: float) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole / 86400:.1f} days"
+
+
+MEMORY = {
+    "allocated": "tensors, at the end of an interval",
+    "reserved": "held by the allocator, at the end of an interval",
+    "resident": "resident, at the end of an interval",
+    "peak": "the most in any step",
+}
+"""What the recorded figures of memory are of."""
 
 
 def moment(seconds: float) -> str:
