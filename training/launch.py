@@ -24,6 +24,7 @@ from hanji.training.launchers.nodes import Nodes
 from hanji.training.launchers.ranks import wait_for_earlier
 from hanji.training.lineage.record import KEPT_MANIFEST
 from hanji.training.loop.origin import find_origin
+from hanji.training.loop.resume import check_newest
 from hanji.training.model.shape import parameter_count
 from hanji.training.recipe import TrainingRecipe
 from hanji.training.stages import with_stages
@@ -98,6 +99,8 @@ def train(
     try:
         data = plan_data(recipe)
         find_origin(recipe, data.manifest.tokenizer.vocab_size)
+        # Before anything is written: a recipe that cannot go on must leave the run's files as they are.
+        check_newest(recipe, data)
     except HanjiError as error:
         if nodes.rank:
             follow(recipe, nodes, progress, refused=str(error))
@@ -158,6 +161,7 @@ def describe(recipe: TrainingRecipe) -> str:
     data = plan_data(recipe)
     shape, vocab_size = recipe.shape, data.manifest.tokenizer.vocab_size
     origin = find_origin(recipe, vocab_size)
+    check_newest(recipe, data)
     tokens = recipe.total_steps * recipe.tokens_per_step
     cost = flops_per_token(shape, vocab_size)
     parallel = recipe.parallel

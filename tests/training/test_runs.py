@@ -188,10 +188,21 @@ def test_another_recipe_cannot_go_on_from_a_checkpoint(
     undisturbed: Path, recipe_data: Recipe, tmp_path: Path
 ) -> None:
     data = recipe_data(run=str(undisturbed), stages=STAGES, parallel={"tensor": 2}, seed=9)
-    before = (undisturbed / "metrics.jsonl").read_bytes()
-    with pytest.raises(RecipeError, match=r"holds checkpoints of another recipe \(seed: 9 here, 1 there\)"):
-        launch.train(write(tmp_path, data))
-    assert (undisturbed / "metrics.jsonl").read_bytes() == before
+
+    def files() -> dict[str, bytes]:
+        return {
+            name: (undisturbed / name).read_bytes()
+            for name in ("metrics.jsonl", "recipe.json", "training.json")
+        }
+
+    before = files()
+    for refused in (lambda path: launch.train(path), lambda path: launch.describe(launch.read_recipe(path))):
+        with pytest.raises(
+            RecipeError, match=r"holds checkpoints of another recipe \(seed: 9 here, 1 there\)"
+        ):
+            refused(write(tmp_path, data))
+    # The run is as it was: its summary, its recipe and its logs are not those of the command that was refused.
+    assert files() == before and (undisturbed / "logs/stderr.log").exists()
 
 
 @pytest.mark.parametrize(

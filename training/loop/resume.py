@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
-from hanji.errors import RecipeError, RunError
+from hanji.errors import InputError, RecipeError, RunError
 from hanji.storage import Storage
-from hanji.training.checkpoint.record import Commit, differences
+from hanji.training.checkpoint.record import Commit, differences, find_checkpoint, read_commit
 from hanji.training.data.blend import BLOCK
 from hanji.training.data.order import ORDER_VERSION
 from hanji.training.data.plan import DataPlan
 from hanji.training.loop.schedule import build_schedule
 from hanji.training.recipe import TrainingRecipe
 from hanji.training.stages import StageSettings
+
+
+def check_newest(recipe: TrainingRecipe, data: DataPlan) -> None:
+    """:func:`check_commit` of the run's newest checkpoint, if it has one; RunError where its record is damaged."""
+    try:
+        directory = find_checkpoint(Path(recipe.run))
+    except InputError:
+        return
+    check_commit(recipe, data, read_commit(directory), str(directory))
 
 
 def check_commit(recipe: TrainingRecipe, data: DataPlan, commit: Commit, where: str) -> None:
@@ -43,9 +53,13 @@ def check_commit(recipe: TrainingRecipe, data: DataPlan, commit: Commit, where: 
     samples = commit.step * recipe.batch.global_size
     now = data.order.history(samples)
     if any(now[name] != recorded.get(name) for name in ("windows", "begun")):
+        names = [sorted(one.get("windows", {})) for one in (now, recorded)]
+        here, there = ([name for name in names[i] if name not in names[1 - i]] for i in (0, 1))
         raise RecipeError(
-            f"stages: {where} was trained on other streams of the data; what `upsample` divides cannot change "
-            "within a run"
+            f"stages: {where} was trained on other streams of the data than these stages make"
+            + (f" ({_few(here)} here, {_few(there)} there)" if here or there else "")
+            + "; what `upsample` divides cannot change within a run: every stage that reads a component, those to "
+            "come too, has to give it an `upsample` that the run began with, and none where it had none"
         )
     if now["segments"] != recorded.get("segments"):
         raise RecipeError(
@@ -58,6 +72,10 @@ def check_commit(recipe: TrainingRecipe, data: DataPlan, commit: Commit, where: 
         raise RunError(f"{where}: its record contradicts itself: consumed is not what its order gives")
     if recipe.identity()["stages"] != commit.identity["stages"]:
         _check_rates(recipe, commit, where)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "") if names else "none of these"
 
 
 def _first_difference(ours: list[Any], theirs: list[Any], size: int) -> str:
