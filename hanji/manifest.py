@@ -123,7 +123,8 @@ def read_manifest(directory: str) -> tuple[Manifest, Storage]:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{storage.describe(MANIFEST)}: field {field}: {first['msg']}") from None
+        of_field = f"field {field}: " if field else ""
+        raise InputError(f"{storage.describe(MANIFEST)}: {of_field}{first['msg']}") from None
 
 
 def write_manifest(storage: Storage, manifest: Manifest) -> None:

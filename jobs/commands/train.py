@@ -53,9 +53,17 @@ def outcome(summary: TrainingSummary) -> list[str]:
     """What a training run came to, in a few lines."""
     state = "done" if summary.finished else f"stopped at step {summary.step} of {summary.total_steps}"
     speed = f", {summary.speed}" if summary.speed else ""
+    # Seconds and speed are of this call alone.
+    done = f"{number(summary.step)} steps"
+    if summary.resumed_from:
+        done = f"steps {number(summary.resumed_from + 1)} to {number(summary.step)}"
+    done = (
+        "no step was left"
+        if summary.step == summary.resumed_from
+        else f"{done} in {duration(summary.seconds)}"
+    )
     lines = [
-        f"{summary.name}: {state}, {summary.parameters / 1e6:,.1f}M parameters, "
-        f"{number(summary.total_steps)} steps in {duration(summary.seconds)}{speed}",
+        f"{summary.name}: {state}, {summary.parameters / 1e6:,.1f}M parameters, {done}{speed}",
         *held_out_lines(summary.held_out),
         f"  checkpoint  {summary.checkpoint}",
         f"  metrics     {summary.run}/metrics.jsonl",

@@ -163,3 +163,57 @@ def test_an_empty_component_is_left_out_by_a_pattern_and_refused_by_its_name(
     assert plan_data(recipe).left_out == {"ko/web/mid": "it is empty"}
     with pytest.raises(RecipeError, match=r"stages.one.blend: ko/web/mid: it is empty"):
         plan(stages=[{"name": "one", "steps": 3, "blend": {"ko/web/mid": 1, "en/*/*": 1}}])
+
+
+def test_a_sidecar_is_compared_where_it_lies_beside_the_shard(damaged: tuple[Path, Any]) -> None:
+    directory, plan = damaged
+    sidecar = directory / BIN.replace(".bin", ".docs.parquet")
+    data = bytearray(sidecar.read_bytes())
+    data[50] ^= 1
+    sidecar.write_bytes(data)
+    plan()
+    with pytest.raises(InputError, match=r"train-00001.docs.parquet: sha256"):
+        plan(check_shards="hashes")
+    sidecar.write_bytes(data[:-1])
+    with pytest.raises(InputError, match=r"train-00001.docs.parquet: \d+ bytes, but the manifest says"):
+        plan()
+    sidecar.unlink()
+    plan(check_shards="hashes")
+
+
+def test_a_component_that_stands_in_the_manifest_twice_is_refused(damaged: tuple[Path, Any]) -> None:
+    directory, plan = damaged
+    manifest, storage = read_manifest(str(directory))
+    twice = [*manifest.components, manifest.components[0]]
+    write_manifest(storage, manifest.model_copy(update={"components": twice}))
+    with pytest.raises(InputError, match="the manifest has the train component ko/web/high twice"):
+        plan()
+
+
+def test_a_manifest_that_is_cut_off_is_refused(damaged: tuple[Path, Any]) -> None:
+    directory, plan = damaged
+    (directory / "manifest.json").write_bytes((directory / "manifest.json").read_bytes()[:-10])
+    with pytest.raises(InputError, match=r"manifest\.json: Invalid JSON: EOF"):
+        plan()
+
+
+def test_a_pattern_whose_components_are_all_too_short_is_refused_with_the_reason(
+    damaged: tuple[Path, Any],
+) -> None:
+    with pytest.raises(
+        RecipeError, match=r"'en/code/\*' matches only what gives no sample: en/code/low: 5000 tok"
+    ):
+        damaged[1](
+            model={"preset": "tiny", "seq_length": 6_000},
+            stages=[{"name": "one", "steps": 3, "blend": {"en/code/*": 1, "ko/*/*": 1}}],
+        )
+
+
+def test_tables_that_cannot_be_made_are_an_error_that_names_the_field(damaged: tuple[Path, Any]) -> None:
+    directory, plan = damaged
+    upsampled = {"weight": 1, "upsample": {"table": {"1": 1, "2": 2}}}
+    with pytest.raises(InputError, match=r"tables: .* cannot be made in .*tokenizer.json/x"):
+        plan(
+            tables=str(directory / "tokenizer.json/x"),
+            stages=[{"name": "one", "steps": 3, "blend": {"ko/*/*": upsampled}}],
+        )

@@ -1,8 +1,9 @@
 """Whether shards are what their manifest says, before a run starts.
 
 Always: the tokenizer's hash, the vocabulary against the dtype, sizes of all files, headers and ends of all indices,
-the manifest's sums, and of a few documents of every shard, chosen by seed, that ids are of the vocabulary and that
-they end and begin as the manifest says. Hashes are compared of some files, chosen by seed, or of all.
+the manifest's sums, that no component stands in it twice, and of a few documents of every shard, chosen by seed,
+that ids are of the vocabulary and that they end and begin as the manifest says. Hashes are compared of some files,
+chosen by seed, or of all. Sidecars count as far as they are there: only ``upsample`` needs them before a run.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ _DTYPE_CODES = {8: "uint16", 4: "int32"}
 def check_shards(manifest: Manifest, storage: Storage, *, hashes: Hashes, seed: int = 0) -> None:
     """Compare the shards with their manifest.
 
-    ``hashes``: "hashes" compares the SHA-256 of every .bin and .idx, "sampled" of as many as the square root of
-    their number, at least one a component, which ``seed`` chooses. Raises InputError naming the file, what it has
+    ``hashes``: "hashes" compares the SHA-256 of every file of the shards, "sampled" of as many as the square root
+    of their number, at least one a component, which ``seed`` chooses. Raises InputError naming the file, what it has
     and what it should have.
     """
     tokenizer = manifest.tokenizer
@@ -57,22 +58,28 @@ def check_shards(manifest: Manifest, storage: Storage, *, hashes: Hashes, seed: 
             f"{storage.describe()}: documents begin with BOS (prepend_bos), but bos_id is {tokenizer.bos_id} of a "
             f"vocabulary of {tokenizer.vocab_size}"
         )
+    known: set[tuple[str, str]] = set()
     for component in manifest.components:
+        if (component.name, component.split) in known:
+            raise InputError(
+                f"{storage.describe()}: the manifest has the {component.split} component {component.name} twice"
+            )
+        known.add((component.name, component.split))
         _check_sums(component, storage)
         for shard in component.shards:
             _check_shard(shard, manifest.dtype, tokenizer, storage, seed)
-    for facts in _to_hash(manifest, hashes, seed):
+    for facts in _to_hash(manifest, storage, hashes, seed):
         path = local_file(storage, facts.path)
         if (found := file_sha256(path)) != facts.sha256:
             raise InputError(f"{path}: sha256 {found}, but the manifest says {facts.sha256}")
 
 
-def _to_hash(manifest: Manifest, hashes: Hashes, seed: int) -> Iterator[FileFacts]:
+def _to_hash(manifest: Manifest, storage: Storage, hashes: Hashes, seed: int) -> Iterator[FileFacts]:
     """The files whose hashes are compared."""
     if hashes == "sizes":
         return
     of_components = [
-        [facts for shard in component.shards for facts in (shard.bin, shard.idx)]
+        [facts for shard in component.shards for facts in _files_of(shard, storage)]
         for component in manifest.components
     ]
     total = sum(map(len, of_components))
@@ -80,6 +87,11 @@ def _to_hash(manifest: Manifest, hashes: Hashes, seed: int) -> Iterator[FileFact
     for files in of_components:
         drawn = sorted(files, key=lambda facts: fingerprint([seed, facts.path]))
         yield from drawn[: math.ceil(share * len(files))]
+
+
+def _files_of(shard: Shard, storage: Storage) -> list[FileFacts]:
+    """A shard's files, its sidecar if it lies there."""
+    return [shard.bin, shard.idx, *([shard.docs] if storage.exists(shard.docs.path) else [])]
 
 
 def _check_sums(component: Component, storage: Storage) -> None:
@@ -95,7 +107,7 @@ def _check_sums(component: Component, storage: Storage) -> None:
 
 
 def _check_shard(shard: Shard, dtype: str, tokenizer: TokenizerFacts, storage: Storage, seed: int) -> None:
-    for facts in (shard.bin, shard.idx):
+    for facts in _files_of(shard, storage):
         path = local_file(storage, facts.path)
         size = path.stat().st_size
         if size != facts.bytes:

@@ -150,7 +150,7 @@ def plan_data(recipe: TrainingRecipe, *, check: bool = True) -> DataPlan:
             f"{max(train.values(), key=lambda c: c.tokens).name}, has "
             f"{max(component.tokens for component in train.values())} tokens"
         )
-    _refuse_empty(recipe.stages, left_out)
+    _refuse_empty(recipe.stages, left_out, usable)
     repeated, which = up_samplings(recipe.stages, usable)
     tables = Path(recipe.tables or Path(recipe.run) / "tables")
     runs = {name: document_runs(train[name], storage, wanted, tables) for name, wanted in repeated.items()}
@@ -210,12 +210,20 @@ def _streams_of(
     ]
 
 
-def _refuse_empty(stages: Sequence[StageSettings], left_out: Mapping[str, str]) -> None:
-    """A component that a blend names outright has to give samples."""
+def _refuse_empty(
+    stages: Sequence[StageSettings], left_out: Mapping[str, str], usable: Sequence[str]
+) -> None:
+    """A component that a blend names outright has to give samples, and so has one at least that a pattern matches."""
     for stage in stages:
         for pattern in stage.blend or {}:
             if pattern in left_out:
                 raise RecipeError(f"stages.{stage.name}.blend: {pattern}: {left_out[pattern]}")
+            empty = [name for name in left_out if matches(pattern, name)]
+            if empty and not any(matches(pattern, name) for name in usable):
+                raise RecipeError(
+                    f"stages.{stage.name}.blend: {pattern!r} matches only what gives no sample: "
+                    + "; ".join(f"{name}: {left_out[name]}" for name in empty[:4])
+                )
 
 
 def _begun(recipe: TrainingRecipe, manifest_sha256: str, facts: Mapping[str, StreamFacts]) -> dict[str, int]:

@@ -80,8 +80,14 @@ def document_runs(
     """
     home = _home(component, wanted, directory)
     if not (home / "streams.json").exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix="making-", dir=directory))
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix="making-", dir=directory))
+        except OSError as error:
+            raise InputError(
+                f"tables: the tables of repeated documents cannot be made in {directory} ({error.strerror}); name "
+                "another directory"
+            ) from None
         try:
             _make(component, storage, wanted, made)
             made.rename(home)
