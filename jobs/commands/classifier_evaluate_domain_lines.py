@@ -248,16 +248,15 @@ def _sides(account: Account) -> Iterator[str]:
             f"alone {number(right['only_b'])}, neither {number(right['neither'])}"
         )
         said = [
-            f"{name} {between(right['a_less_b'][key])}"
+            f"{name} {signed(less['difference'])}{_interval(less['interval'])}"
             for key, name in (
                 ("accuracy", "accuracy"),
                 ("macro_f1", "macro-F1"),
-                ("macro_f1_of_several", "macro-F1 of labels of several sites"),
+                ("macro_f1_of_several", "macro-F1 of the labels of several sites"),
             )
-            if right["a_less_b"][key] is not None
+            if (less := right["a_less_b"][key])["difference"] is not None
         ]
-        if said:
-            yield f"  A less B, 95 % over sites: {'; '.join(said)}"
+        yield f"  A less B: {'; '.join(said)}"
     labels, table = found["labels"], found["table"]
     pairs = sorted(
         (-table[x][y], labels[x], labels[y])

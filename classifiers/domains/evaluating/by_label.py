@@ -5,7 +5,7 @@ Every figure is of a table of counts, label by what it was taken for, so a draw 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -140,6 +140,14 @@ def label_figures(
     }
 
 
-def difference(a: Draws, b: Draws) -> dict[str, list[float] | None]:
-    """Intervals of A's figures less B's, draw by draw."""
-    return {key: interval(a.overall[key] - b.overall[key]) for key in FIGURES}
+def difference(a: Mapping[str, Any], b: Mapping[str, Any], draws: Sequence[Draws]) -> dict[str, Any]:
+    """Two models' ``label_figures``, of each of FIGURES A's less B's, and its interval, draw by draw."""
+    return {
+        key: {
+            "difference": None if a[key] is None or b[key] is None else a[key] - b[key],
+            "interval": None
+            if a["intervals"][key] is None
+            else interval(draws[0].overall[key] - draws[1].overall[key]),
+        }
+        for key in FIGURES
+    }

@@ -91,7 +91,7 @@ def evaluate_domains(
             "tokens": tokens.said if tokens else None,
             "texts": {"labelled": counts(of_labelled, names), "pool": counts(of_pool, names)},
             "models": told,
-            "sides": _sides(run, of_labelled, of_pool, draws) if len(models) == 2 else None,
+            "sides": _sides(run, of_labelled, of_pool, told, draws) if len(models) == 2 else None,
             "warnings": run.warnings,
             "key": fingerprint(
                 [
@@ -121,7 +121,9 @@ def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) 
         run.warnings += [looked] if looked else []
 
 
-def _sides(run: Run, labelled: Scored | None, pool: Scored | None, draws: Sequence[Any]) -> dict[str, Any]:
+def _sides(
+    run: Run, labelled: Scored | None, pool: Scored | None, told: Sequence[Any], draws: Sequence[Any]
+) -> dict[str, Any]:
     """Two models side by side on the pool, else on the labelled texts, and on these which of them is right."""
     scored = pool or labelled
     assert scored is not None
@@ -135,5 +137,5 @@ def _sides(run: Run, labelled: Scored | None, pool: Scored | None, draws: Sequen
         "right": None,
     }
     if labelled is not None:
-        found["right"] = who_is_right(labelled, draws)
+        found["right"] = who_is_right(labelled, [model["figures"] for model in told], draws)
     return found

@@ -16,7 +16,7 @@ from hanji.page import Markup, join, number, page, section, size, table, tag
 Account = Mapping[str, Any]
 OWN_STYLE = Markup(
     ".cell{display:block;margin:-6px -14px;padding:6px 14px}td small{white-space:nowrap}"
-    ".told{display:block;min-width:17em}"
+    "small.below{display:block}.told{display:block;min-width:11em}"
 )
 
 
@@ -199,8 +199,8 @@ def _behaviour(account: Account) -> Markup | None:
     return section(
         "Length and spacing",
         *parts,
-        intro="The same texts, cut short or with other spaces, which changes nothing of their domain. On the other "
-        "side: texts that are placed and were not, or the other way round.",
+        intro="The same texts, cut short or with other spaces, which changes nothing of their domain. Other side: "
+        "texts that are placed and were not, or the other way round. Mean change: of the probability.",
         identity="behaviour",
     )
 

@@ -43,7 +43,7 @@ def label_table(model: Model) -> Markup:
 
 
 def _over(value: float | None, pair: Sequence[float] | None) -> Markup:
-    below = [tag("br"), tag("small", between(pair))] if pair is not None else []
+    below = [tag("small", between(pair), class_="below")] if pair is not None else []
     return tag("span", figure(value), *below)
 
 
@@ -99,9 +99,8 @@ def coverage_of_labels(model: Model) -> Markup:
         cells: list[Any] = [label]
         for row in model["coverage"]:
             one = row["by_label"][place]
-            cells.append(
-                tag("span", figure(one["precision"]), tag("br"), tag("small", f"{share(one['coverage'])}"))
-            )
+            below = tag("small", share(one["coverage"]), class_="below")
+            cells.append(tag("span", figure(one["precision"]), below))
         rows.append(cells)
     head = ["label", *(f"≥ {row['min_probability']:g}" for row in model["coverage"])]
     return table(
@@ -147,8 +146,9 @@ def group_table(model: Model) -> Markup:
         ]
         for row in found["rows"]
     ]
-    head = [found["by"], "label", "taken for", "texts", "right", "", "mean probability", "placed"]
-    return table(f"{model['name']}", [*head, "right of these"], rows, text_columns=3)
+    head = [found["by"], "label", "taken for", "texts", "right", "", "mean p.", "placed"]
+    caption = f"{model['name']}: p., probability; at last, how many of the placed are right"
+    return table(caption, [*head, "right"], rows, text_columns=3)
 
 
 def variant_table(model: Model) -> Markup:
@@ -167,9 +167,9 @@ def variant_table(model: Model) -> Markup:
         ]
         for row in model["variants"]
     ]
-    head = ["", "accuracy", "lost", "macro-F1", "lost", "another label", "on the other side"]
-    head += ["mean change of probability", "right of what is placed"]
-    return table(f"{model['name']}: texts cut or spaced otherwise", head, rows)
+    head = ["", "accuracy", "lost", "macro-F1", "lost", "another label", "other side", "mean change", "right"]
+    caption = f"{model['name']}: texts cut or spaced otherwise; at last, how many of what is placed are right"
+    return table(caption, head, rows)
 
 
 def length_table(model: Model) -> Markup:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hanji.classifiers.domains.evaluating.page_tables import between
-from hanji.classifiers.evaluating.page_tables import figure, reasons_line
+from hanji.classifiers.evaluating.page_tables import figure, reasons_line, signed
 from hanji.page import Markup, number, percent, section, table, tag
 
 Account = Mapping[str, Any]
@@ -87,14 +87,18 @@ def sides_section(account: Account) -> Markup | None:
         ]
         parts.append(table("On the labelled texts", ["", "both", "only A", "only B", "neither"], rows))
         rows = [
-            [name, between(right["a_less_b"][key])]
+            [
+                name,
+                _signed(right["a_less_b"][key]["difference"]),
+                between(right["a_less_b"][key]["interval"]),
+            ]
             for key, name in (
                 ("accuracy", "accuracy"),
                 ("macro_f1", "macro-F1"),
                 ("macro_f1_of_several", "macro-F1 of the labels of several sites"),
             )
         ]
-        parts.append(table("A less B, 95 % over sites", ["", "from … to"], rows))
+        parts.append(table("A less B", ["", "difference", "95 % over sites"], rows))
     rows = [
         [
             *(number(placed[name]) for name in ("both", "same", "only_a", "only_b", "neither")),
@@ -125,6 +129,10 @@ def sides_section(account: Account) -> Markup | None:
         f"{number(found['texts'])} texts, kappa (Cohen's, agreement beyond chance) {figure(found['kappa'])}.",
         identity="sides",
     )
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else signed(value)
 
 
 def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[Markup]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,10 @@ def side_by_side(scored: Scored, names: Sequence[str], least: float) -> dict[str
     }
 
 
-def who_is_right(scored: Scored, draws: Sequence[Draws]) -> dict[str, Any]:
-    """Texts that both, one or neither of two models is right about, and intervals of A's figures less B's."""
+def who_is_right(
+    scored: Scored, figures: Sequence[Mapping[str, Any]], draws: Sequence[Draws]
+) -> dict[str, Any]:
+    """Texts that both, one or neither of two models is right about, and A's ``label_figures`` less B's."""
     assert scored.truth is not None
     a, b = (told.label == scored.truth for told in scored.told)
     return {
@@ -52,7 +54,7 @@ def who_is_right(scored: Scored, draws: Sequence[Draws]) -> dict[str, Any]:
         "only_a": int((a & ~b).sum()),
         "only_b": int((~a & b).sum()),
         "neither": int((~a & ~b).sum()),
-        "a_less_b": difference(*draws),
+        "a_less_b": difference(figures[0], figures[1], draws),
     }
 
 
