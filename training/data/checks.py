@@ -34,8 +34,8 @@ def check_shards(manifest: Manifest, storage: Storage, *, hashes: Hashes, seed: 
     """Compare the shards with their manifest.
 
     ``hashes``: "hashes" compares the SHA-256 of every file of the shards, "sampled" of as many as the square root
-    of their number, at least one a component, which ``seed`` chooses. Raises InputError naming the file, what it has
-    and what it should have.
+    of their number, at least one a component, which ``seed`` chooses. Raises InputError naming the file, what it
+    has and what it should have.
     """
     tokenizer = manifest.tokenizer
     found = file_sha256(local_file(storage, tokenizer.file))

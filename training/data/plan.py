@@ -213,7 +213,7 @@ def _streams_of(
 def _refuse_empty(
     stages: Sequence[StageSettings], left_out: Mapping[str, str], usable: Sequence[str]
 ) -> None:
-    """A component that a blend names outright has to give samples, and so has one at least that a pattern matches."""
+    """A component that a blend names outright has to give samples, and so has one that a pattern matches."""
     for stage in stages:
         for pattern in stage.blend or {}:
             if pattern in left_out:
