@@ -22,6 +22,7 @@ from hanji.classifiers.evaluating.page_texts import mistakes_section, sides_sect
 from hanji.page import Markup, histogram, number, page, percent, section, size, table, tag
 
 Account = Mapping[str, Any]
+NO_BREAK = "\N{NO-BREAK SPACE}"
 STYLE = Markup(
     ".reasons{color:var(--soft);font-size:13px}.up{color:var(--c1)}.down{color:var(--c4)}"
     ".figures{align-items:start}.two{display:grid;gap:0 16px;"
@@ -114,7 +115,7 @@ def _curves(account: Account) -> Markup | None:
         rows.append(
             [
                 model["name"],
-                f"{measure.keeps} {at['threshold']:g}",
+                f"{measure.keeps} {at['threshold']:g}".replace(" ", NO_BREAK),
                 *(figure(at[name]) for name in ("precision", "recall", "macro_f1")),
                 *(_pair(pair, measure) for pair in told["recall_at_precision"].values()),
                 *(_pair(pair, measure) for pair in told["precision_at_recall"].values()),
@@ -273,6 +274,8 @@ def _ngrams(account: Account) -> Markup | None:
             )
         else:
             parts += ngram_tables(model)
+    if all(model.get("left_out") for model in account["models"]):
+        return section("What it goes by", *parts, identity="ngrams")
     return section(
         "What it goes by",
         *parts,

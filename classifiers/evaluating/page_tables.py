@@ -81,7 +81,7 @@ def confusion_table(model: Model) -> Markup:
         for row in found["rows"]
     ]
     head = [found["by"], "texts", "good: kept", "missed", "others: kept", "not kept"]
-    head += ["good kept", "others kept", f"{measure.average} {measure.name}", "AUC"]
+    head += ["good kept", "others kept", "mean score" if measure is SCORES else "median", "AUC"]
     return table(f"{model['name']}, {measure.keeps} {model['threshold']:g}", head, rows)
 
 
@@ -97,7 +97,7 @@ def bucket_tables(model: Model, tokens: bool) -> list[Markup]:
             row["bucket"],
             bucket_bounds(row),
             number(row["documents"]),
-            _bar(row["documents_share"]),
+            share(row["documents_share"]),
             size(row["bytes"]),
             share(row["bytes_share"]),
         ]
@@ -126,17 +126,17 @@ def bucket_tables(model: Model, tokens: bool) -> list[Markup]:
 
 
 def bucket_bounds(row: Mapping[str, Any]) -> str:
-    """The perplexities of the head, the middle or the tail."""
+    """The perplexities of the head, the middle or the tail, each from its lower bound to below its upper one."""
     if row["from"] is None:
         return f"below {row['below']:.6g}"
     if row["below"] is None:
-        return f"{row['from']:.6g} and more"
-    return f"{row['from']:.6g} to below {row['below']:.6g}"
+        return f"from {row['from']:.6g}"
+    return f"{row['from']:.6g} to {row['below']:.6g}"
 
 
 CHANGES = {
     "quality": ("mean change", "mean distance"),
-    "perplexity": ("times the perplexity (median)", "of the middle 80 %"),
+    "perplexity": ("ratio (median)", "ratio (middle 80 %)"),
 }
 
 
