@@ -45,6 +45,15 @@ class Text:
         return text_hash(self.text)
 
 
+def held_out_byte(text: Text) -> int:
+    """The byte of a text's hash that says whether it is held out.
+
+    Not one of the first: a bound on a label takes the texts whose hashes are smallest by these, so that all of them
+    would be held out where the label has many more.
+    """
+    return text.hash()[8]
+
+
 def text_hash(text: str) -> bytes:
     """128 bits of blake2b of a text."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

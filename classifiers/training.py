@@ -19,7 +19,7 @@ from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.figures import at_threshold, roc_auc
 from hanji.classifiers.preparing import DEFAULTS, known, pieces, training_line
 from hanji.classifiers.quality import HIGH, QualityScorer
-from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, site_hash
+from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource, held_out_byte, site_hash
 from hanji.classifiers.trained_on import write_trained_on
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
@@ -31,7 +31,7 @@ SCORED_AT_ONCE = 1024
 PIECE = 300
 """Characters of the pieces that texts are trained on by default."""
 HELD_OUT_BYTES = 26
-"""Hashes whose first byte is below this are held out: a tenth."""
+"""Texts and sites with a byte of their hash below this are held out: a tenth."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,8 @@ def batches(texts: Iterable[tuple[str, Text]]) -> Iterator[list[tuple[str, Text]
 
 
 def _held_out(text: Text, by: str) -> bool:
-    return (site_hash(text.site) if by == "sites" else text.hash())[0] < HELD_OUT_BYTES
+    byte = site_hash(text.site)[0] if by == "sites" else held_out_byte(text)
+    return byte < HELD_OUT_BYTES
 
 
 def _or_zero(value: float) -> float:

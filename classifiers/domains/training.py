@@ -19,7 +19,7 @@ from hanji.classifiers.domains.figures import confusion, macro_f1, of_labels
 from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.preparing import DEFAULTS, known, training_line
-from hanji.classifiers.texts import HashedTexts, Text, TextSource, site_hash
+from hanji.classifiers.texts import HashedTexts, Text, TextSource, held_out_byte, site_hash
 from hanji.classifiers.trained_on import write_trained_on
 from hanji.classifiers.training import HELD_OUT_BYTES, LANGUAGES, batches, default_training
 from hanji.errors import RecipeError
@@ -132,4 +132,5 @@ def train_domains(
 def _held_out(text: Text, by: str) -> bool:
     if by == "nothing":
         return False
-    return (site_hash(text.site) if by == "sites" else text.hash())[0] < HELD_OUT_BYTES
+    byte = site_hash(text.site)[0] if by == "sites" else held_out_byte(text)
+    return byte < HELD_OUT_BYTES

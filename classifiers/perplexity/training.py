@@ -31,7 +31,7 @@ from hanji.classifiers.perplexity.scoring import (
     piece_model,
 )
 from hanji.classifiers.preparing import without_surrogates
-from hanji.classifiers.texts import HashedTexts, Text, TextSource
+from hanji.classifiers.texts import HashedTexts, Text, TextSource, held_out_byte
 from hanji.classifiers.trained_on import write_trained_on
 from hanji.errors import RecipeError
 from hanji.fingerprint import file_sha256, library_versions
@@ -162,7 +162,7 @@ def _write_lines(texts: HashedTexts, most: int | None, path: Path) -> int:
 
 
 def _is_held_out(text: Text) -> bool:
-    return text.hash()[0] < HELD_OUT_BYTES
+    return held_out_byte(text) < HELD_OUT_BYTES
 
 
 def _train_pieces(lines: Path, prefix: Path, settings: PerplexitySettings) -> None:

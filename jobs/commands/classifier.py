@@ -81,7 +81,9 @@ def train(
         int | None, typer.Option(min=1, help="Use at most so many texts of each label, chosen by hash.")
     ] = None,
     language: Annotated[Literal["ko", "en"], typer.Option(help="Language of the texts.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model to write, a .bin file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="The model to write, a .bin file.")
+    ],
     prepare: Annotated[
         Literal["dclm", "syllables", "eojeol"] | None,
         typer.Option(help="How texts are prepared.  [default: dclm for English, syllables for Korean]"),
@@ -171,7 +173,9 @@ def annotate(
     ],
     model: Annotated[str, typer.Option(help="Name of the model, as the endpoint knows it.")],
     language: Annotated[Literal["ko", "en"], typer.Option(help="Language of the prompt and the texts.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The labels to write, a JSONL file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", dir_okay=False, help="The labels to write, a JSONL file.")
+    ],
     cache: Annotated[
         Path | None, typer.Option(help="SQLite file of the answers.  [default: OUTPUT.cache.sqlite]")
     ] = None,

@@ -89,7 +89,7 @@ def test_a_training_that_ends_in_nan_is_tried_with_lower_rates_and_the_card_says
 
 
 def test_where_every_text_is_held_out_that_is_said_and_no_model_written(tmp_path: Path) -> None:
-    aside = (text for text in map(str, range(1000)) if text_hash(text)[0] < training.HELD_OUT_BYTES)
+    aside = (text for text in map(str, range(1000)) if text_hash(text)[8] < training.HELD_OUT_BYTES)
     rows = [{"text": next(aside), "label": label} for label in ("high", "low")]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     with pytest.raises(RecipeError, match="no text is left to train on"):
@@ -204,3 +204,14 @@ def test_a_path_that_no_model_can_have_is_named(tmp_path: Path, name: str) -> No
     with pytest.raises(RecipeError, match=name):
         training.train([SEED / "ko.jsonl"], tmp_path / name, "ko")
     assert not (tmp_path / "m.json").exists()
+
+
+def test_a_bound_far_below_what_there_is_leaves_a_tenth_held_out_and_the_rest_to_train_on(
+    tmp_path: Path,
+) -> None:
+    rows = [{"text": f"문장 {n} 하늘", "label": "high"} for n in range(100)]
+    rows += [{"text": f"광고 {n} 할인", "label": "low"} for n in range(4000)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    report = training.train([tmp_path / "rows.jsonl"], tmp_path / "m.bin", "ko", most=100)
+    assert report.counts == {"high": 100, "low": 100} and 8 <= report.held_out <= 40
+    assert report.auc == 1.0
