@@ -169,19 +169,22 @@ def _step_lines(record: DataRecord, found: StepLineage, rank: int | None) -> lis
     ]
     if found.skipped:
         lines.append("  this step was skipped: its samples were used up and never reached the weights")
-    lines.append(
-        f"  {'sample':>6} {'rank':>4}  {'component':<24}{'epoch':>5}  {'tokens of it':<16}{'document':<34}"
-        f"{'its tokens':<20}source"
-    )
+    table = [("sample", "rank", "component", "epoch", "tokens of it", "document", "its tokens", "source")]
     for row in documents.slice(0, ROWS).to_pylist():
-        rank_text = "" if row["data_rank"] is None else str(row["data_rank"])
         first = row["document_start"]
-        span = f"[{row['start']}, {row['stop']})"
-        of_document = f"[{first}, {first + row['stop'] - row['start']}) of {row['document_tokens']}"
-        lines.append(
-            f"  {row['sample']:>6} {rank_text:>4}  {row['stream']:<24}{row['epoch']:>5}  {span:<16}"
-            f"{row['document_id']:<34}{of_document:<20}{row['source']}"
+        table.append(
+            (
+                str(row["sample"]),
+                "" if row["data_rank"] is None else str(row["data_rank"]),
+                row["stream"],
+                str(row["epoch"]),
+                f"[{row['start']}, {row['stop']})",
+                row["document_id"],
+                f"[{first}, {first + row['stop'] - row['start']}) of {row['document_tokens']}",
+                row["source"],
+            )
         )
+    lines += _aligned(table, ">><><<<<")
     if len(documents) > ROWS:
         lines.append(f"  … and {number(len(documents) - ROWS)} more rows: --json has them")
     lines.append(
@@ -212,19 +215,36 @@ def _document_lines(
             else ""
         )
     )
+    table = [("step", "stage", "sample", "rank", "epoch", "stream", "tokens of the sample")]
+    table += [
+        (
+            number(one.step),
+            one.stage,
+            str(one.sample),
+            "" if one.data_rank is None else str(one.data_rank),
+            str(one.epoch),
+            one.stream,
+            f"[{one.start}, {one.stop}){'  skipped' if one.skipped else ''}",
+        )
+        for one in found[:ROWS]
+    ]
     if found:
-        lines.append(
-            f"  {'step':>8} {'stage':<16}{'sample':>7}{'rank':>6}{'epoch':>7}  {'stream':<24}tokens of the sample"
-        )
-    for one in found[:ROWS]:
-        rank_text = "" if one.data_rank is None else str(one.data_rank)
-        lines.append(
-            f"  {number(one.step):>8} {one.stage:<16}{one.sample:>7}{rank_text:>6}{one.epoch:>7}  {one.stream:<24}"
-            f"[{one.start}, {one.stop}){'  skipped' if one.skipped else ''}"
-        )
+        lines += _aligned(table, "><>>><<")
     if len(found) > ROWS:
         lines.append(f"  … and {number(len(found) - ROWS)} more: --json has them")
     return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Rows of as many cells as ``sides`` has, each column as wide as its longest, to the left (<) or right (>)."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def models_data(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
