@@ -71,7 +71,12 @@ def open_models(
                 f"{path}: a classifier of domains, as its card says; use `hanji classifier evaluate-domain`"
             )
         scorer: QualityScorer | TurnedPerplexity
-        scorer = QualityScorer(path) if measure is SCORES else TurnedPerplexity(path)
+        try:
+            scorer = QualityScorer(path) if measure is SCORES else TurnedPerplexity(path)
+        except InputError as error:
+            if card or measure is not SCORES:
+                raise
+            raise InputError(f"{error} (for domains: `hanji classifier evaluate-domain`)") from None
         for key, file, sha256 in scorer.files():
             if card.get(key, sha256) != sha256:
                 raise InputError(

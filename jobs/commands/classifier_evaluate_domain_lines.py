@@ -264,9 +264,9 @@ def _sides(account: Account) -> Iterator[str]:
         for y in range(len(labels))
         if x != y and table[x][y]
     )
-    yield from columns(
-        ["A says", "B says", "texts"], [[x, y, number(-count)] for count, x, y in pairs[:MOST_ROWS]], 2
-    )
+    if pairs:
+        rows = [[x, y, number(-count)] for count, x, y in pairs[:MOST_ROWS]]
+        yield from columns(["A says", "B says", "texts"], rows, 2)
     for row in found["samples"]:
         one, other = row["told"]
         yield (

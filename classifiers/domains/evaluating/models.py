@@ -10,14 +10,14 @@ from typing import Any
 from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.evaluating.ngrams import Reader
 from hanji.classifiers.linear import linear_model
-from hanji.classifiers.quality import GOOD_LABELS, read_card
+from hanji.classifiers.quality import GOOD_LABELS, card_path, read_card
 from hanji.classifiers.trained_on import TrainedOn, read_trained_on
 from hanji.classifiers.training import LANGUAGES
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import file_sha256
 
 KIND = "domains"
-_OTHER = "`hanji classifier evaluate` evaluates models that choose good texts"
+_OTHER = "`hanji classifier evaluate` is for models of good texts and of perplexity"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def open_domain_models(paths: Sequence[str | Path], language: str | None = None)
         sha256 = file_sha256(path)
         if card.get("sha256", sha256) != sha256:
             raise InputError(
-                f"{path.with_suffix('.json')}: the card of another model: its sha256 is {card['sha256']}, that of "
+                f"{card_path(path)}: the card of another model: its sha256 is {card['sha256']}, that of "
                 f"{path.name} is {sha256}"
             )
         found.append(
