@@ -266,7 +266,12 @@ class Storage:
         held (:mod:`hanji.lease`). What is yielded raises RunError when called after another process took over.
         """
         if self.local is not None:
-            self.local.mkdir(parents=True, exist_ok=True)
+            try:
+                self.local.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise RunError(
+                    f"{self.describe()}: this directory cannot be made ({error.strerror}); name another"
+                ) from None
             with (self.local / ".lock").open("a+b") as file:
                 if self._lock(file):
                     yield lambda: None

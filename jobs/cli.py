@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import os
 import sys
 import traceback
@@ -86,6 +87,10 @@ def options(
         raise typer.Exit
 
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""A full disk, or one that may not be written to: whoever runs the command can mend that, and needs no traceback."""
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (default: this process's) and return its exit code."""
     try:
@@ -107,6 +112,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            where = f"{error.filename}: " if error.filename else ""
+            fail(
+                f"{where}{error.strerror}; what was finished is kept, and the same command goes on from there"
+            )
+            return 1
         traceback.print_exc()
         fail(
             f"this should not have happened: {type(error).__name__}: {error}\n"

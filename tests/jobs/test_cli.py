@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from curation_corpus import corpus_rows, make_recipe, write_rows
 from ray_head import Hanji
+
+from hanji.errors import RunError
+from hanji.storage import Storage
 
 COMMANDS = (
     *(
@@ -163,3 +168,18 @@ def test_the_doctor_finds_what_the_tests_need(hanji: Hanji) -> None:
     assert "pip install" in findings["transformer-engine"]["remedy"] or (
         findings["transformer-engine"]["state"] == "ok"
     )
+
+
+def test_a_full_disk_and_a_directory_that_cannot_be_are_said_in_a_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "hanji", "cost", "presets"]
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.startswith("hanji: No space left on device; what was finished is kept")
+    (tmp_path / "file").write_text("")
+    for place in ("file", "file/run"):
+        with (
+            pytest.raises(RunError, match="this directory cannot be made"),
+            Storage(tmp_path / place).locked(),
+        ):
+            pass
