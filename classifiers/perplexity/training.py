@@ -41,6 +41,7 @@ HELD_OUT_BYTES = 26
 COVERAGE = 0.9995
 _LONGEST_LINE = 1 << 26
 _AT_ONCE = 1024
+_MEMORY = re.compile(r"\d+(\.\d+)?[bKMGTP%]")
 _TOO_LARGE = re.compile(r"value <= (\d+)")
 _TOO_SMALL = re.compile(r"smaller than required_chars\. \d+ vs (\d+)")
 
@@ -57,6 +58,12 @@ class PerplexitySettings:
     order: int = 5
     memory: str = "2G"
     vocabulary_bytes: int = 100_000_000
+
+    def __post_init__(self) -> None:
+        if not _MEMORY.fullmatch(self.memory):
+            raise RecipeError(
+                f"memory: {self.memory!r} is not allowed: a number and K, M, G, T or %: 2G, 500M, 50%"
+            )
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,9 @@ def train_perplexity(
     settings = settings or PerplexitySettings()
     lmplz, build_binary = find("lmplz"), find("build_binary")
     output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
     model, pieces = output.with_name(output.name + MODEL), output.with_name(output.name + PIECES)
     check_place(model, "perplexity")
+    _check_directory(output.parent)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
         work = Path(scratch)
         told("texts")
@@ -104,7 +111,10 @@ def train_perplexity(
         lines = work / "lines.txt"
         count = _write_lines(texts, most, lines)
         if not count:
-            raise RecipeError("no text to train on")
+            names = ", ".join(source.name for source in sources)
+            raise RecipeError(
+                f"no text of {language!r} to train on in {names}, without those that are held out"
+            )
         told("sentencepiece")
         _train_pieces(lines, work / "pieces", settings)
         told("encode")
@@ -147,6 +157,16 @@ def train_perplexity(
     }
     path = write_card(model, card)
     return PerplexityReport(str(model), str(pieces), path, count, total, len(perplexities), head, middle)
+
+
+def _check_directory(directory: Path) -> None:
+    """Make the directory of the model. Raises RecipeError where nothing can be written there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise RecipeError(f"--output: {directory}: cannot be written: {error.strerror or error}") from None
 
 
 def _write_lines(texts: HashedTexts, most: int | None, path: Path) -> int:
