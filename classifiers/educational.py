@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hanji.classifiers.card_data import data_facts
 from hanji.classifiers.cards import write_card
+from hanji.classifiers.educational_choosing import place_taken
 from hanji.classifiers.educational_iterations import Iterating, Iteration, Run
 from hanji.classifiers.educational_texts import read_material
 from hanji.classifiers.fasttext_model import Training
@@ -68,9 +69,9 @@ def train_educational(
     ``seeds`` are labelled ``high`` or ``low``; labels that the pool has are told of (``added_right``) and not
     used. Figures are on ``held_out``, or on a share of the seeds' sites of each label; texts of these sites
     leave seeds and pool. Every other one of these sites, by hash, chooses what is added and the model that is
-    taken (most recall at the wanted precision, then the largest AUC); the others give the figures. The same texts
-    give the same bytes. Raises RecipeError for seeds or held-out texts without both labels, or a directory
-    that holds another training.
+    taken (`place_taken`: the last one that they cannot tell from the one of most recall at the wanted precision);
+    the others give the figures. The same texts give the same bytes. Raises RecipeError for seeds or held-out texts
+    without both labels, or a directory that holds another training.
     """
     how, progress = how or Iterating(), progress or SilentProgress()
     preparation = preparation or DEFAULTS[language]
@@ -87,7 +88,13 @@ def train_educational(
         texts = read_material(Path(scratch), seeds, pool, held_out, how.held_out_share)
         made = Run(Path(scratch), output, language, preparation, how, settings, texts)
         iterations, stopped = made.iterate(progress)
-        best = max(iterations, key=lambda one: (one.choosing_recall, one.choosing_auc or 0.0, -one.number))
+        best = iterations[
+            place_taken(
+                [one.choosing_recall for one in iterations],
+                [one.choosing_auc or 0.0 for one in iterations],
+                iterations[0].choosing_good,
+            )
+        ]
         model = output / "model.bin"
         shutil.copyfile(made.path(best.number), model)
         copy_trained_on(made.path(best.number), model)

@@ -1,9 +1,10 @@
-"""Which texts of the pool an iteration adds: as sure as held-out texts say, a quota a site, and in balance."""
+"""Which texts of the pool an iteration adds, and which iteration's model is taken."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,3 +79,20 @@ def additions(
     if count and found.low is not None:
         chosen[choose(-scores, sites, free & (chosen == 0) & (scores <= found.low), quota, count)] = -1
     return chosen
+
+
+def place_taken(recalls: Sequence[float], areas: Sequence[float], good: int) -> int:
+    """The place of the iteration that is taken: the last one that the choosing texts cannot tell from the best.
+
+    That is the last whose recall is within one standard error of the highest (the rule of Breiman et al.,
+    Classification and Regression Trees, 1984, there for the simplest tree): each iteration has learned from the
+    texts of the ones before and from more, of more sites. ``recalls``, at the wanted precision, are shares of
+    ``good`` texts; half a text is added to either side of the best, so that a recall of 1 of a few texts has an
+    error, too. Where no iteration has the precision at all, the first of the largest AUC (``areas``) is taken.
+    """
+    best = max(recalls)
+    if not best:
+        return max(range(len(areas)), key=lambda place: (areas[place], -place))
+    share = (best * good + 0.5) / (good + 1)
+    error = math.sqrt(share * (1 - share) / (good + 1))
+    return max(place for place, recall in enumerate(recalls) if recall >= best - error)

@@ -73,7 +73,8 @@ class Iteration:
     ``recall`` is the most at the wanted precision (0 if no threshold has it), ``recall_threshold`` where.
     ``change``: share of the pool that crossed the keep threshold since the iteration before; ``drift``:
     population stability index of the pool's scores since then. ``largest_site``: the largest share of one site
-    in the educational texts. ``choosing_…``: the same figures on the half of the held-out texts that chooses;
+    in the educational texts. ``choosing_…``: the same figures on the half of the held-out texts that chooses,
+    and how many of these are good;
     ``bound``: the smallest score from which texts were added. ``added_right``: of the educational texts added that
     have a label in the pool, the share whose label is the good one; ``added_low``, ``added_low_right``: others
     added, and the share of those with a label whose label is another. ``most_of_a_site`` is of either.
@@ -95,6 +96,7 @@ class Iteration:
     drift: float | None
     choosing_recall: float
     choosing_auc: float | None
+    choosing_good: int
     bound: float | None
     added: int
     added_sites: int
@@ -203,6 +205,7 @@ class Run:
         choosing = self.texts.choosing
         chosen_by = best_recall(truth[choosing], scores[choosing], self.how.precision)
         auc = roc_auc(truth[choosing], scores[choosing])
+        good = int(truth[choosing].sum())
         truth, scores = truth[~choosing], scores[~choosing]
         sites = self.texts.seed_sites + Counter(
             self.pool.sites[site] for site in self.pool.site[added == 1].tolist()
@@ -230,6 +233,7 @@ class Run:
             None if before is None else _or_none(drift(before, found)),
             chosen_by.recall if chosen_by else 0.0,
             _or_none(auc),
+            good,
             bound,
             of_new.total(),
             len(of_new),

@@ -12,6 +12,7 @@ import pytest
 
 from hanji.classifiers import fasttext_model
 from hanji.classifiers.educational import Iterating, Trained, train_educational
+from hanji.classifiers.educational_choosing import place_taken
 from hanji.classifiers.figures import at_threshold, best_recall, drift, roc_auc
 from hanji.classifiers.quality import QualityScorer
 from hanji.classifiers.texts import Text, TextFile, text_hash
@@ -246,3 +247,19 @@ def test_labels_of_a_pool_that_mean_something_else_are_none(tmp_path: Path) -> N
     assert [text.label for text in TextFile(str(path), labels=("high", "low"))] == ["high", None, None]
     with pytest.raises(InputError, match=r"pool.jsonl:2: label: .* is not allowed"):
         list(TextFile(str(path)))
+
+
+@pytest.mark.parametrize(
+    ("recalls", "areas", "good", "place"),
+    [
+        ([1.0, 1.0, 1.0], [0.9999, 0.9998, 0.9997], 50, 2),  # the last of those that are alike
+        ([0.90, 0.97, 0.96, 0.80], [0.9] * 4, 200, 2),  # within one standard error, 0.012, of 0.97
+        ([0.90, 0.97, 0.95, 0.80], [0.9] * 4, 200, 1),
+        ([0.90, 0.97, 0.95, 0.80], [0.9] * 4, 50, 2),  # fewer texts tell less
+        ([0.0, 0.0, 0.0], [0.6, 0.7, 0.5], 50, 1),
+    ],
+)
+def test_the_last_iteration_that_cannot_be_told_from_the_best_is_taken(
+    recalls: list[float], areas: list[float], good: int, place: int
+) -> None:
+    assert place_taken(recalls, areas, good) == place
