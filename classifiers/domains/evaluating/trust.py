@@ -97,8 +97,12 @@ def split_facts(run: Run) -> dict[str, Any] | None:
     elif by == "none":
         said = f"Nothing was left out; {made.known_sites:,} texts are of sites that a model was trained on."
     else:
-        what = f"of {len(made.sites_known):,} sites that" if by == "sites" else "that"
-        said = f"{made.left_out:,} texts {what} a model was trained on are left out."
+        on = (
+            f"on their site ({len(made.sites_known):,} of them) or on the text itself"
+            if by == "sites"
+            else "on them"
+        )
+        said = f"{made.left_out:,} are left out: a model was trained {on}."
     return {
         "by": by,
         "said": said,
