@@ -88,7 +88,7 @@ def options(
 
 
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-"""A full disk, or one that may not be written to: whoever runs the command can mend that, and needs no traceback."""
+"""A full disk, or one that may not be written to: whoever runs the command can mend that without a traceback."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
