@@ -77,6 +77,7 @@ def train_domain(
         f"  held out {number(made.held_out)} texts: {figure}",
         f"  card     {made.card}",
         f"  next     in a curation recipe:  domains: {{{language}: {made.model}}}",
+        f"  check    hanji classifier evaluate-domain {made.model} --label DOMAIN=FILE … --pool RUN",
         *(f"  note     {note}" for note in made.notes),
     )
 
