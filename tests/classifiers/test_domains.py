@@ -18,6 +18,7 @@ from hanji.classifiers.domains.training import train_domains
 from hanji.classifiers.fasttext_model import Training
 from hanji.classifiers.preparing import prepare
 from hanji.classifiers.texts import TextFile
+from hanji.classifiers.trained_on import read_trained_on
 from hanji.errors import InputError, RecipeError
 
 KINDS = {
@@ -91,6 +92,9 @@ def test_held_out_sites_are_in_no_training(tmp_path: Path) -> None:
     assert whole.held_out == 0 and math.isnan(whole.macro_f1)
     assert json.loads((tmp_path / "whole.json").read_text("utf-8"))["held_out"]["macro_f1"] is None
     by_site = train_domains([source], tmp_path / "site.bin", "ko", HOW, hold_out="sites")
+    known = read_trained_on(tmp_path / "site.bin")
+    assert known is not None and len(known.texts) == 144 - by_site.held_out
+    assert all(known.has_site(text.site) == known.has_text(text) for text in source)
     # A site has four texts, and all of them are on one side.
     assert by_site.held_out % 4 == 0 and sum(map(sum, by_site.table)) == by_site.held_out
 
