@@ -255,6 +255,8 @@ def _sides(account: Account) -> Iterator[str]:
                 ("macro_f1_of_several", "macro-F1 of the labels of several sites"),
             )
             if (less := right["a_less_b"][key])["difference"] is not None
+            # With an interval of all labels, all of them are of several sites.
+            and not (key == "macro_f1_of_several" and right["a_less_b"]["macro_f1"]["interval"])
         ]
         yield f"  A less B: {'; '.join(said)}"
     labels, table = found["labels"], found["table"]
