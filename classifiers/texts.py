@@ -92,11 +92,16 @@ class TextFile:
     def name(self) -> str:
         return Path(self.path).name
 
+    @property
+    def stem(self) -> str:
+        """The name up to its first dot: the source of its texts, and their site where they have no other."""
+        return self.name.split(".")[0]
+
     def identity(self) -> str:
         return file_sha256(self.path)
 
     def __iter__(self) -> Iterator[Text]:
-        stem = self.name.split(".")[0]
+        stem = self.stem
         for number, row in _rows(Path(self.path), self.text_field):
             if self.language and (row.get("lang") or row.get("language") or self.language) != self.language:
                 continue

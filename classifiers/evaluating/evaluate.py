@@ -9,7 +9,7 @@ from typing import Any
 
 from hanji.classifiers.card_data import data_facts
 from hanji.classifiers.evaluating.asked import Asked, Run, Tokens
-from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool
+from hanji.classifiers.evaluating.material import TwoKinds, looks_like, read_labelled, read_pool, told_apart
 from hanji.classifiers.evaluating.models import Model, check_data, check_values
 from hanji.classifiers.evaluating.one_model import model_figures
 from hanji.classifiers.evaluating.perplexity_figures import settle
@@ -93,6 +93,8 @@ def evaluate(
 def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) -> None:
     """Put the texts on disk and look whether they are what the models are for."""
     models, language = run.models, run.models[0].language
+    apart = told_apart([*labelled, *pool])
+    labelled, pool = apart[: len(labelled)], apart[len(labelled) :]
     if labelled:
         run.warnings += check_data(models, labelled, run.asked.split)
         good = tuple(dict.fromkeys(model.scorer.label for model in models if model.scorer.label))

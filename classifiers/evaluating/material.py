@@ -15,7 +15,7 @@ from typing import Literal
 
 from hanji.classifiers.language_scripts import HANGUL, JAMO, LATIN, survey
 from hanji.classifiers.quality import HIGH, LOW
-from hanji.classifiers.texts import HashedTexts, Text, TextSource
+from hanji.classifiers.texts import HashedTexts, Text, TextFile, TextSource
 from hanji.classifiers.trained_on import TrainedOn
 from hanji.errors import InputError, RecipeError
 
@@ -103,6 +103,52 @@ def read_pool(directory: Path, sources: Sequence[TextSource]) -> HashedTexts:
     made = HashedTexts(directory)
     made.fill((_Unlabelled(source) for source in sources), need_labels=False)
     return made
+
+
+def told_apart(sources: Sequence[TextSource]) -> list[TextSource]:
+    """Sources of which no two files have one name: tables by source would add up what has nothing in common.
+
+    A file whose name another file has, too, is told with as many of its directories as tell them apart.
+    """
+    paths: dict[str, set[Path]] = {}
+    for source in sources:
+        if isinstance(source, TextFile):
+            paths.setdefault(source.stem, set()).add(Path(source.path).absolute())
+    found: list[TextSource] = []
+    for source in sources:
+        same = paths[source.stem] if isinstance(source, TextFile) else set()
+        if len(same) < 2 or not isinstance(source, TextFile):
+            found.append(source)
+            continue
+        mine = Path(source.path).absolute().parts
+        deep = 1
+        while sum(path.parts[-deep:] == mine[-deep:] for path in same) > 1:
+            deep += 1
+        found.append(_Told(source, "/".join(mine[-deep:])))
+    return found
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A source under another name in tables by source; its texts' sites stay."""
+
+    of: TextFile
+    source: str
+
+    @property
+    def name(self) -> str:
+        return self.of.name
+
+    @property
+    def path(self) -> str:
+        return self.of.path
+
+    def identity(self) -> str:
+        return self.of.identity()
+
+    def __iter__(self) -> Iterator[Text]:
+        for text in self.of:
+            yield Text(text.text, text.label, text.site, self.source)
 
 
 def looks_like(texts: Iterator[Text], language: str, what: str) -> str | None:

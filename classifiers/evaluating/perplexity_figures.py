@@ -53,8 +53,9 @@ def perplexity_figures(
             f"{model.name}: no perplexity for {told}: their normal form is empty; they rank last, as in tiers"
         )
     logs = {name: np.log10(-scores[~without(scores)]) for name, scores in groups.items()}
-    highest = max((float(some.max()) for some in logs.values() if len(some)), default=1.0)
-    bounds = (0.0, float(max(1, math.ceil(highest))))
+    ends = [end for some in logs.values() if len(some) for end in (float(some.min()), float(some.max()))]
+    lowest = math.floor(min(ends, default=0.0))
+    bounds = (float(lowest), float(max(lowest + 1, math.ceil(max(ends, default=0.0)))))
     return {
         "sentencepiece": model.scorer.sentencepiece.name,
         "sentencepiece_sha256": model.scorer.sentencepiece_sha256,

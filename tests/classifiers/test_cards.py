@@ -104,6 +104,19 @@ def test_an_evaluation_on_files_of_one_name_keeps_their_hashes(
     assert page.count(file_sha256(every[0].path)) == 3  # trained on, evaluated on, and its pool
 
 
+def test_files_of_one_name_are_told_apart_by_source(files: dict[str, list[TextFile]], tmp_path: Path) -> None:
+    every = [*files["high"], *files["low"]]
+    training.train([], tmp_path / "a.bin", "ko", SETTINGS, sources=every)
+    asked = Asked("none", ngrams=0, samples=0)
+    account = evaluate(open_models([tmp_path / "a.bin"]), every, [], asked)
+    rows = account["models"][0]["confusion"]["rows"]
+    assert {row["name"] for row in rows} == {
+        f"{kind}{n}/texts.jsonl" for kind in ("high", "low") for n in "01"
+    }
+    assert all((row["hits"] + row["missed"] == 0) == row["name"].startswith("low") for row in rows)
+    assert any("every source has one label alone" in warning for warning in account["warnings"])
+
+
 def test_one_file_under_two_labels_is_told_twice_and_twice_under_one_once(
     files: dict[str, list[TextFile]],
 ) -> None:
