@@ -158,6 +158,13 @@ def path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
 
 
+def outline(steps: Sequence[tuple[float, float, float, float]]) -> str:
+    """The closed path around steps beside each other: left, right, top and bottom of each."""
+    above = "".join(f"V{top:.1f}H{right:.1f}" for _, right, top, _ in steps)
+    below = "".join(f"V{bottom:.1f}H{left:.1f}" for left, _, _, bottom in reversed(steps))
+    return f"M{steps[0][0]:.1f} {steps[0][2]:.1f}{above}{below}Z"
+
+
 def text(x: float, y: float, said: str, anchor: str, kind: str | None = None) -> Markup:
     """A text element."""
     return tag("text", said, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor, class_=kind)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hanji.chart_parts import Frame, Marks, framed, path, text, text_width
+from hanji.chart_parts import Frame, Marks, framed, outline, path, text, text_width
 from hanji.page import Markup, percent, tag
 
 COLOURS = tuple(f"var(--c{number})" for number in range(1, 9))
@@ -121,12 +121,10 @@ def shares(
                     (frame.across(edges[i][0]), frame.across(edges[i][1]), frame.down(top), frame.down(base))
                     for i, top, base in zip(full, tops[place], below, strict=True)
                 ]
-                above = [(x, top) for left, right, top, _ in steps for x in (left, right)]
-                under = [(x, base) for left, right, _, base in steps for x in (left, right)]
                 yield tag(
                     "path",
                     tag("title", name),
-                    d=path([*above, *reversed(under)]) + "Z",
+                    d=outline(steps),
                     style=f"fill:{COLOURS[place % len(COLOURS)]};opacity:{1 - 0.35 * (place // len(COLOURS)):.2f}",
                     class_="area",
                 )

@@ -96,6 +96,32 @@ def test_a_function_outside_the_project_is_refused() -> None:
         kernel(project)
 
 
+def test_every_kernel_that_python_calls_is_among_those_whose_compile_time_is_measured() -> None:
+    from benchmarks import compiling, kernel_calls, kernel_sources
+
+    assert compiling.run(None)["missed"] == []
+    entries = {str(one) for one in kernel_sources.read_sources().entries}
+    assert kernel_calls.TOOLS.keys() <= entries
+
+
+def test_kernels_are_read_from_the_sources(tmp_path: Path) -> None:
+    from benchmarks.kernel_sources import Kernel, read_sources
+
+    head = "from hanji.compiled import kernel as quick\n"
+    for name, text in {
+        "inner": f"{head}@quick\ndef inner(): pass\n@quick\ndef unused(): pass\ndef python(): pass\n",
+        "outer": f"{head}from hanji.curation.inner import inner\n@quick\ndef outer(): inner()\n",
+        "caller": "from hanji.curation import outer as loops\ndef run(): loops.outer()\n",
+    }.items():
+        (tmp_path / "curation").mkdir(exist_ok=True)
+        (tmp_path / "curation" / f"{name}.py").write_text(text, "utf-8")
+    found = read_sources(tmp_path)
+    assert {str(one) for one in found.kernels} == {
+        "hanji.curation.inner.inner", "hanji.curation.inner.unused", "hanji.curation.outer.outer",
+    }  # fmt: skip
+    assert found.entries == {Kernel("hanji.curation.outer", "outer")}
+
+
 @pytest.mark.slow
 def test_all_kernels_compile_within_a_minute_and_a_warm_worker_is_ready_in_two_seconds(
     tmp_path: Path,
