@@ -191,6 +191,19 @@ def test_the_account_tells_of_labels_sites_a_pool_and_both_models(account: dict[
     assert a["mistakes"][0]["label"] == "legal" and a["mistakes"][0]["told"][0]["label"] == "commerce"
 
 
+def test_files_of_one_name_are_sources_of_their_own(home: Path, tmp_path: Path) -> None:
+    """One file a label, all of one name in directories of their own, is how labelled data often lies."""
+    files = []
+    for label in KINDS:
+        (tmp_path / label).mkdir()
+        some = [row for row in rows_of(range(3), "x") if row["label"] == label]
+        files.append(TextFile(str(write(tmp_path / label / "part-0.jsonl", some)), label))
+    found = evaluate_domains(open_domain_models([home / "a.bin"]), files, [], Asked(ngrams=0, samples=0))
+    told = {row["name"]: row["label"] for row in found["models"][0]["confusion"]["rows"]}
+    assert told == {f"{label}/part-0.jsonl": label for label in KINDS}
+    assert len(found["data"]["labelled"]) == 3
+
+
 def test_calibration_is_of_the_label_that_is_told_and_of_each(account: dict[str, Any], home: Path) -> None:
     (model,) = open_domain_models([home / "a.bin"])
     texts = list(TextFile(str(home / "new.jsonl")))

@@ -17,7 +17,7 @@ from hanji.classifiers.domains.evaluating.scoring import Scored, score_texts
 from hanji.classifiers.domains.evaluating.sides import side_by_side, who_is_right
 from hanji.classifiers.domains.evaluating.trust import counts, look_at, split_facts
 from hanji.classifiers.evaluating.asked import Tokens
-from hanji.classifiers.evaluating.material import looks_like, read_pool
+from hanji.classifiers.evaluating.material import looks_like, read_pool, told_apart
 from hanji.classifiers.evaluating.models import check_data
 from hanji.classifiers.texts import TextSource
 from hanji.errors import RecipeError
@@ -107,6 +107,8 @@ def evaluate_domains(
 def _read(run: Run, labelled: Sequence[TextSource], pool: Sequence[TextSource]) -> None:
     """Put the texts on disk and look whether they are what the models are for."""
     language, asked = run.models[0].language, run.asked
+    apart_by_name = told_apart([*labelled, *pool])
+    labelled, pool = apart_by_name[: len(labelled)], apart_by_name[len(labelled) :]
     if labelled:
         run.warnings += check_data(run.models, labelled, asked.split)
         known = [model.known for model in run.models if model.known is not None]
