@@ -166,7 +166,7 @@ def _calibration(account: Account) -> Markup | None:
             chart(
                 "Reliability", ("mean probability", "share that is right"), series, diagonal=True, points=True
             ),
-            tag("div", *(tables.reliability_table(model) for model in models)),
+            *(tables.reliability_table(model) for model in models),
             class_="figures",
         ),
         intro="Whether the probability of the label that is told is how often it is right. On the dashed line it "

@@ -138,7 +138,6 @@ def group_table(model: Model) -> Markup:
             row["label"],
             tag("span", of_counts(row["told"]), class_="told"),
             number(row["texts"]),
-            number(row["right"]),
             percent(row["right"] / row["texts"]),
             figure(row["mean_probability"]),
             number(row["placed"]),
@@ -146,7 +145,7 @@ def group_table(model: Model) -> Markup:
         ]
         for row in found["rows"]
     ]
-    head = [found["by"], "label", "taken for", "texts", "right", "", "mean p.", "placed"]
+    head = [found["by"], "label", "taken for", "texts", "right", "mean p.", "placed"]
     caption = f"{model['name']}: p., probability; at last, how many of the placed are right"
     return table(caption, [*head, "right"], rows, text_columns=3)
 
