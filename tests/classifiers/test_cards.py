@@ -48,6 +48,14 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[TextFile]]
     return made
 
 
+@pytest.fixture(scope="module")
+def model(files: dict[str, list[TextFile]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A quality classifier that was trained on all of them."""
+    path = tmp_path_factory.mktemp("trained") / "a.bin"
+    training.train([], path, "ko", SETTINGS, sources=[*files["high"], *files["low"]])
+    return path
+
+
 def hashes(files: Sequence[TextFile]) -> set[tuple[str, str]]:
     return {("texts.jsonl", file_sha256(file.path)) for file in files}
 
@@ -62,18 +70,18 @@ def named(data: Sequence[dict[str, str]]) -> set[tuple[str, str]]:
 
 
 def test_files_of_one_name_keep_their_hashes_on_the_cards_of_quality_and_of_domains(
-    files: dict[str, list[TextFile]], tmp_path: Path
+    files: dict[str, list[TextFile]], model: Path, tmp_path: Path
 ) -> None:
     every = [*files["high"], *files["low"]]
-    training.train([], tmp_path / "a.bin", "ko", SETTINGS, sources=every)
-    training.train([], tmp_path / "b.bin", "ko", SETTINGS, sources=every[::-1])
-    train_domains(every, tmp_path / "d.bin", "ko", SETTINGS, hold_out="texts")
-    card = of_card(tmp_path / "a.bin")
-    assert named(card["data"]) == named(of_card(tmp_path / "d.bin")["data"]) == hashes(every)
-    assert card["data"] == of_card(tmp_path / "b.bin")["data"]
+    train_domains(every[::-1], tmp_path / "d.bin", "ko", SETTINGS, hold_out="nothing")
+    card = of_card(model)
+    assert named(card["data"]) == hashes(every)
+    assert card["data"] == of_card(tmp_path / "d.bin")["data"]
     assert {row["labels"] for row in card["data"]} == {"all of it is high", "all of it is low"}
-    page = (tmp_path / "a.md").read_text("utf-8")
-    assert all(identity in page for _, identity in hashes(every)) and str(tmp_path) not in page
+    page = model.with_suffix(".md").read_text("utf-8")
+    assert (
+        all(identity in page for _, identity in hashes(every)) and Path(every[0].path).parent.name not in page
+    )
 
 
 def test_files_of_one_name_keep_their_hashes_on_an_educational_card(
@@ -86,35 +94,27 @@ def test_files_of_one_name_keep_their_hashes_on_an_educational_card(
     assert named([row for row in data if row["used_as"] == "pool"]) == hashes(pool)
 
 
-def test_an_evaluation_on_files_of_one_name_keeps_their_hashes(
-    files: dict[str, list[TextFile]], tmp_path: Path
+def test_an_evaluation_on_files_of_one_name_keeps_their_hashes_and_tells_them_apart(
+    files: dict[str, list[TextFile]], model: Path, tmp_path: Path
 ) -> None:
     every = [*files["high"], *files["low"]]
-    training.train([], tmp_path / "a.bin", "ko", SETTINGS, sources=every)
-    (model,) = open_models([tmp_path / "a.bin"])
+    for path in model.parent.iterdir():
+        shutil.copyfile(path, tmp_path / path.name)
+    (opened,) = open_models([tmp_path / model.name])
     asked = Asked("none", ngrams=0, samples=0)
     orders = (every, [every[0], *every[:0:-1]])
-    accounts = [evaluate([model], some, some[:1], asked) for some in orders]
+    accounts = [evaluate([opened], some, some[:1], asked) for some in orders]
     assert accounts[0] == accounts[1]
-    for account in accounts:
-        write_evaluation(model, account, 0)
-    (one,) = of_card(tmp_path / "a.bin")["evaluations"]
-    assert named(one["data"]) == hashes(every) and len(one["data"]) == len(every) + 1
-    page = (tmp_path / "a.md").read_text("utf-8")
-    assert page.count(file_sha256(every[0].path)) == 3  # trained on, evaluated on, and its pool
-
-
-def test_files_of_one_name_are_told_apart_by_source(files: dict[str, list[TextFile]], tmp_path: Path) -> None:
-    every = [*files["high"], *files["low"]]
-    training.train([], tmp_path / "a.bin", "ko", SETTINGS, sources=every)
-    asked = Asked("none", ngrams=0, samples=0)
-    account = evaluate(open_models([tmp_path / "a.bin"]), every, [], asked)
-    rows = account["models"][0]["confusion"]["rows"]
-    assert {row["name"] for row in rows} == {
-        f"{kind}{n}/texts.jsonl" for kind in ("high", "low") for n in "01"
-    }
+    rows = accounts[0]["models"][0]["confusion"]["rows"]
+    assert {row["name"] for row in rows} == {f"{kind}{n}/texts.jsonl" for kind in files for n in "01"}
     assert all((row["hits"] + row["missed"] == 0) == row["name"].startswith("low") for row in rows)
-    assert any("every source has one label alone" in warning for warning in account["warnings"])
+    assert any("every source has one label alone" in warning for warning in accounts[0]["warnings"])
+    for account in accounts:
+        write_evaluation(opened, account, 0)
+    (one,) = of_card(opened.path)["evaluations"]
+    assert named(one["data"]) == hashes(every) and len(one["data"]) == len(every) + 1
+    page = opened.path.with_suffix(".md").read_text("utf-8")
+    assert page.count(file_sha256(every[0].path)) == 3  # trained on, evaluated on, and its pool
 
 
 def test_one_file_under_two_labels_is_told_twice_and_twice_under_one_once(
@@ -129,11 +129,12 @@ def test_one_file_under_two_labels_is_told_twice_and_twice_under_one_once(
     ]
 
 
-def test_a_card_of_hashes_by_name_is_still_read(files: dict[str, list[TextFile]], tmp_path: Path) -> None:
+def test_a_card_of_hashes_by_name_is_still_read(
+    files: dict[str, list[TextFile]], model: Path, tmp_path: Path
+) -> None:
     (high, _), (low, _) = files["high"], files["low"]
-    training.train([], tmp_path / "a.bin", "ko", SETTINGS, sources=[high, low])
-    shutil.move(tmp_path / "a.trained-on.parquet", tmp_path / "gone")
-    old = of_card(tmp_path / "a.bin") | {
+    shutil.copyfile(model, tmp_path / "a.bin")
+    old = of_card(model) | {
         "data": {"good.jsonl": file_sha256(high.path), "others.jsonl": file_sha256(low.path)},
         "labels_from": {"good.jsonl": "all of it is high"},
     }
@@ -142,9 +143,9 @@ def test_a_card_of_hashes_by_name_is_still_read(files: dict[str, list[TextFile]]
     ]
     old.pop("trained_on")
     (tmp_path / "a.json").write_text(json.dumps(old), "utf-8")
-    (model,) = open_models([tmp_path / "a.bin"])
+    (opened,) = open_models([tmp_path / "a.bin"])
     with pytest.raises(RecipeError, match=r"was trained on texts\.jsonl \(the hashes are the same\)"):
-        check_data([model], [low], "sites")
+        check_data([opened], [low], "sites")
     page = card_text(old)
     assert f"| good.jsonl | `{file_sha256(high.path)}` | all of it is high |" in page
     assert "| more.jsonl | `f00d` |" in page and "Evaluated on more.jsonl" in page

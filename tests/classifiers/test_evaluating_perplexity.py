@@ -290,20 +290,11 @@ def test_what_cannot_be_evaluated_is_named(
         command(**{"model": "ko", "language": "ko", "pool": POOL, "quiet": True, "card": False, **asked})
 
 
-def test_a_score_and_a_perplexity_may_be_asked_for_together(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(home)
-    out = home / "both.json"
-    asked: dict[str, Any] = {"pool": POOL, "quiet": True, "card": False, "samples": 0, "ngrams": 0}
-    command(
-        model="ko", model2="q.bin", language="ko", at=[0.7, 30.0], threshold=20.0, json_file=str(out), **asked
-    )
-    perplexity, quality = json.loads(out.read_text("utf-8"))["models"]
-    values = [
-        {row["threshold"] for row in one["thresholds"] if row["share"] is None}
-        for one in (perplexity, quality)
-    ]
+def test_a_score_and_a_perplexity_may_be_asked_for_together(home: Path) -> None:
+    models = open_models([home / "ko", home / "q.bin"], "ko", threshold=20.0)
+    asked = Asked(values=(0.7, 30.0), samples=0, ngrams=0)
+    told = evaluate(models, [], [TextFile(str(home / "pool.jsonl"))], asked)["models"]
+    values = [{row["threshold"] for row in one["thresholds"] if row["share"] is None} for one in told]
     assert values == [{20.0, 30.0}, {0.5, 0.7}]
 
 
