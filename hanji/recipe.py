@@ -64,7 +64,7 @@ def parse_recipe(
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
-        lines = [_explain(detail, kind, changed) for detail in error.errors()]
+        lines = [_explain(detail, kind, changed) for detail in _of_their_own(error.errors())]
         raise RecipeError(f"{origin}: " + ("\n  " if len(lines) > 1 else "") + "\n  ".join(lines)) from None
 
 
@@ -117,6 +117,19 @@ def closest(unknown: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? " if close else ""
 
 
+def _of_their_own(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Errors without those that follow from others: a list is "too short" once its broken item is left out."""
+    places = [detail["loc"] for detail in details]
+    return [
+        detail
+        for detail in details
+        if detail["type"] != "too_short"
+        or not any(
+            len(loc) > len(detail["loc"]) and loc[: len(detail["loc"])] == detail["loc"] for loc in places
+        )
+    ]
+
+
 def _explain(detail: ErrorDetails, kind: type[BaseModel], changed: Iterable[str] = ()) -> str:
     """One line for a pydantic error: the field, the value, what is allowed, and whether an override set it."""
     location = [
@@ -136,6 +149,9 @@ def _explain(detail: ErrorDetails, kind: type[BaseModel], changed: Iterable[str]
         return f"{field}: this field is required"
     message = detail["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
+    if detail["type"] == "value_error" and isinstance(value, Mapping | list):
+        # Several fields do not go together: the message names them, and the whole would hide it.
+        return f"{field}: {message}" if location else message
     shown = repr(value)
     return f"{field}: {shown if len(shown) <= 80 else shown[:77] + '...'} is not allowed: {message}"
 

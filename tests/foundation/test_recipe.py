@@ -54,6 +54,13 @@ def test_every_wrong_field_is_listed_at_once() -> None:
     assert "max_failed_share" in message
 
 
+def test_what_does_not_go_together_is_said_without_the_whole_recipe_and_without_what_follows() -> None:
+    twice = refused(MINIMAL | {"stages": [{"name": "s", "blend": {"*/*/*": 1}}] * 2})
+    assert twice == "recipe: stages: each name may stand once: s, s"
+    weight = refused(MINIMAL | {"stages": [{"name": "s", "blend": {"*/*/*": 0}}]})
+    assert weight == "recipe: stages.0.blend.*/*/*.weight: 0 is not allowed: input should be greater than 0"
+
+
 def test_overrides_reach_nested_fields_and_named_list_items() -> None:
     recipe = parse_recipe(
         MINIMAL, CurationRecipe, ["floor.min_characters=7", "sources.web.domain=news", "tiers=[{name: all}]"]
