@@ -17,7 +17,7 @@ from hanji.curation.contamination.index import Lengths
 from hanji.curation.decisions.rules import Rule, load_rules
 from hanji.curation.engines.base import Engine
 from hanji.curation.recipe import CurationRecipe, Language
-from hanji.curation.scoring import Scoring
+from hanji.curation.scoring import Scoring, check_card
 from hanji.curation.shards.tokenizer import tokenizer_facts
 from hanji.curation.sources.urls import UrlRules
 from hanji.curation.steps import morphemes
@@ -94,12 +94,15 @@ class Context:
         self.recipe = self.recipe.model_copy(update={"partitions": partitions})
 
 
-def _model_identity(language: str, path: str) -> Any:
+def _model_identity(field: str, path: str) -> Any:
+    """``field``: the language, and the name of the model where it has several."""
     try:
-        return QualityScorer(path).identity()
-    except InputError as error:
+        scorer = QualityScorer(path)
+        check_card(scorer.path, field.split(".")[0], scorer.sha256)
+        return scorer.identity()
+    except (InputError, RecipeError) as error:
         raise RecipeError(
-            f"quality.{language}: {error}; `hanji classifier train` makes one from labelled texts"
+            f"quality.{field}: {error}; `hanji classifier train` makes one from labelled texts"
         ) from None
 
 

@@ -613,7 +613,7 @@ class CurationRecipe(Settings):
             raise ValueError(f"sources: each name may stand once; twice: {', '.join(twice)}")
         check_tiers(self.tiers, self.quality, self.ensembles, self._names(), self.perplexity)
         if self.stages is not None:
-            check_patterns(StagePlan(stages=self.stages), self._names(), {tier.name for tier in self.tiers})
+            check_patterns(StagePlan(stages=self.stages), self._names(), self.tiers)
         return self
 
     @field_validator("quality", mode="before")

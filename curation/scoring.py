@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ import pyarrow.compute as pc
 
 from hanji.classifiers.domains.scoring import DomainScorer
 from hanji.classifiers.perplexity.scoring import LIBRARIES, PerplexityScorer
+from hanji.classifiers.quality import card_path, read_card
 from hanji.curation.decisions.rules import Rule, columns_of
 from hanji.curation.model_recipe import Domains, Perplexity
 from hanji.curation.records import TEXT
 from hanji.curation.signals.ratios import MODEL_COLUMNS
-from hanji.errors import HanjiError, RecipeError
+from hanji.errors import HanjiError, InputError, RecipeError
 
 PERPLEXITY = "perplexity"
 """float64, null where the language has no model, and for a text that has no perplexity."""
@@ -73,6 +75,7 @@ class Scoring:
         for language, path in self.domain_models().items():
             try:
                 scorer = DomainScorer(path)
+                check_card(scorer.path, language, scorer.identity().partition("-")[0])
             except HanjiError as error:
                 hint = "`hanji classifier train-domain` makes one from labelled texts"
                 raise RecipeError(f"domains.{language}: {error}; {hint}") from None
@@ -121,6 +124,18 @@ class Scoring:
                     names = pc.coalesce(found.take(pa.array(place, mask=place < 0)), names)
             made |= {PREDICTED: names, PROBABILITY: pa.array(values, mask=np.isnan(values))}
         return made
+
+
+def check_card(model: Path, language: str, sha256: str) -> None:
+    """Raises InputError for a model whose card, if it has one, is that of another model or of another language."""
+    card = read_card(model)
+    if card.get("sha256", sha256) != sha256:
+        raise InputError(
+            f"{card_path(model)}: the card of another model (its sha256 is {card['sha256']}, {model.name} has "
+            f"{sha256}), so that it does not say how texts are prepared for this one"
+        )
+    if card.get("language", language) != language:
+        raise InputError(f"{model}: a model for {card['language']}, as its card says, and not for {language}")
 
 
 def chosen_domain(own: Any, scores: pa.Table, domains: Domains) -> Any:

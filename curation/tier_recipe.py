@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from hanji.amounts import TokenAmount
 from hanji.recipe import Settings
-from hanji.stages import StagePlan
+from hanji.stages import StagePlan, pattern_of
 
 Language = Literal["ko", "en"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -42,7 +42,9 @@ class Tier(Settings):
     top_share: Share | None = Field(
         None, description="the best share of a language's kept documents, by score"
     )
-    min_score: float | None = Field(None, description="all with at least this score")
+    min_score: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="all with at least this score"
+    )
     min_bucket: int | None = Field(
         None, ge=0, description="all whose ensemble of scores is at least in this bucket"
     )
@@ -199,9 +201,9 @@ def _check_bucket(tier: Tier, several: dict[Language, Any], ensembles: dict[Lang
             )
 
 
-def check_patterns(plan: StagePlan, names: Mapping[str, set[str] | None], tiers: set[str]) -> None:
-    """Raises ValueError for a pattern of a stage that no component of the recipe can match."""
-    parts = (names["language"], names["domain"], tiers)
+def check_patterns(plan: StagePlan, names: Mapping[str, set[str] | None], tiers: list[Tier]) -> None:
+    """Raises ValueError for patterns of a stage that no component of the recipe can match, or one in two ways."""
+    parts = (names["language"], names["domain"], {tier.name for tier in tiers})
     for stage in plan.stages:
         for pattern in stage.blend:
             for part, known, what in zip(
@@ -212,3 +214,25 @@ def check_patterns(plan: StagePlan, names: Mapping[str, set[str] | None], tiers:
                         f"stages.{stage.name}: {pattern!r} matches nothing: the recipe has no {what} {part!r}; "
                         f"there are: {', '.join(sorted(known))}"
                     )
+        for component in _components(names, tiers, stage.blend):
+            try:
+                pattern_of(component, stage.blend)
+            except ValueError as error:
+                raise ValueError(f"stages.{stage.name}: {error}") from None
+
+
+def _components(
+    names: Mapping[str, set[str] | None], tiers: list[Tier], patterns: Collection[str]
+) -> list[str]:
+    """Components that the recipe can have; where domains are not known, those that patterns name."""
+    domains = names["domain"] or {part for pattern in patterns if "*" not in (part := pattern.split("/")[1])}
+    return sorted(
+        {
+            f"{language}/{domain}/{tier.name}"
+            for tier in tiers
+            for language in sorted(names["language"] or set())
+            for domain in domains
+            if (tier.languages is None or language in tier.languages)
+            and (tier.domains is None or domain in tier.domains)
+        }
+    )

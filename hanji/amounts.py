@@ -28,8 +28,9 @@ def parse_amount(value: Any) -> Any:
     return int(amount)
 
 
-TokenAmount = Annotated[int, BeforeValidator(parse_amount), Field(gt=0)]
-"""A number of tokens, at least one."""
+MOST_TOKENS = 10**18
+TokenAmount = Annotated[int, BeforeValidator(parse_amount), Field(gt=0, le=MOST_TOKENS)]
+"""A number of tokens, at least one, and few enough that sums of them are whole numbers of 64 bits."""
 
 
 def shown_amount(tokens: int) -> str:

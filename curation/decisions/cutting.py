@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -161,7 +162,8 @@ def share_cut(histogram: Histogram, share: float) -> int:
     merit, documents = histogram.merit[there][::-1], histogram.documents[there][::-1]
     if not len(merit):
         return -MISSING
-    wanted = max(1, int(share * int(histogram.documents.sum())))
+    # By the share as it is written: in floating point 0.29 of 100 documents are 28.999….
+    wanted = max(1, int(Fraction(repr(float(share))) * int(histogram.documents.sum())))
     place = int(np.searchsorted(np.cumsum(documents), wanted))
     return int(merit[min(place, len(merit) - 1)])
 

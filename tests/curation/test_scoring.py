@@ -183,13 +183,20 @@ def test_why_and_the_report_tell_the_predicted_domain(placed: Path) -> None:
 
 
 def test_a_recipe_with_models_that_cannot_be_used_says_which(
-    corpus_files: list[Path], tmp_path: Path
+    corpus_files: list[Path], domain_model: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(
         RecipeError, match=r"domains\.ko: .*no such model file; `hanji classifier train-domain`"
     ):
         plan(make_recipe(run, corpus_files, domains={"ko": "nowhere.bin"}))
+    with pytest.raises(RecipeError, match=r"domains\.en: .*a model for ko, as its card says, and not for en"):
+        plan(make_recipe(run, corpus_files, domains={"en": str(domain_model)}))
+    shutil.copyfile(domain_model, tmp_path / "d.bin")
+    card = json.loads(domain_model.with_suffix(".json").read_text("utf-8"))
+    (tmp_path / "d.json").write_text(json.dumps(card | {"sha256": "0"}), "utf-8")
+    with pytest.raises(RecipeError, match=r"domains\.ko: .*d\.json: the card of another model"):
+        plan(make_recipe(run, corpus_files, domains={"ko": str(tmp_path / "d.bin")}))
     with pytest.raises(RecipeError, match="give the model of a language"):
         make_recipe(run, corpus_files, domains={"apply": "component"})
     own = {"ko": [{"name": "tail", "signal": "perplexity", "keep": "<= 2130", "why": "unlike good prose"}]}

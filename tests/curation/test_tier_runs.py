@@ -273,6 +273,10 @@ def test_the_report_tells_of_cuts_and_stages_and_why_of_each_tier(made: Made) ->
         ({"quality": {"ko": [{"path": "x"}]}}, "a name and a path"),
         ({"stages": [{"name": "s", "blend": {"ko/*/hihg": 1}}]}, "no tier 'hihg'"),
         ({"stages": [{"name": "s", "blend": {"ko/high": 1}}]}, "no pattern"),
+        (
+            {"stages": [{"name": "s", "blend": {"ko/*/medium": 1, "ko/web/*": 1}}]},
+            "stages.s: .* are equally specific and both match ko/web/medium",
+        ),
         ({"stages": [{"name": "s", "blend": {"*/*/*": {"weight": 1, "tokens": 5}}}]}, "weight or tokens"),
     ],
 )

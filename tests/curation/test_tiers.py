@@ -112,6 +112,12 @@ def test_shares_are_exact_when_scores_differ() -> None:
     assert tiers[0] == "low"
 
 
+def test_a_share_is_that_of_its_decimals() -> None:
+    # In floating point 0.29 of 100 is 28.999….
+    tiers = scored([i / 100 for i in range(100)], [Tier(name="high", top_share=0.29), Tier(name="low")])
+    assert tiers.count("high") == 29
+
+
 def test_equal_scores_share_a_tier() -> None:
     assert set(scored([0.5] * 10)) == {"high"}
 
@@ -358,6 +364,10 @@ def test_an_ensemble_of_one_language_leaves_the_scores_of_another_alone() -> Non
         ({"tokens": "1.5"}, "no whole number"),
         ({"best_by": "perplexity"}, "give tokens too"),
         ({"per": "domain", "min_score": 0.5}, "how shares and quotas are counted"),
+        ({"tokens": "9999999T"}, "less than or equal to"),
+        ({"min_score": float("nan")}, "finite number"),
+        ({"min_score": -0.1}, "greater than or equal to 0"),
+        ({"min_score": float("inf")}, "finite number"),
         ({"min_cluster_size": 3, "max_cluster_size": 2}, "above max_cluster_size"),
         ({"languages": []}, "at least 1"),
         ({"languages": ["ko", "ko"], "min_score": 0.1}, "may stand once"),
