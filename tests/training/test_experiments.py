@@ -318,6 +318,22 @@ def test_an_annealing_experiment_that_cannot_be_is_refused(
     assert message in str(caught.value)
 
 
+def test_the_checkpoint_of_every_seed_is_looked_at_before_anything_is_trained(
+    make: Make, undisturbed: Path
+) -> None:
+    of_one = {"checkpoint": str(undisturbed)}
+    assert len(make(**{**ANNEAL, "seeds": [1], "anneal": {**ANNEAL["anneal"], **of_one}}).runs) == 3
+    with pytest.raises(RecipeError, match=r"default, seed 2: .* seed is 2 here, 1 there; .*\{seed\}"):
+        make(**{**ANNEAL, "seeds": [1, 2], "anneal": {**ANNEAL["anneal"], **of_one}})
+    with pytest.raises(
+        RecipeError, match=r"default, seed 1: init_from: .* holds another model: model.layers"
+    ):
+        make(
+            training={"model": {"preset": "tiny", "layers": 3}},
+            **{**ANNEAL, "seeds": [1], "anneal": {**ANNEAL["anneal"], **of_one}},
+        )
+
+
 def test_mixed_weights_sum_to_one() -> None:
     default = {"a": BlendEntry(weight=3.0, max_epochs=2.0), "b": BlendEntry(weight=1.0)}
     found = mixed(default, {"b": BlendEntry(weight=2.0, max_epochs=4.0)}, 0.5)

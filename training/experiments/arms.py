@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hanji.errors import RecipeError
+from hanji.errors import InputError, RecipeError
 from hanji.manifest import Component
 from hanji.recipe import apply_override, parse_recipe, read_yaml
 from hanji.stages import matches
@@ -17,6 +17,7 @@ from hanji.training.data.plan import DataPlan, plan_data
 from hanji.training.experiments.annealing import anneal_arms
 from hanji.training.experiments.overlap import refuse_held_out_documents
 from hanji.training.experiments.recipe import ExperimentRecipe
+from hanji.training.loop.origin import begun_windows, find_origin
 from hanji.training.recipe import TrainingRecipe
 from hanji.training.stages import with_stages
 
@@ -99,6 +100,7 @@ def prepare(recipe: ExperimentRecipe, overrides: Sequence[str] = ()) -> Experime
     runs = _runs(recipe, directory, arms)
     first = {arm.name: next(run for run in runs if run.arm is arm) for arm in arms}
     plans = {name: plan_data(_without_origin(run.recipe), check=False) for name, run in first.items()}
+    _check_origins(runs, plans)
     compared = {arm.name: first[arm.name].recipe for arm in arms if arm.compared}
     baseline = recipe.baseline or next(iter(compared))
     _check_alike(recipe, compared, plans, baseline)
@@ -167,6 +169,24 @@ def _without_origin(recipe: TrainingRecipe) -> TrainingRecipe:
     return recipe.model_copy(
         update={"init_from": None, "init_with": "weights", "run": recipe.run + "/.planned"}
     )
+
+
+def _check_origins(runs: Sequence[Run], plans: Mapping[str, DataPlan]) -> None:
+    """What runs begin from, where it is there already: the checkpoint of every seed, not of the first alone."""
+    for run in runs:
+        if run.recipe.init_from is None or run.arm.after is not None:
+            continue
+        plan = plans[run.arm.name]
+        try:
+            find_origin(run.recipe, plan.manifest.tokenizer.vocab_size)
+            begun_windows(run.recipe, plan.manifest_sha256)
+        except (RecipeError, InputError) as error:
+            hint = ""
+            if run.seed != runs[0].seed and "{seed}" not in (run.arm.checkpoint or "{seed}"):
+                hint = (
+                    "; anneal.checkpoint: with {seed} in it, each seed goes on from a checkpoint of its own"
+                )
+            raise RecipeError(f"{run.title}: {error}{hint}") from None
 
 
 def _check_alike(
