@@ -87,7 +87,7 @@ def options(
         raise typer.Exit
 
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 """A full disk, or one that may not be written to: whoever runs the command can mend that without a traceback."""
 
 

@@ -213,6 +213,29 @@ def test_a_run_that_goes_on_loses_the_lines_after_its_checkpoint_and_says_how_ma
     assert read_metrics(path) == []
 
 
+def test_lines_that_a_crash_of_the_machine_left_are_removed_when_a_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    first = MetricsFile(path, 0)
+    for step in range(1, 5):
+        first.write({"kind": "step", "step": step, "seconds": 1.0})
+    first.close()
+    whole = path.read_bytes().splitlines(keepends=True)
+    broken = [
+        whole[0],
+        b"\0" * 60 + b"\n",
+        *whole[1:3],
+        whole[3][:30] + b"\0\0\n",
+        b'{"kind": "step", "step": 2\n',
+        b"7\n",
+    ]
+    path.write_bytes(b"".join(broken))
+    second = MetricsFile(path, 2)
+    assert second.damaged == 4 and second.lost == {"steps": 1, "seconds": 1.0}
+    second.write({"kind": "step", "step": 3, "seconds": 2.0})
+    second.close()
+    assert [entry["step"] for entry in read_metrics(path)] == [1, 2, 3]
+
+
 def test_a_reader_stops_at_a_line_that_is_being_written(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps(step(1)) + "\n" + json.dumps(step(2)), encoding="utf-8")

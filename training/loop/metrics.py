@@ -37,22 +37,27 @@ class MetricsFile:
     """Append-only JSON lines; ``from_step`` is the step that the run goes on from, 0 for one that begins.
 
     ``lost`` says what is removed: steps after ``from_step``, and the seconds that they and those lost before took.
+    ``damaged`` counts lines that cannot be read, as a crash of the machine leaves them; they are removed too.
     """
 
     def __init__(self, path: Path, from_step: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.lost = {"steps": 0, "seconds": 0.0}
+        self.damaged = 0
         temporary = path.with_name(f".{path.name}.part")
         with temporary.open("wb") as kept:
             for line in _lines(path):
-                kind, step = _kind_and_step(line)
-                if from_step and step <= from_step:
-                    kept.write(line)
-                elif kind == "step":
-                    self._lose(1, json.loads(line)["seconds"])
-                elif kind == "start":
-                    lost = json.loads(line)["lost"]
-                    self._lose(lost["steps"], lost["seconds"])
+                try:
+                    kind, step = _kind_and_step(line)
+                    if from_step and step <= from_step:
+                        kept.write(line)
+                    elif kind == "step":
+                        self._lose(1, json.loads(line)["seconds"])
+                    elif kind == "start":
+                        lost = json.loads(line)["lost"]
+                        self._lose(lost["steps"], lost["seconds"])
+                except (ValueError, KeyError, TypeError):
+                    self.damaged += 1
         temporary.replace(path)
         self._file = path.open("a", encoding="utf-8")
 
@@ -99,7 +104,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 def _kind_and_step(line: bytes) -> tuple[str, int]:
     """What a line begins with, without reading all of it where it is as this module writes it."""
-    if found := _BEGINNING.match(line):
+    if (found := _BEGINNING.match(line)) and line.endswith(b"}\n"):
         return found[1].decode(), int(found[2])
     entry = json.loads(line)
     return entry["kind"], entry["step"]

@@ -46,6 +46,13 @@ class Recorder:
                 "lost": self._file.lost,
             }
         )
+        if self._file.damaged:
+            tell(
+                {
+                    "kind": "note",
+                    "text": f"{run / METRICS}: {self._file.damaged} lines could not be read and were removed",
+                }
+            )
         for text in rates.describe():
             tell({"kind": "note", "text": text})
 
