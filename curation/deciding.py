@@ -16,7 +16,7 @@ from hanji.curation.recipe import CurationRecipe, Language
 from hanji.curation.signals import ratios
 from hanji.curation.steps import decide as steps
 from hanji.curation.steps import survive as survival
-from hanji.curation.steps.takedown import Taken
+from hanji.curation.steps.takedown import ROWS_VERSION, Taken
 from hanji.curation.takedown.lists import TakedownList
 from hanji.curation.takedown.search import search
 from hanji.curation.tiering import settle_tiers, tier_facts, tokens_are_needed, unmet_quotas, without_scores
@@ -157,7 +157,7 @@ def write_ledger(
         # A range of ids that no takedown touches is written from what was settled alone.
         inputs: Any = commit.content()
         if gone is not None:
-            inputs = [inputs, gone.content(), minhash.min_jaccard, minhash.min_containment]
+            inputs = [inputs, gone.content(), minhash.min_jaccard, minhash.min_containment, ROWS_VERSION]
         units.append(Unit(commit.unit, inputs, (commit, gone)))
     step = Step(
         "ledger",

@@ -33,6 +33,8 @@ from hanji.curation.work import Attempt, Commit, Outcome
 from hanji.storage import Storage, Written
 
 VERSION = 1
+ROWS_VERSION = 2
+"""Of the ledger rows of ranges of ids that a takedown touches; a run without one is as it was."""
 MOST_PAIRS = 4_000_000
 """Of one cluster. Where named × kept documents are more, the first of the named ones are compared."""
 JUDGED = ("rules", "duplicates", "tiers")
@@ -224,15 +226,16 @@ def _likest(twins: pa.Table) -> pa.Table:
 
 
 def take_down(run: Storage, table: pa.Table, taken: Taken, settings: MinHash) -> pa.Table:
-    """The ledger rows of one range of ids, those that go as dropped by a takedown. ``table`` has schema LEDGER.
+    """The ledger rows of one range of ids, those that go as dropped by a takedown.
 
-    A document that the run kept keeps its tier and split: where it would be. One that fell before the rules, or
-    could not be read, keeps its verdict.
+    ``table`` has the columns of LEDGER and those that the run measured beside them, which stay as they are. A
+    document that the run kept keeps its tier and split: where it would be. One that fell before the rules, or could
+    not be read, keeps its verdict.
     """
     ids = flat(table["id"])
     judged = pc.is_in(table["step"], pa.array(JUDGED, TEXT)).to_numpy(zero_copy_only=False)
     named = run.read_table(taken.named.files["named"].path)
-    new: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in LEDGER.names}
+    new: dict[str, pa.ChunkedArray | pa.Array] = {name: table[name] for name in table.column_names}
     by_name, place = _rows(ids, named["id"], judged)
     _put(new, by_name, {n: named[n].take(place) for n in ("rule", "detail")})
     if taken.twins is not None:
@@ -251,7 +254,7 @@ def take_down(run: Storage, table: pa.Table, taken: Taken, settings: MinHash) ->
                 **{name: twins[name] for name in ("duplicate_of", "jaccard", "containment")},
             },
         )
-    return pa.table({name: new[name] for name in LEDGER.names}).cast(LEDGER)
+    return pa.table(new).cast(table.schema)
 
 
 def table_hash(table: pa.Table) -> str:

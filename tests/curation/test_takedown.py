@@ -23,10 +23,11 @@ from hanji.curation.engines.local import LocalEngine
 from hanji.curation.exchange import Sent, Stretch, receive_each, send
 from hanji.curation.pipeline import curate
 from hanji.curation.recipe import CurationRecipe, MinHash, Takedown
-from hanji.curation.records import TEXT
+from hanji.curation.records import LEDGER, TEXT
 from hanji.curation.shards.tokenizer import Encoder
 from hanji.curation.shards.verify import verify_shards
-from hanji.curation.steps.takedown import MEMBERS, pair
+from hanji.curation.steps.takedown import FOUND, MEMBERS, Taken, pair
+from hanji.curation.steps.takedown import take_down as taking_down
 from hanji.curation.takedown.applying import take_down
 from hanji.curation.takedown.lists import KINDS, TakedownList, address_key, joined, parse_list
 from hanji.curation.takedown.search import Search, search
@@ -146,6 +147,24 @@ def test_lists_that_mean_the_same_are_the_same() -> None:
     only = one.only_listed()
     assert parse_list(only.to_bytes(), "again") == only != one
     assert joined([only, one]) == one, "of two entries the one that takes duplicates along stands"
+
+
+def test_a_takedown_keeps_the_columns_that_the_run_measured_beside_the_ledgers(tmp_path: Path) -> None:
+    run = Storage(str(tmp_path))
+    ids = [f"{number:032x}" for number in range(3)]
+    row: dict[str, Any] = dict.fromkeys(LEDGER.names) | {"step": "tiers", "verdict": "kept", "tier": "high"}
+    table = pa.Table.from_pylist([row | {"id": one} for one in ids], LEDGER)
+    for name in ("perplexity", "score_web"):
+        table = table.append_column(name, pa.array([1.0, 2.0, 3.0]))
+    named = pa.table({"id": ids[1:2], "entry": [0], "rule": ["takedown.id"], "detail": ["x"]}).cast(FOUND)
+    written = run.write_table("named.parquet", named)
+    commit = Commit("takedown-find", "p00000", "", {"named": written}, {}, {}, 0.0)
+    after = taking_down(run, table, Taken(commit, None), MinHash())
+    assert after.schema == table.schema
+    assert after["verdict"].to_pylist() == ["kept", "dropped", "kept"]
+    assert after.select(["id", "tier", "perplexity", "score_web"]).equals(
+        table.select(["id", "tier", "perplexity", "score_web"])
+    )
 
 
 # -- runs --------------------------------------------------------------------------------------------------
