@@ -24,7 +24,7 @@ from hanji.storage import Storage, Written
 
 
 class ShardWriting:
-    """The write stage of a run."""
+    """The write stage of a run. With ``written`` it goes on with the tokenizer that this manifest's shards have."""
 
     def __init__(
         self,
@@ -32,9 +32,10 @@ class ShardWriting:
         run: Storage,
         runner: Runner,
         takedown: TakedownList,
+        written: Manifest | None = None,
     ) -> None:
         self.recipe, self.run, self.runner, self.takedown = recipe, run, runner, takedown
-
+        self.written = written
         self._encoded: list[Commit] | None = None
         self._made: tuple[Written, TokenizerFacts] | None = None
 
@@ -101,8 +102,13 @@ class ShardWriting:
         """Given, or trained on kept documents: ``rows`` are of the ledger, or what was settled for it."""
         settings = self.recipe.shards.tokenizer
         if settings.file is not None:
-            facts = tokenizer_facts(settings.file, settings.eod_token)
-            data = Path(settings.file).read_bytes()
+            if self.written is None:
+                facts = tokenizer_facts(settings.file, settings.eod_token)
+                data = Path(settings.file).read_bytes()
+            else:
+                # The file that the recipe names may be gone, or be another one now.
+                facts = self.written.tokenizer
+                data = self.run.sub("shards").read_bytes(facts.file)
             written = self.run.write_bytes(f"tokenizer/{facts.sha256[:16]}.json", data)
             self.runner.keep(written.path)
             return written, facts.model_copy(update={"file": "tokenizer.json"})

@@ -185,7 +185,7 @@ class _Work:
         self.run.write_bytes(STANDING, standing.to_bytes())
         entries = joined([before, given])
         rules = load_rules(self.recipe.rules)
-        writing = ShardWriting(self.recipe, self.run, self.runner, entries)
+        writing = ShardWriting(self.recipe, self.run, self.runner, entries, self.opened.manifest)
         written = write_ledger(
             self.runner, self.recipe, entries, self.gathered, self.settled, writing.count_tokens
         )

@@ -278,6 +278,28 @@ def test_only_shards_that_hold_a_listed_document_change(finished: Path, taken: t
     assert json.loads((run / "run.json").read_text())["curation"] == manifest.curation
 
 
+def test_a_tokenizer_file_that_is_gone_or_another_one_now_changes_no_other_shard(
+    run: Path, tmp_path: Path, shared_corpus: list[Path]
+) -> None:
+    file = tmp_path / "tokenizer.json"
+    shutil.copy(run / "shards/tokenizer.json", file)
+    given = {**SHARDS, "tokenizer": {"file": str(file)}}
+    curate(make_recipe(run, shared_corpus, shards=given))
+    before, _ = read_manifest(str(run / "shards"))
+    other = json.loads(file.read_text("utf-8"))
+    other["model"]["merges"] = other["model"]["merges"][:20]
+    file.write_text(json.dumps(other), "utf-8")
+    done = take_down(str(run), [listed(tmp_path, "http://ko.example/3\n")], apply=True)
+    assert done.manifest.tokenizer == before.tokenizer
+    kept = {shard.bin.sha256 for part in done.manifest.components for shard in part.shards}
+    were = {shard.bin.sha256 for part in before.components for shard in part.shards}
+    assert len(kept - were) == 1
+    file.unlink()
+    take_down(str(run), [listed(tmp_path, "http://en.example/7\n")], apply=True)
+    rows = ledger(run)
+    assert not in_shards(run) & {rows[key]["id"] for key in ("ko-3", "en-7")}
+
+
 def test_a_trainer_reads_what_is_left_in_the_order_it_had(finished: Path, taken: tuple[Path, Any]) -> None:
     run, done = taken
     gone = {row["id"] for row in done.effects.leaving.to_pylist()}
