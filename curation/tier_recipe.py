@@ -43,7 +43,7 @@ class Tier(Settings):
         None, description="the best share of a language's kept documents, by score"
     )
     min_score: float | None = Field(
-        None, ge=0, allow_inf_nan=False, description="all with at least this score"
+        None, ge=0, le=1, allow_inf_nan=False, description="all with at least this score"
     )
     min_bucket: int | None = Field(
         None, ge=0, description="all whose ensemble of scores is at least in this bucket"
@@ -147,6 +147,11 @@ def check_tiers(
     last = tiers[-1]
     if last.conditions() or last.scope():
         raise ValueError(f"tiers.{last.name}: the last tier takes the rest and has no condition")
+    for language, models in quality.items():
+        if not models:
+            raise ValueError(
+                f"quality.{language}: names no model; leave the language out where there is none"
+            )
     several = {language: models for language, models in quality.items() if isinstance(models, dict)}
     for tier in tiers[:-1]:
         if not tier.conditions() and not tier.scope():
@@ -165,8 +170,16 @@ def check_tiers(
         if tier.min_bucket is not None:
             _check_bucket(tier, several, ensembles)
         by_perplexity = tier.best_perplexity_share is not None or tier.max_perplexity is not None
-        if (by_perplexity or tier.best_by == "perplexity") and not perplexity:
-            raise ValueError(f"tiers.{tier.name}: the recipe asks for no perplexity: give perplexity a model")
+        if by_perplexity or tier.best_by == "perplexity":
+            if not perplexity:
+                raise ValueError(
+                    f"tiers.{tier.name}: the recipe asks for no perplexity: give perplexity a model"
+                )
+            if tier.languages is not None and not set(tier.languages) & set(perplexity):
+                raise ValueError(
+                    f"tiers.{tier.name}: perplexity has no model of its languages; "
+                    f"there are models of: {', '.join(sorted(perplexity))}"
+                )
     for name in sorted({tier.name for tier in tiers}):
         same = [tier for tier in tiers if tier.name == name]
         if len(same) > 1 and any(not tier.scope() for tier in same if tier is not last):

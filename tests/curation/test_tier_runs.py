@@ -161,7 +161,7 @@ def test_texts_are_encoded_once_and_give_the_same_shards_as_without_a_quota(
     made: Made, tmp_path: Path
 ) -> None:
     """A threshold that nothing meets, and a quota of a source that has nothing: only the steps differ."""
-    for name, nothing in (("plain", {"min_score": 2.0}), ("quota", {"tokens": 1, "max_cluster_size": 1})):
+    for name, nothing in (("plain", {"min_score": 1.0}), ("quota", {"tokens": 1, "max_cluster_size": 1})):
         tiers = [
             Tier(name="none", min_occurrences=1000, **nothing),
             *made.recipe.tiers[:3],
@@ -266,6 +266,14 @@ def test_the_report_tells_of_cuts_and_stages_and_why_of_each_tier(made: Made) ->
         ({"tiers": [{"name": "a"}, {"name": "b"}]}, "only the last tier takes"),
         ({"tiers": [{"name": "a", "tokens": 5}]}, "the last tier takes the rest"),
         ({"tiers": [{"name": "a", "max_perplexity": 5}, {"name": "b"}]}, "asks for no perplexity"),
+        (
+            {
+                "tiers": [{"name": "a", "languages": ["en"], "max_perplexity": 5}, {"name": "b"}],
+                "perplexity": {"ko": {"model": "x", "sentencepiece": "y"}},
+            },
+            "tiers.a: perplexity has no model of its languages; there are models of: ko",
+        ),
+        ({"quality": {"ko": {}}, "tiers": [{"name": "b"}]}, "quality.ko: names no model"),
         ({"tiers": [{"name": "a", "tokens": 0}, {"name": "b"}]}, "greater than 0"),
         ({"ensembles": {"en": {}}}, "no several models"),
         ({"ensembles": {"ko": {"method": "mean", "weights": {"edi": 1}}}}, "no model 'edi'"),

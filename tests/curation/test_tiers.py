@@ -368,6 +368,7 @@ def test_an_ensemble_of_one_language_leaves_the_scores_of_another_alone() -> Non
         ({"min_score": float("nan")}, "finite number"),
         ({"min_score": -0.1}, "greater than or equal to 0"),
         ({"min_score": float("inf")}, "finite number"),
+        ({"min_score": 18}, "less than or equal to 1"),
         ({"min_cluster_size": 3, "max_cluster_size": 2}, "above max_cluster_size"),
         ({"languages": []}, "at least 1"),
         ({"languages": ["ko", "ko"], "min_score": 0.1}, "may stand once"),
