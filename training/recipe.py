@@ -7,7 +7,7 @@ match nothing, vocabulary, components too small) in ``hanji.training.data``.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -95,13 +95,18 @@ class BatchSettings(Settings):
 class OptimizerSettings(Settings):
     """AdamW. Defaults are the paper's (decay, z-loss) and DeepSeek LLM's (betas, clipping)."""
 
-    betas: tuple[float, float] = (0.9, 0.95)
-    eps: float = Field(default=1e-8, gt=0)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.95)
+    eps: float = Field(default=1e-8, gt=0, allow_inf_nan=False)
     clip: float = Field(default=1.0, gt=0, description="largest global gradient norm")
     weight_decay: float = Field(
-        default=1e-4, ge=0, description="independent of the learning rate: a step shrinks weights by s·decay"
+        default=1e-4,
+        ge=0,
+        le=1,
+        description="independent of the learning rate: a step shrinks weights by s·decay",
     )
-    z_loss: float = Field(default=5e-6, ge=0, description="weight of the squared log-partition")
+    z_loss: float = Field(
+        default=5e-6, ge=0, allow_inf_nan=False, description="weight of the squared log-partition"
+    )
 
 
 class CheckpointSettings(Settings):
@@ -246,7 +251,7 @@ class TrainingRecipe(Settings):
     precision: Literal["fp32", "bf16", "fp8"] = "fp32"
     fp8: Fp8Settings = Fp8Settings()
     shadow: ShadowSettings = ShadowSettings()
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, lt=2**63)
     check_shards: Literal["sizes", "sampled", "hashes"] = Field(
         default="sizes",
         description="before the first step, besides the tokenizer, indices and a few documents of every shard: "
