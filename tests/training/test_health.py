@@ -198,6 +198,14 @@ def test_too_many_skipped_steps_end_the_run(good: int, bad: int) -> None:
     assert guard.skipped == bad
 
 
+def test_skips_in_a_row_end_the_run_although_the_window_is_shorter() -> None:
+    guard = StepGuard(HealthSettings(window=4, skips_in_a_row=8))
+    for step in range(1, 8):
+        guard.check(step, guard.judge(math.nan, 1.0))
+    with pytest.raises(RunError, match="step 8: 8 steps in a row and 4 of the last 4 were skipped"):
+        guard.check(8, guard.judge(math.nan, 1.0))
+
+
 def test_a_lasting_drop_of_the_speed_is_told_once_and_its_end_too() -> None:
     monitor = SpeedMonitor(HealthSettings())
     said = [monitor.look(speed) for speed in [100.0] * 10 + [30.0] * 9 + [90.0] * 3 + [30.0, 100.0]]

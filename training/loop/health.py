@@ -53,7 +53,8 @@ class StepGuard:
         self.skipped_steps: list[int] = []
         self._losses: deque[float] = deque(maxlen=settings.window)
         self._norms: deque[float] = deque(maxlen=settings.window)
-        self._skips: deque[bool] = deque(maxlen=settings.window)
+        # Skips in a row are counted even where they are more than the window is long.
+        self._skips: deque[bool] = deque(maxlen=max(settings.window, settings.skips_in_a_row))
 
     def judge(self, loss: float, norm: float) -> Verdict:
         """Whether the step with this mean loss and global gradient norm is to be taken; remembers it."""
@@ -84,12 +85,13 @@ class StepGuard:
         in_a_row = 0
         while in_a_row < len(recent) and recent[-1 - in_a_row]:
             in_a_row += 1
+        window = recent[-settings.window :]
         if verdict.skip is None or (
-            in_a_row < settings.skips_in_a_row and sum(recent) < settings.skips_in_window
+            in_a_row < settings.skips_in_a_row and sum(window) < settings.skips_in_window
         ):
             return
         raise RunError(
-            f"step {step}: {in_a_row} steps in a row and {sum(recent)} of the last {len(recent)} were skipped "
+            f"step {step}: {in_a_row} steps in a row and {sum(window)} of the last {len(window)} were skipped "
             f"(health.skips_in_a_row {settings.skips_in_a_row}, health.skips_in_window "
             f"{settings.skips_in_window}), this one for its {verdict.skip}. Go on from an earlier checkpoint (move "
             "the later ones away), or in a new run with a lower schedule.peak_lr or a longer warm-up"
