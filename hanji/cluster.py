@@ -18,6 +18,8 @@ from hanji.recipe import Settings
 SECRET = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|PRIVATE|(^|_)KEY(_|$)|API_?KEY|ACCESS_KEY", re.IGNORECASE
 )
+WITH_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+"""An address with a password in it, as those of proxies and indices can be."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -92,12 +94,12 @@ class ClusterSettings(Settings):
 
     @model_validator(mode="after")
     def _no_secrets(self) -> Any:
-        for name in self.environment:
+        for name, value in self.environment.items():
             if not _VARIABLE.fullmatch(name):
                 raise RecipeError(
                     f"cluster.environment: {name!r} is not the name of a variable (letters, digits, _)"
                 )
-            if SECRET.search(name):
+            if SECRET.search(name) or WITH_PASSWORD.search(value):
                 raise RecipeError(
                     f"cluster.environment.{name} looks like a secret, and would be written into a file. With Slurm "
                     "set it in the environment that submits; with Kubernetes name the secret in cluster.secrets"

@@ -112,7 +112,7 @@ def _to_slurm(package: Package, name: str, render: bool) -> None:
         shutil.rmtree(job.directory, ignore_errors=True)
         shutil.copytree(package.directory, job.directory)
         number = slurm.submit(job)
-        say(f"submitted {name}: job {number}, its log is {str(job.log).replace('%j', number)}")
+        say(f"submitted {name}: job {number}, its log is {job.log_of(number)}")
         known = Job(number, "PENDING", name, package.kind, None, None, "")
     say(f"  hanji jobs logs {known.id} --on slurm", f"  hanji jobs stop {known.id} --on slurm")
 

@@ -72,7 +72,8 @@ def make_package(
     data = read_yaml(recipe_path)
     for override in overrides:
         apply_override(data, override)
-    kind: Kind = "training" if "stages" in data else "curation"
+    # Not by `stages`: a curation may have them, and training take them from its shards.
+    kind: Kind = "training" if "sources" not in data and {"model", "schedule"} & data.keys() else "curation"
     prefixes = [local_path(prefix).absolute() for prefix in shared]
     job = directory / "job"
     job.mkdir(parents=True)

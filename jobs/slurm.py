@@ -37,7 +37,12 @@ class BatchJob:
 
     @property
     def log(self) -> Path:
-        return self.directory / "slurm-%j.log"
+        """What ``--output`` says: %j is the job's number, and a per cent sign of the path is doubled."""
+        return Path(str(self.directory).replace("%", "%%")) / "slurm-%j.log"
+
+    def log_of(self, number: str) -> Path:
+        """The file that the job of this number writes to."""
+        return self.directory / f"slurm-{number}.log"
 
 
 def script(job: BatchJob) -> str:

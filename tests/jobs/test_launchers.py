@@ -254,6 +254,12 @@ def test_a_slurm_script_is_sound_and_asks_for_what_the_recipe_says(tmp_path: Pat
     assert checked.returncode == 0 and not checked.stderr
 
 
+def test_a_per_cent_sign_in_a_path_is_none_of_slurms_placeholders(tmp_path: Path) -> None:
+    job = batch_job(tmp_path / "50%j")
+    assert f"--output={tmp_path}/50%%j/slurm-%j.log" in slurm.script(job)
+    assert job.log_of("7") == tmp_path / "50%j" / "slurm-7.log"
+
+
 def test_nothing_that_a_recipe_says_is_run_by_the_shell(fake_slurm: dict[str, str], tmp_path: Path) -> None:
     directory = tmp_path / "it's $(touch pwned) 한"
     directory.mkdir()
@@ -295,6 +301,7 @@ def test_nothing_that_a_recipe_says_is_run_by_the_shell(fake_slurm: dict[str, st
         ({"environment": {"A;B": "1"}}, "'A;B' is not the name of a variable"),
         ({"environment": {"HF_TOKEN": "hf_x"}}, "HF_TOKEN looks like a secret"),
         ({"environment": {"AWS_SECRET_ACCESS_KEY": "x"}}, "looks like a secret"),
+        ({"environment": {"HTTPS_PROXY": "http://me:word@proxy:8080"}}, "HTTPS_PROXY looks like a secret"),
         ({"time": "two days"}, "cluster.time"),
         ({"time": 3600}, "write it in quotes"),
         ({"claims": {"data": "relative"}}, "cluster.claims"),

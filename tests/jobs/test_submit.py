@@ -162,6 +162,22 @@ def test_all_paths_of_a_training_run_have_to_be_seen(tmp_path: Path) -> None:
         make_package(path, [], tmp_path / "job", shared=[str(tmp_path / "shared")])
 
 
+def test_a_recipe_is_told_by_what_it_makes_and_not_by_whether_it_has_stages(tmp_path: Path) -> None:
+    curation = yaml.safe_load(write_recipe(tmp_path).read_text(encoding="utf-8"))
+    curation["stages"] = [{"name": "all", "tokens": 1000, "blend": {"*/*/*": 1}}]
+    training = {
+        "name": "tiny",
+        "run": str(tmp_path / "trained"),
+        "shards": str(tmp_path / "run/shards"),
+        "model": "tiny",
+        "schedule": {"peak_lr": 0.001, "warmup_steps": 1},
+    }
+    for kind, recipe in (("curation", curation), ("training", training)):
+        path = tmp_path / f"{kind}.yaml"
+        path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+        assert make_package(path, [], tmp_path / kind, shared=["/"]).kind == kind
+
+
 def test_a_package_is_the_same_for_the_same_submission_and_another_for_another(tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path)
     model = tmp_path / "q.bin"
