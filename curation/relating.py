@@ -19,7 +19,11 @@ def relate(context: Context, gathered: list[Commit]) -> tuple[list[Commit], list
     texts_only = [commit.files["text"].sha256 for commit in gathered]
     signed = context.runner.map(
         sign_step,
-        [Unit(c.unit, sha, c) for c, sha in zip(gathered, texts_only, strict=True)],
+        [
+            # Each language has its own shingles, and is no part of the texts.
+            Unit(c.unit, [sha, c.info.get("languages")], c)
+            for c, sha in zip(gathered, texts_only, strict=True)
+        ],
     )
     if dedup.url.enabled:
         # Of its own: what is not in the texts changes with much that signatures do not depend on.

@@ -23,6 +23,7 @@ from hanji.curation.recipe import CurationRecipe
 from hanji.curation.relating import relate
 from hanji.curation.steps import cluster
 from hanji.curation.steps import relate as steps
+from hanji.curation.steps.gather import languages_digest
 from hanji.curation.work import Attempt, Commit, Outcome, Runner, Step, Unit, task_with
 from hanji.errors import RunError
 from hanji.progress import SilentProgress
@@ -202,7 +203,7 @@ def write_home(attempt: Attempt, rows: list[tuple[str, str, str]]) -> Outcome:
     facts = pa.table({"id": ids, "language": spoken, "status": status, "url": pa.nulls(len(rows), ids.type)})
     attempt.write_table("facts", "gathered/facts", facts)
     attempt.write_table("text", "gathered/text", pa.table({"id": ids, "text": texts}))
-    return Outcome()
+    return Outcome(info={"languages": languages_digest(facts)})
 
 
 def related(
@@ -275,6 +276,15 @@ def test_one_document_that_is_added_compares_again_only_where_it_reaches(tmp_pat
     done = {report.name: report.units - report.skipped for report in runner.reports}
     # Its home is signed again; no other partition has anything new to attach or verify.
     assert done["sign"] == 1 and done["verify"] == 1 and done["cluster"] == 0
+
+
+def test_texts_of_which_another_language_is_said_are_related_anew(tmp_path: Path) -> None:
+    rows = documents(9)
+    related(tmp_path / "run", rows, 2)
+    others = [(name, {"en": "ko", "ko": "en"}[language], text) for name, language, text in rows]
+    again = related(tmp_path / "run", others, 2)[:2]
+    assert again == related(tmp_path / "fresh", others, 2)[:2]
+    assert {(edge["a"], edge["b"]) for edge in again[0]} == expected_edges(others)
 
 
 @pytest.mark.slow
