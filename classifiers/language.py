@@ -93,8 +93,8 @@ class LanguageIdentifier:
             self._model = fasttext_model.load(path, expected)
 
     def identity(self) -> str:
-        """SHA-256 of the model file."""
-        return self._model.sha256
+        """SHA-256 of the model file, and whether it is taken for GlotLID, whose word counts for more."""
+        return f"glotlid-{self._model.sha256}" if self._glotlid else self._model.sha256
 
     def identify(self, texts: Sequence[str]) -> list[LanguageGuess]:
         """A guess for each text, in order; each as if it were alone. Never raises."""

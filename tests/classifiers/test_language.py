@@ -186,6 +186,12 @@ def test_what_a_model_takes_for_english_stands_a_second_look(monkeypatch: pytest
     assert guess.language == "hus"
 
 
+def test_one_file_is_another_identifier_where_it_is_taken_for_glotlid() -> None:
+    file = str(find_lid())
+    one, other = (LanguageIdentifier(LanguageModels(**{field: file})) for field in ("model", "glotlid"))
+    assert one.identity() != other.identity()
+
+
 def test_glotlid_is_asked_about_all_latin_text_and_its_word_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     identifier = _with_model(monkeypatch, _OneWord(("eng_Latn", 0.9), ("sco_Latn", 0.05)), "model.bin")
     assert identifier.identify([ENGLISH])[0].language == "en"
