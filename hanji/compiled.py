@@ -54,7 +54,7 @@ def _compiled(function: Function, *, counting: bool) -> Function:
     # Said either way: a function would take the option over from the one that calls it.
     dispatcher = numba.njit(nogil=True, _nrt=counting)(function)
     dispatcher._cache = _Cache(function)  # what cache=True does, with a place that is ours
-    dispatcher.get_call_template = partial(_without_literals, dispatcher.get_call_template)
+    dispatcher.get_call_template = partial(_for_wide_integers, dispatcher.get_call_template)
     return dispatcher  # type: ignore[no-any-return]
 
 
@@ -77,10 +77,18 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _CacheImpl
 
 
-def _without_literals(get_call_template: Callable[..., Any], args: Any, kws: Any) -> Any:
-    """What numba asks before a kernel calls another: one compilation for all integers, not one more for a 0."""
-    plain = {name: types.unliteral(kind) for name, kind in dict(kws).items()}
-    return get_call_template(tuple(types.unliteral(kind) for kind in args), plain)
+def _for_wide_integers(get_call_template: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """What numba asks before a kernel calls another: one compilation for all signed integers.
+
+    Without it there is one more for a 0, and one more for a number that comes out of an array of 32-bit integers.
+    """
+    plain = {name: _wide(kind) for name, kind in dict(kws).items()}
+    return get_call_template(tuple(_wide(kind) for kind in args), plain)
+
+
+def _wide(kind: Any) -> Any:
+    plain = types.unliteral(kind)
+    return types.int64 if isinstance(plain, types.Integer) and plain.signed else plain
 
 
 @cache

@@ -47,7 +47,9 @@ _HEADINGS = 20
 def _bonus(nodes: np.ndarray, value: np.ndarray) -> np.ndarray:
     """How much more an element's share counts for its name, or for that of the one that makes it up."""
     count = len(nodes)
-    bonus = np.ones(count)
+    bonus = np.empty(count, np.float64)
+    for node in range(count):
+        bonus[node] = 1.0
     for node in range(count - 1, 0, -1):
         tag = nodes[node, TAG]
         parent = nodes[node, PARENT]

@@ -91,7 +91,9 @@ def _tag_end(data: np.ndarray, i: int, link: bool, out: np.ndarray, state: np.nd
 def _copy(data: np.ndarray, stop: int, out: np.ndarray, state: np.ndarray) -> None:
     """Copy the page up to ``stop``."""
     start, filled = state[1], state[0]
-    out[filled : filled + stop - start] = data[start:stop]
+    # A loop: numba compiles two seconds of checks for an assignment of slices.
+    for place in range(stop - start):
+        out[filled + place] = data[start + place]
     state[0] = filled + stop - start
     state[1] = stop
 
