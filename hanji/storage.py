@@ -226,10 +226,11 @@ class Storage:
             file.write(data)
         return Written(path, len(data), hashlib.sha256(data).hexdigest())
 
-    def create(self, path: str, data: bytes) -> bool:
+    def create(self, path: str, data: bytes, *, durable: bool = False) -> bool:
         """Put a file only if there is none of that name; returns whether this call created it.
 
-        A crash of the machine may damage or lose it until :meth:`sync`.
+        A crash of the machine may damage or lose it until :meth:`sync`; ``durable`` it is whole on the disk before
+        it has its name (the name itself is the directory's, which is another file to bring there).
         """
         if self.local is not None:
             target = self.local / path
@@ -238,7 +239,7 @@ class Storage:
             try:
                 with _NamedFile(temporary, self.describe(path)) as file:
                     file.write(data)
-                    file.finish(durable=False)
+                    file.finish(durable=durable)
                 os.link(temporary, target)
             except FileExistsError:
                 return False

@@ -241,6 +241,28 @@ def test_files_that_the_first_rank_does_not_see_are_not_committed(tmp_path: Path
         seal(tmp_path / "first", commit, files)
 
 
+def test_a_checkpoint_is_on_the_disk_with_its_names_when_older_ones_may_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced, sync = set(), os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    directory = tmp_path / "checkpoints/step-00000001"
+    directory.mkdir(parents=True)
+    shard = Shard("weight", torch.ones(2, 3), (0, 0), (2, 3), True)
+    seal(
+        directory,
+        Commit(1, "one", 1, False, {}, "", {}, "", 1, {}),
+        [write_shards(directory / "__0_0.distcp", [shard], [])],
+    )
+    places = [directory.parent, directory, *directory.iterdir()]
+    assert len(places) == 8 and not [path.name for path in places if path.stat().st_ino not in synced]
+
+
 @given(
     shape=st.lists(st.integers(1, 5), min_size=1, max_size=4),
     ends=st.tuples(st.integers(0, 700), st.integers(0, 700)),

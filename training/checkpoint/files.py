@@ -121,8 +121,8 @@ def write_index(directory: Path, files: Sequence[WrittenFile]) -> dict[str, File
     for name in (METADATA, COMMON, BACKEND):
         path = directory / name
         entries[name] = FileEntry(path.stat().st_size, file_sha256(path))
-        _to_disk(path)
-    _to_disk(directory)
+        to_disk(path)
+    to_disk(directory)
     return entries
 
 
@@ -284,7 +284,8 @@ def _metadata(files: Sequence[WrittenFile]) -> Metadata:
     return Metadata(state_dict_metadata=stored, storage_data=places, version=CURRENT_DCP_VERSION)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Bring a file, or the names in a directory, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

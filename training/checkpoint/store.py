@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from hanji.errors import RunError
 from hanji.storage import Storage
-from hanji.training.checkpoint.files import WrittenFile, tensor_entries, write_index
+from hanji.training.checkpoint.files import WrittenFile, tensor_entries, to_disk, write_index
 from hanji.training.checkpoint.loading import load_state, load_weights, open_checked, random_key
 from hanji.training.checkpoint.manifest import MANIFEST, Manifest, Verify
 from hanji.training.checkpoint.record import (
@@ -189,6 +189,8 @@ class Checkpoints:
 def seal(directory: Path, commit: Commit, files: Sequence[WrittenFile]) -> int:
     """Make files of shards a checkpoint: index, manifest, and last the record. Returns its bytes.
 
+    All of it is on the disk then, names included: what is older may be removed.
+
     Raises OSError when the disk is full, RunError when the files do not hold whole tensors or the directory
     has a record already.
     """
@@ -198,8 +200,10 @@ def seal(directory: Path, commit: Commit, files: Sequence[WrittenFile]) -> int:
     data = manifest.to_bytes()
     storage.write_bytes(MANIFEST, data)
     record = replace(commit, contents=hashlib.sha256(data).hexdigest()).to_bytes()
-    if not storage.create(COMMIT, record):
+    if not storage.create(COMMIT, record, durable=True):
         raise RunError(f"{directory}: has been committed already")
+    for place in (directory, directory.parent):
+        to_disk(place)
     return sum(entry.bytes for entry in manifest.files.values()) + len(data) + len(record)
 
 
