@@ -239,4 +239,5 @@ def read_stages(storage: Storage) -> StagePlan | None:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{storage.describe(STAGES)}: field {field}: {first['msg']}") from None
+        of_field = f"field {field}: " if field else ""
+        raise InputError(f"{storage.describe(STAGES)}: {of_field}{first['msg']}") from None

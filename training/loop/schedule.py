@@ -197,7 +197,7 @@ def build_schedule(
     total, warmup = sum(steps for _, steps in stages), settings.warmup_steps
     if warmup >= total:
         raise RecipeError(
-            f"schedule.warmup_steps: {warmup} is not shorter than the run of {total} steps; the paper's 2,000 are "
+            f"schedule.warmup_steps: {warmup} is not shorter than the run of {total} steps; DeepSeek LLM's 2,000 are "
             "the default"
         )
     if isinstance(settings, MultiStepSettings):
