@@ -44,8 +44,12 @@ class KeptDocuments:
         return run
 
     def identity(self) -> str:
-        """A fingerprint of the ledger's files, which hold which documents were kept."""
-        return fingerprint([commit.files["ledger"].sha256 for commit in self.run.ledgers])
+        """A fingerprint of what was kept (the ledger's files) and of its texts, and of which of it is meant."""
+        hashes = [
+            [ledger.files["ledger"].sha256, gathered.files["text"].sha256]
+            for ledger, gathered in zip(self.run.ledgers, self.run.gathered, strict=True)
+        ]
+        return fingerprint([hashes, sorted(set(self.sources)), self.language])
 
     def __iter__(self) -> Iterator[Text]:
         run = self.run

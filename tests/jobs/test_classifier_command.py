@@ -56,7 +56,10 @@ def test_the_kept_documents_of_a_run_are_its_texts(run: Path) -> None:
     assert isinstance(source, KeptDocuments)
     texts = list(source)
     assert len(texts) == len(rows) > 0 and {text.label for text in texts} == {"high"}
-    assert len(source.identity()) == 32
+    name = json.loads((run / "run.json").read_text("utf-8"))["recipe"]["sources"][0]["name"]
+    asked = [(str(run), "ko"), (str(run), "ko"), (f"{run}:{name}", "ko"), (str(run), "en")]
+    hashes = [text_sources("--pool", [one], language)[0].identity() for one, language in asked]
+    assert hashes[0] == hashes[1] == source.identity() and len(set(hashes)) == 3
     with pytest.raises(RecipeError, match="'gone' is no source of the run"):
         list(text_sources("--high", [f"{run}:gone"], "ko")[0])
     with pytest.raises(RecipeError, match=r"--pool: .*: a directory that is no run"):
