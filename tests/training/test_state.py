@@ -106,10 +106,13 @@ def test_a_run_does_not_change_what_it_began_with(make: Make) -> None:
     ("changes", "message"),
     [
         ({"seed": 2}, "seed is 2 here, 1 there"),
+        ({"precision": "bf16"}, "precision is bf16 here, fp32 there"),
         ({"model": {"preset": "tiny", "seq_length": 32}}, "model.seq_length is 32 here, 64 there"),
     ],
 )
-def test_a_place_in_other_data_means_nothing(make: Make, changes: dict[str, Any], message: str) -> None:
+def test_a_state_of_other_data_or_another_precision_means_nothing(
+    make: Make, changes: dict[str, Any], message: str
+) -> None:
     record(make("first"), 10)
     with pytest.raises(RecipeError, match=message):
         plan_data(make("second", init_from=make("first").run, init_with="state", **changes))

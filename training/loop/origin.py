@@ -71,7 +71,8 @@ def begun_windows(recipe: TrainingRecipe, manifest_sha256: str) -> dict[str, int
     """Windows of each component that were taken before the first step of a run with ``init_with: state``; else {}.
 
     ``manifest_sha256`` is that of its shards. Raises InputError when ``init_from`` is no checkpoint, RecipeError
-    when it has no state to go on from, or was trained with another seed or sequence length or on other shards.
+    when it has no state to go on from, or was trained with another seed or sequence length, on other shards, or in
+    fp32 where this run is not, or the other way round.
     """
     begun = _begun(recipe.run)
     if begun is not None:
@@ -92,6 +93,12 @@ def begun_windows(recipe: TrainingRecipe, manifest_sha256: str) -> dict[str, int
         raise RecipeError(
             f"init_with: {model.directory} holds weights and no state of an optimizer, as imported models do; "
             "take its weights alone (init_with: weights)"
+        )
+    if (recipe.precision == "fp32") != (identity.get("precision") == "fp32"):
+        raise RecipeError(
+            f"init_with: precision is {recipe.precision} here, {identity.get('precision')} there: the optimizer of "
+            f"fp32 keeps no weights of its own, so the state of {model.directory} does not fit; keep its precision, "
+            "or take its weights alone (init_with: weights)"
         )
     differing = [
         f"{name} is {ours} here, {theirs} there"
