@@ -144,8 +144,8 @@ def train(
     )
     counts = ", ".join(f"{number(count)} {label}" for label, count in sorted(made.counts.items()))
     say(
-        f"{made.model}: trained on {counts} texts",
-        f"  held out {number(made.held_out)}: " + _held_out(made),
+        f"{made.model}: made from {counts} texts",
+        f"  held out {number(made.held_out)} of them: " + _held_out(made),
         f"  card     {made.card}",
         *(f"  note     {note}" for note in made.notes),
         f"  next     in a curation recipe:  quality: {{{language}: {made.model}}}",
@@ -280,9 +280,14 @@ def _annotated(made: Made, priced: bool) -> list[str]:
         lines.append(f"  cost     {made.spent:.4f}")
     if (a := made.agreement) is not None:
         lines += [
-            f"  agreement with the labels compared, {number(a.texts)} texts: exact {a.exact:.3f}, within one "
-            f"{a.within_one:.3f}, quadratic kappa {a.quadratic_kappa:.3f}; at {a.threshold} points and more: "
-            f"precision {a.precision:.3f}, recall {a.recall:.3f}",
+            f"  agreement with the labels compared, {number(a.texts)} texts: exact {_known(a.exact)}, within one "
+            f"{_known(a.within_one)}, quadratic kappa {_known(a.quadratic_kappa)}; at {a.threshold} points and "
+            f"more: precision {_known(a.precision)}, recall {_known(a.recall)}",
             f"           confusion in {made.output}.agreement.json",
         ]
     return lines
+
+
+def _known(value: float) -> str:
+    """A figure; a dash where the texts do not give it."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
