@@ -96,8 +96,8 @@ def begun_windows(recipe: TrainingRecipe, manifest_sha256: str) -> dict[str, int
         )
     if (recipe.precision == "fp32") != (identity.get("precision") == "fp32"):
         raise RecipeError(
-            f"init_with: precision is {recipe.precision} here, {identity.get('precision')} there: the optimizer of "
-            f"fp32 keeps no weights of its own, so the state of {model.directory} does not fit; keep the precision, or "
+            f"init_with: precision is {recipe.precision} here, {identity.get('precision')} there: fp32 keeps no "
+            f"weights beside the model's, so the state of {model.directory} does not fit; keep the precision, or "
             "take its weights alone (init_with: weights)"
         )
     differing = [
