@@ -19,6 +19,7 @@ from hanji.cluster import ClusterSettings
 from hanji.errors import InputError, RecipeError, RunError
 from hanji.jobs.cluster import Job
 from hanji.jobs.shell import ask
+from hanji.storage import local_path
 
 STOPPED_CODE = 75
 """What a launcher ends with when it was asked to stop before the run was finished."""
@@ -88,7 +89,8 @@ def _preparation(job: BatchJob) -> list[str]:
     lines = ["set -o pipefail", f"cd {shlex.quote(str(job.directory))} || exit 1"]
     lines += [f"module load {shlex.quote(module)}" for module in settings.modules]
     if settings.venv:
-        lines.append(f". {shlex.quote(settings.venv)}/bin/activate || exit 1")
+        # Quoted, the shell leaves a tilde as it is; who submits has the nodes' home.
+        lines.append(f". {shlex.quote(str(local_path(settings.venv)))}/bin/activate || exit 1")
     variables = {
         **settings.environment,
         "PYTHONPATH": str(job.directory),

@@ -254,8 +254,9 @@ def test_a_slurm_script_is_sound_and_asks_for_what_the_recipe_says(tmp_path: Pat
     assert checked.returncode == 0 and not checked.stderr
 
 
-def test_a_per_cent_sign_in_a_path_is_none_of_slurms_placeholders(tmp_path: Path) -> None:
-    job = batch_job(tmp_path / "50%j")
+def test_a_per_cent_sign_in_a_path_is_none_of_slurms_placeholders_and_a_tilde_is_home(tmp_path: Path) -> None:
+    job = batch_job(tmp_path / "50%j", venv="~/v")
+    assert f". {Path.home()}/v/bin/activate" in slurm.script(job)
     assert f"--output={tmp_path}/50%%j/slurm-%j.log" in slurm.script(job)
     assert job.log_of("7") == tmp_path / "50%j" / "slurm-7.log"
 
