@@ -197,8 +197,8 @@ def build_schedule(
     total, warmup = sum(steps for _, steps in stages), settings.warmup_steps
     if warmup >= total:
         raise RecipeError(
-            f"schedule.warmup_steps: {warmup} is not shorter than the run of {total} steps; DeepSeek LLM's 2,000 are "
-            "the default"
+            f"schedule.warmup_steps: {warmup} is not shorter than the run of {total} steps; the default "
+            "is DeepSeek LLM's 2,000"
         )
     if isinstance(settings, MultiStepSettings):
         drops = tuple((_first_step(drop.at, total), drop.to) for drop in settings.drops)
