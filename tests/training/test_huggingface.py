@@ -174,6 +174,16 @@ def test_an_export_in_another_dtype_is_the_rounded_one(models: Path, tmp_path: P
     assert json.loads((tmp_path / "half" / "config.json").read_text())["dtype"] == "bfloat16"
 
 
+def test_weights_that_float16_cannot_hold_are_not_made_infinite(models: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "large"
+    shutil.copytree(models / "folders" / "tied", folder)
+    rewritten(folder, lambda tensors: tensors[NORM].mul_(1e6))
+    import_folder(folder, tmp_path / "imported")
+    with pytest.raises(InputError, match=f"{NORM} holds .* more than float16 can; export it in bfloat16"):
+        export_checkpoint(tmp_path / "imported", tmp_path / "half", dtype="float16")
+    assert not (tmp_path / "half").exists()
+
+
 def test_hashes_name_the_same_tensors_before_and_after_an_import(models: Path) -> None:
     folder = inspect(models / "folders" / "untied", hashes=True)
     checkpoint = inspect(models / "saved" / "tensor" / "untied", hashes=True)

@@ -87,7 +87,8 @@ def _write_weights(
 ) -> list[str]:
     """Write the safetensors files and their index; returns the files' names.
 
-    Raises RunError when what was read is not what the checkpoint's manifest vouches for.
+    Raises RunError when what was read is not what the checkpoint's manifest vouches for, InputError for weights
+    that are too large for float16.
     """
     by_name = {planned.name: place for file in files for planned, place in file}
     precise = _precise_keys(model, dtype)
@@ -97,7 +98,14 @@ def _write_weights(
         place = by_name[planned.name]
         progress.advance()
         key = precise.get(place.key, place.key)
-        return model.weights.rows(key, place.layer, place.rows).to(dtype)
+        rows = model.weights.rows(key, place.layer, place.rows)
+        exported = rows.to(dtype)
+        if dtype == torch.float16 and bool((exported.isinf() & rows.isfinite()).any()):
+            raise InputError(
+                f"{model.directory}: {planned.name} holds {rows.abs().max().item():.6g}, more than float16 can; "
+                "export it in bfloat16 or float32"
+            )
+        return exported
 
     names = [SINGLE] if len(files) == 1 else [_file_name(n, len(files)) for n in range(1, len(files) + 1)]
     weight_map = {}
