@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,12 @@ from typing import Any
 from hanji.curation.finished import FinishedRun, open_finished, side_by_side, stretch_bounds
 from hanji.curation.joined import Joined, Json
 from hanji.curation.report.metrics import funnel_rows
+from hanji.fingerprint import fingerprint
 from hanji.progress import Progress, SilentProgress
 
 EXCERPT, EXCERPTS = 200, 60
+_HASH = re.compile("[0-9a-f]{32,}")
+_FILES = "files of "
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Comparison:
     recipe: dict[str, list[Any]]
     """Field of the recipe → pair, of those that differ."""
     versions: dict[str, list[Any]]
-    """Library, model or tokenizer → pair of versions or of hashes' first 16 digits, of those that differ."""
+    """Library, model, tokenizer, block, or what the files of benchmarks and URL rules hold → pair of versions or of
+    hashes' first 16 digits, of those that differ."""
     rules_changed: dict[str, list[str | None]]
     """Rule or tier of a language → pair of conditions, of those that differ."""
     funnel: list[Json]
@@ -79,7 +84,7 @@ def compare(run_a: str, run_b: str, progress: Progress | None = None) -> Compari
     return Comparison(
         runs=[_run(a), _run(b)],
         recipe=_differences(_settings(a), _settings(b)),
-        versions=_differences(_versions(a), _versions(b)),
+        versions=_shortened(_differences(_versions(a), _versions(b))),
         rules_changed=_differences(_conditions(a), _conditions(b)),
         funnel=_funnel(a, b),
         rules=_rules(a, b),
@@ -146,7 +151,20 @@ def _versions(run: FinishedRun) -> dict[str, Any]:
         found |= {f"{kind} model of {language}": sha for language, sha in models.get(kind, {}).items()}
     found |= {f"step {name}": version for name, version in facts.get("step_versions", {}).items()}
     found |= {"tokenizer": run.metrics["manifest"]["tokenizer"]["sha256"]}
-    return {name: version[:16] if isinstance(version, str) else version for name, version in found.items()}
+    found |= {f"block {block['name']}": fingerprint(block) for block in facts.get("blocks", [])}
+    return found | {f"{_FILES}{name}": sha for name, sha in facts.get("files", {}).items()}
+
+
+def _shortened(differences: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """The hashes that stand in versions and identities, where those differ, by their first digits."""
+    return {
+        name: [
+            _HASH.sub(lambda found: found[0][:16], one) if isinstance(one, str) else one for one in versions
+        ]
+        for name, versions in differences.items()
+        # Runs of earlier versions did not say what their files held, and the recipe tells who had none.
+        if not name.startswith(_FILES) or None not in versions
+    }
 
 
 def _conditions(run: FinishedRun) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from hanji.curation.signals import ratios
 from hanji.curation.steps import summarise
 from hanji.curation.versions import STEP_VERSIONS
 from hanji.curation.work import Commit, Runner, Step, Unit, task_with
-from hanji.fingerprint import library_versions
+from hanji.fingerprint import fingerprint, library_versions
 from hanji.manifest import Manifest
 from hanji.stages import Stage
 
@@ -116,6 +116,9 @@ def write_run_json(
         "models": {"language": context.language_identity, "quality": context.model_identities}
         | context.scoring_identities,
         "blocks": [block.identity() for block in context.blocks],
+        # What lies in files that the recipe only names: other contents are another run.
+        "files": {"the URL rules": context.url_identity}
+        | ({"benchmarks": fingerprint(context.benchmarks)} if context.benchmarks else {}),
         "block_versions": library_versions(*LIBRARIES) if context.blocks else {},
         "engine": context.engine.facts(),
         "curation": manifest.curation if manifest else None,

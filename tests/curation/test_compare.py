@@ -119,6 +119,27 @@ def test_a_run_compared_with_itself_has_not_moved(a: Path) -> None:
     assert {row["all"]["kolmogorov_smirnov"] for row in found.drift} == {0.0}
 
 
+def test_models_are_compared_to_the_end_of_what_their_numbers_depend_on(a: Path, tmp_path: Path) -> None:
+    sha, other = "a" * 64, "b" * 64
+    facts = json.loads((a / "run.json").read_text("utf-8"))
+    sides = []
+    for place in range(2):
+        models = {
+            "quality": {"ko": f"{sha}-high-{('syllables', 'dclm')[place]}", "en": f"{sha}-high-dclm"},
+            "perplexity": {"ko": f"{sha}-{(sha, other)[place]}-1"},
+        }
+        files = {"benchmarks": (sha, other)[place], "the URL rules": sha} if place else {"benchmarks": sha}
+        told = {**facts, "models": {"language": sha, **models}, "files": files}
+        run = shutil.copytree(a, tmp_path / str(place))
+        (run / "run.json").write_text(json.dumps(told), "utf-8")
+        sides.append(run)
+    assert compare(*map(str, sides)).versions == {
+        "files of benchmarks": ["a" * 16, "b" * 16],
+        "perplexity model of ko": [f"{'a' * 16}-{'a' * 16}-1", f"{'a' * 16}-{'b' * 16}-1"],
+        "quality model of ko": [f"{'a' * 16}-high-syllables", f"{'a' * 16}-high-dclm"],
+    }
+
+
 @pytest.mark.parametrize("name", ["stricter", "other_data", "other_text"])
 def test_documents_are_counted_as_the_two_ledgers_have_them(
     a: Path, name: str, request: pytest.FixtureRequest
