@@ -104,7 +104,7 @@ def test_trouble_that_passes_costs_no_text(tmp_path: Path, trouble: Reply) -> No
         return trouble if before == 0 and ("[1]" in text or "[2]" in text) else by_digits(text)
 
     with chat_server(reply) as (url, log):
-        made = run(url, tmp_path, texts(tmp_path, 12), timeout=0.5)
+        made = run(url, tmp_path, texts(tmp_path, 12), timeout=1.0 if trouble is None else 10.0)
     assert made.scores == dict.fromkeys(range(6), 2) and not made.failed and not made.left
     assert sorted(log.of_text.values()) == [1] * 8 + [2] * 4
 
