@@ -126,6 +126,15 @@ class CheckpointSettings(Settings):
         description="before a checkpoint is loaded: SHA-256 of every file, or only that each is there and whole",
     )
 
+    @model_validator(mode="after")
+    def _kept_are_saved(self) -> CheckpointSettings:
+        if self.keep_every is not None and self.keep_every % self.every:
+            raise RecipeError(
+                f"checkpoint.keep_every: {self.keep_every} is not a multiple of checkpoint.every = {self.every}: "
+                "at most of its multiples nothing would be saved that could be kept"
+            )
+        return self
+
 
 class ValidationSettings(Settings):
     """Held-out bits per byte; always measured before the first step and after each stage."""

@@ -215,7 +215,7 @@ def on_two_ranks(rank: int, directory: Path) -> dict[str, Any]:
     with ranks_of(parallel, rank, directory, "two") as layout:
         assert layout is not None
         training = begin(parallel, layout)
-        store = checkpoints(directory / "pruned", layout, keep=1, keep_every=4)
+        store = checkpoints(directory / "pruned", layout, every=1, keep=1, keep_every=4)
         for step in range(1, 7):
             training.steps(1)
             store.save(commit_of(step, stage_end=step == 2), training.chunks, training.optimizer)

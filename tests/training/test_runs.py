@@ -217,6 +217,7 @@ def test_another_recipe_cannot_go_on_from_a_checkpoint(
         ({"optimizer": {"weight_decay": float("inf")}}, RecipeError, "optimizer.weight_decay: inf"),
         ({"optimizer": {"eps": float("inf")}}, RecipeError, "optimizer.eps: inf"),
         ({"optimizer": {"z_loss": float("inf")}}, RecipeError, "optimizer.z_loss: inf"),
+        ({"checkpoint": {"every": 20, "keep_every": 30}}, RecipeError, "keep_every: 30 is not a multiple of .* 20"),
         ({"seed": 2**63}, RecipeError, "seed: 9223372036854775808"),
         ({"stages": [{"name": "a", "steps": 3, "blend": {"ja/*/*": 1}}]}, RecipeError,
          "stages.a.blend: 'ja/"),
