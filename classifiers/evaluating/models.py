@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from hanji.classifiers.card_data import data_rows
 from hanji.classifiers.evaluating.material import Split
@@ -83,27 +83,50 @@ def open_models(
                     f"{card_path(path)}: the card of another model: its {key} is {card[key]}, that of {file} is "
                     f"{sha256}"
                 )
-        of_card = card.get("language")
-        if language is not None and of_card is not None and language != of_card:
-            raise RecipeError(
-                f"--language: {language!r}: {path} is a model for {of_card!r}, as its card says"
-            )
-        chosen = of_card or language
-        if chosen is None:
-            raise RecipeError(f"{path}: has no card that names its language; give --language ko or en")
-        if chosen not in LANGUAGES:
-            raise RecipeError(f"{path}: language {chosen!r} is not allowed: {' or '.join(LANGUAGES)}")
+        chosen = language_of(path, card, language)
         keep = math.nan if measure is PERPLEXITIES else (card.get("iterating") or {}).get("keep", KEEP)
         if threshold is not None and measure.is_threshold(threshold):
             keep = threshold
         known = read_trained_on(path)
         found.append(Model(path.name, path, card, chosen, scorer, float(keep), known, measure))
-    if len({model.language for model in found}) > 1:
-        told = ", ".join(f"{model.path} is for {model.language}" for model in found)
+    return comparable(found)
+
+
+class Opened(Protocol):
+    """A model of an evaluation."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path: ...
+    @property
+    def language(self) -> str: ...
+
+
+M = TypeVar("M", bound=Opened)
+
+
+def comparable(models: list[M]) -> list[M]:
+    """The models, under their paths if their names are one. Raises RecipeError for models of two languages."""
+    if len({model.language for model in models}) > 1:
+        told = ", ".join(f"{model.path} is for {model.language}" for model in models)
         raise RecipeError(f"MODEL2: models of one language can be compared; {told}")
-    if len({model.name for model in found}) < len(found):
-        found = [replace(model, name=str(model.path)) for model in found]
-    return found
+    if len({model.name for model in models}) < len(models):
+        return [replace(model, name=str(model.path)) for model in models]  # type: ignore[type-var]
+    return models
+
+
+def language_of(path: Path, card: Mapping[str, Any], given: str | None) -> str:
+    """The language of a model: its card's, else the one given. Raises RecipeError for none, another, or both."""
+    of_card = card.get("language")
+    if given is not None and of_card is not None and given != of_card:
+        raise RecipeError(f"--language: {given!r}: {path} is a model for {of_card!r}, as its card says")
+    chosen = of_card or given
+    if chosen is None:
+        raise RecipeError(f"{path}: has no card that names its language; give --language ko or en")
+    if chosen not in LANGUAGES:
+        raise RecipeError(f"{path}: language {chosen!r} is not allowed: {' or '.join(LANGUAGES)}")
+    return str(chosen)
 
 
 def find_model(given: Path) -> tuple[Path, Measure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hanji.classifiers.evaluating.drawing import chart
@@ -32,7 +32,6 @@ STYLE = Markup(
 
 def render(account: Account) -> str:
     """The account as HTML."""
-    names = " and ".join(model["name"] for model in account["models"])
     sections = [
         ("Curves", "curves", _curves(account)),
         ("Calibration", "calibration", _calibration(account)),
@@ -46,9 +45,17 @@ def render(account: Account) -> str:
         ("Side by side", "sides", sides_section(account)),
         ("Data", "data", _data(account)),
     ]
+    return evaluation_page(account, STYLE, _header(account), sections)
+
+
+def evaluation_page(
+    account: Account, style: Markup, header: Markup, sections: Iterable[tuple[str, str, Markup | None]]
+) -> str:
+    """A page of sections, each with the title and the anchor that its link has; None: there is nothing to show."""
+    names = " and ".join(model["name"] for model in account["models"])
     there = [(title, key, made) for title, key, made in sections if made is not None]
     links = [tag("a", title, href=f"#{key}") for title, key, _ in there]
-    parts = [tag("style", STYLE), _header(account), tag("nav", *links, aria_label="Sections")]
+    parts = [tag("style", style), header, tag("nav", *links, aria_label="Sections")]
     return page(f"Evaluation of {names}", [*parts, *(made for _, _, made in there)])
 
 

@@ -236,21 +236,22 @@ def text_cards(
         known = (
             "" if row["good"] is None else (" · labelled good" if row["good"] else " · labelled as not good")
         )
-        more = "…" if row["characters"] > len(row["excerpt"]) else ""
-        cards.append(
-            tag(
-                "blockquote",
-                tag("p", tag("b", scores), known),
-                tag("p", f"{row['excerpt']}{more}"),
-                *(reasons_line(side, reasons) for side, reasons in zip(sides, row["reasons"], strict=True)),
-                tag(
-                    "small",
-                    f"{row['source']} · {row['site']} · {number(row['characters'])} characters · "
-                    f"{row['hash'][:12]}",
-                ),
-            )
-        )
+        lines = [reasons_line(side, reasons) for side, reasons in zip(sides, row["reasons"], strict=True)]
+        cards.append(text_card(scores, known, row, lines))
     return cards
+
+
+def text_card(told: str, known: str, row: Mapping[str, Any], reasons: Sequence[Markup]) -> Markup:
+    """A text: what models say of it, what is known of it, its excerpt, what moved it, and where it is from."""
+    more = "…" if row["characters"] > len(row["excerpt"]) else ""
+    where = f"{row['source']} · {row['site']} · {number(row['characters'])} characters · {row['hash'][:12]}"
+    return tag(
+        "blockquote",
+        tag("p", tag("b", told), known),
+        tag("p", f"{row['excerpt']}{more}"),
+        *reasons,
+        tag("small", where),
+    )
 
 
 def reasons_line(side: str, reasons: Sequence[Mapping[str, Any]] | None) -> Markup:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -83,13 +83,31 @@ def split_facts(run: Run) -> dict[str, Any] | None:
 def counts(scored: Scored | None) -> dict[str, Any] | None:
     if scored is None:
         return None
-    found: dict[str, Any] = {
+    found = sizes(scored)
+    if scored.truth is not None:
+        found |= {"good": int(scored.truth.sum()), "others": int((~scored.truth).sum())}
+    return found
+
+
+class Counted(Protocol):
+    """Texts that were scored: their sites and sources, and their sizes (int64[n])."""
+
+    @property
+    def sites(self) -> Sequence[str]: ...
+    @property
+    def sources(self) -> Sequence[str]: ...
+    @property
+    def bytes(self) -> np.ndarray: ...
+    @property
+    def tokens(self) -> np.ndarray | None: ...
+
+
+def sizes(scored: Counted) -> dict[str, Any]:
+    """How many texts, sites, sources, bytes and tokens there are."""
+    return {
         "texts": len(scored.bytes),
         "sites": len(scored.sites),
         "sources": len(scored.sources),
         "bytes": int(scored.bytes.sum()),
         "tokens": None if scored.tokens is None else int(scored.tokens.sum()),
     }
-    if scored.truth is not None:
-        found |= {"good": int(scored.truth.sum()), "others": int((~scored.truth).sum())}
-    return found

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from hanji.errors import InputError, RecipeError
 from hanji.jobs.terminal import progress, say
-
-if TYPE_CHECKING:
-    from hanji.classifiers.evaluating.models import Model
 
 
 def evaluate(
@@ -125,6 +123,7 @@ def evaluate(
     where its card knows them. What it goes by, what short and differently spaced texts do, what a threshold keeps.
     """
     from hanji.classifiers.evaluating.asked import Asked
+    from hanji.classifiers.evaluating.card import write_evaluation
     from hanji.classifiers.evaluating.evaluate import evaluate as run
     from hanji.classifiers.evaluating.models import open_models
     from hanji.classifiers.evaluating.page import render
@@ -154,26 +153,37 @@ def evaluate(
         raise RecipeError("--from-score: says how the scores of --labels are read; give --labels")
     with progress(quiet) as bars:
         account = run(models, labelled, chosen, asked, tokens=pool_tokens(tokenizer, chosen), progress=bars)
+    deliver(account, models, write_evaluation, render, lines, json_file, report, card)
+
+
+def deliver(
+    account: dict[str, Any],
+    models: Sequence[Any],
+    write_evaluation: Callable[[Any, dict[str, Any], int], str],
+    render: Callable[[dict[str, Any]], Any],
+    lines: Callable[[dict[str, Any]], Iterable[str]],
+    json_file: str | None,
+    report: Path | None,
+    card: bool,
+) -> None:
+    """Put an evaluation where it was asked for: JSON, page, the models' cards, and the terminal.
+
+    A card that cannot be written is told of and does not take the rest along. Raises InputError for JSON or a page
+    that cannot be written.
+    """
     if json_file is not None:
         write_file(json_file, json.dumps(account, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     if report is not None:
-        write_file(str(report), render(account))
+        write_file(str(report), str(render(account)))
     said = [f"  page     {report}"] if report is not None else []
-    said += [f"  card     {path}" for path in _cards(models, account)] if card else []
+    for place, model in enumerate(models if card else ()):
+        try:
+            path = write_evaluation(model, account, place)
+        except OSError as error:
+            path = f"not written: {error.filename}: {error.strerror} (--no-card leaves it)"
+        said.append(f"  card     {path}")
     if json_file != "-":
         say(*lines(account), *said)
-
-
-def _cards(models: list[Model], account: dict[str, Any]) -> list[str]:
-    from hanji.classifiers.evaluating.card import write_evaluation
-
-    written = []
-    for place, model in enumerate(models):
-        try:
-            written.append(write_evaluation(model, account, place))
-        except OSError as error:
-            written.append(f"not written: {error.filename}: {error.strerror} (--no-card leaves it)")
-    return written
 
 
 def write_file(path: str, text: str) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from hanji.errors import RecipeError
-from hanji.jobs.commands.classifier_evaluate import write_file
-from hanji.jobs.terminal import progress, say
-
-if TYPE_CHECKING:
-    from hanji.classifiers.domains.evaluating.models import DomainModel
+from hanji.jobs.commands.classifier_evaluate import deliver
+from hanji.jobs.terminal import progress
 
 
 def evaluate_domain(
@@ -103,6 +99,7 @@ def evaluate_domain(
     was trained on are left out, where its card knows them.
     """
     from hanji.classifiers.domains.evaluating.asked import VALUES, Asked
+    from hanji.classifiers.domains.evaluating.card import write_evaluation
     from hanji.classifiers.domains.evaluating.evaluate import evaluate_domains
     from hanji.classifiers.domains.evaluating.models import open_domain_models
     from hanji.classifiers.domains.evaluating.page import render
@@ -132,23 +129,4 @@ def evaluate_domain(
         account = evaluate_domains(
             models, labelled, chosen, asked, tokens=pool_tokens(tokenizer, chosen), progress=bars
         )
-    if json_file is not None:
-        write_file(json_file, json.dumps(account, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
-    if report is not None:
-        write_file(str(report), render(account))
-    said = [f"  page     {report}"] if report is not None else []
-    said += [f"  card     {path}" for path in _cards(models, account)] if card else []
-    if json_file != "-":
-        say(*lines(account), *said)
-
-
-def _cards(models: list[DomainModel], account: dict[str, Any]) -> list[str]:
-    from hanji.classifiers.domains.evaluating.card import write_evaluation
-
-    written = []
-    for place, model in enumerate(models):
-        try:
-            written.append(write_evaluation(model, account, place))
-        except OSError as error:
-            written.append(f"not written: {error.filename}: {error.strerror} (--no-card leaves it)")
-    return written
+    deliver(account, models, write_evaluation, render, lines, json_file, report, card)

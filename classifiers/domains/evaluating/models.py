@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hanji.classifiers.domains.scoring import DomainScorer
+from hanji.classifiers.evaluating.models import comparable, language_of
 from hanji.classifiers.evaluating.ngrams import Reader
 from hanji.classifiers.linear import linear_model
 from hanji.classifiers.quality import GOOD_LABELS, card_path, read_card
 from hanji.classifiers.trained_on import TrainedOn, read_trained_on
-from hanji.classifiers.training import LANGUAGES
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import file_sha256
 
@@ -71,24 +71,13 @@ def open_domain_models(paths: Sequence[str | Path], language: str | None = None)
             )
         found.append(
             DomainModel(
-                path.name, path, card, _language(path, card, language), sha256, scorer, read_trained_on(path)
+                path.name,
+                path,
+                card,
+                language_of(path, card, language),
+                sha256,
+                scorer,
+                read_trained_on(path),
             )
         )
-    if len({model.language for model in found}) > 1:
-        told = ", ".join(f"{model.path} is for {model.language}" for model in found)
-        raise RecipeError(f"MODEL2: models of one language can be compared; {told}")
-    if len({model.name for model in found}) < len(found):
-        found = [replace(model, name=str(model.path)) for model in found]
-    return found
-
-
-def _language(path: Path, card: dict[str, Any], given: str | None) -> str:
-    of_card = card.get("language")
-    if given is not None and of_card is not None and given != of_card:
-        raise RecipeError(f"--language: {given!r}: {path} is a model for {of_card!r}, as its card says")
-    chosen = of_card or given
-    if chosen is None:
-        raise RecipeError(f"{path}: has no card that names its language; give --language ko or en")
-    if chosen not in LANGUAGES:
-        raise RecipeError(f"{path}: language {chosen!r} is not allowed: {' or '.join(LANGUAGES)}")
-    return str(chosen)
+    return comparable(found)

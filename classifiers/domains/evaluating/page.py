@@ -9,9 +9,9 @@ from hanji.charts import COLOURS
 from hanji.classifiers.domains.evaluating import page_tables as tables
 from hanji.classifiers.domains.evaluating.page_texts import mistakes_section, ngrams_section, sides_section
 from hanji.classifiers.evaluating.drawing import chart
-from hanji.classifiers.evaluating.page import STYLE
+from hanji.classifiers.evaluating.page import STYLE, evaluation_page
 from hanji.classifiers.evaluating.page_tables import figure
-from hanji.page import Markup, join, number, page, section, size, table, tag
+from hanji.page import Markup, join, number, section, size, table, tag
 
 Account = Mapping[str, Any]
 OWN_STYLE = Markup(
@@ -22,7 +22,6 @@ OWN_STYLE = Markup(
 
 def render(account: Account) -> str:
     """The account as HTML."""
-    names = " and ".join(model["name"] for model in account["models"])
     sections = [
         ("Labels", "labels", _labels(account)),
         ("Probability", "probability", _coverage(account)),
@@ -35,11 +34,7 @@ def render(account: Account) -> str:
         ("Side by side", "sides", sides_section(account)),
         ("Data", "data", _data(account)),
     ]
-    there = [(title, key, made) for title, key, made in sections if made is not None]
-    links = [tag("a", title, href=f"#{key}") for title, key, _ in there]
-    style = tag("style", join([STYLE, OWN_STYLE]))
-    parts = [style, _header(account), tag("nav", *links, aria_label="Sections")]
-    return page(f"Evaluation of {names}", [*parts, *(made for _, _, made in there)])
+    return evaluation_page(account, join([STYLE, OWN_STYLE]), _header(account), sections)
 
 
 def _labelled(account: Account) -> list[Mapping[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hanji.classifiers.domains.evaluating.page_tables import between
-from hanji.classifiers.evaluating.page_tables import figure, reasons_line, signed
+from hanji.classifiers.evaluating.page_tables import figure, reasons_line, signed, text_card
 from hanji.page import Markup, number, percent, section, table, tag
 
 Account = Mapping[str, Any]
@@ -144,18 +144,6 @@ def text_cards(rows: Sequence[Mapping[str, Any]], sides: Sequence[str]) -> list[
             for side, one in zip(sides, row["told"], strict=True)
         )
         known = "" if row["label"] is None else f" · labelled {row['label']}"
-        more = "…" if row["characters"] > len(row["excerpt"]) else ""
-        cards.append(
-            tag(
-                "blockquote",
-                tag("p", tag("b", told), known),
-                tag("p", f"{row['excerpt']}{more}"),
-                *(reasons_line(side, one["reasons"]) for side, one in zip(sides, row["told"], strict=True)),
-                tag(
-                    "small",
-                    f"{row['source']} · {row['site']} · {number(row['characters'])} characters · "
-                    f"{row['hash'][:12]}",
-                ),
-            )
-        )
+        lines = [reasons_line(side, one["reasons"]) for side, one in zip(sides, row["told"], strict=True)]
+        cards.append(text_card(told, known, row, lines))
     return cards

@@ -10,7 +10,7 @@ import numpy as np
 from hanji.classifiers.domains.evaluating.asked import Run
 from hanji.classifiers.domains.evaluating.by_label import sites_of_labels
 from hanji.classifiers.domains.evaluating.scoring import Scored
-from hanji.classifiers.evaluating.trust import FEW, FEW_SITES, MOST_BY_LENGTH
+from hanji.classifiers.evaluating.trust import FEW, FEW_SITES, MOST_BY_LENGTH, sizes
 
 
 def look_at(run: Run, scored: Scored) -> None:
@@ -121,13 +121,7 @@ def counts(scored: Scored | None, labels: Sequence[str]) -> dict[str, Any] | Non
     """How many texts, sites, sources and bytes there are, and texts by label."""
     if scored is None:
         return None
-    found: dict[str, Any] = {
-        "texts": len(scored.bytes),
-        "sites": len(scored.sites),
-        "sources": len(scored.sources),
-        "bytes": int(scored.bytes.sum()),
-        "tokens": None if scored.tokens is None else int(scored.tokens.sum()),
-    }
+    found = sizes(scored)
     if scored.truth is not None:
         of_label = np.bincount(scored.truth, minlength=len(labels)).tolist()
         found["labels"] = dict(zip(labels, of_label, strict=True))
