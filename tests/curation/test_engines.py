@@ -55,7 +55,7 @@ class Inputs:
             make_recipe(
                 *(self.base / name, paths),
                 contamination=contamination,
-                quality={"ko": models, "en": models["edu"]},
+                quality={"ko": models, "en": str(self.base / "en.bin")},
                 tiers=tiers,
                 **changes,
             )
@@ -68,10 +68,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     base = tmp_path_factory.mktemp("engines")
     records = rows()
     write_rows(base / "leaks.jsonl", [{"id": language, "text": leak} for language, leak in LEAKS.items()])
-    for name, low in (("edu", "오늘 점심은 뭘 먹지"), ("web", "대박 할인 무료배송 쿠폰")):
-        seed = [{"label": "high", "text": article("ko", 3000 + place)} for place in range(20)]
+    for name, language, low in (
+        ("edu", "ko", "오늘 점심은 뭘 먹지"),
+        ("web", "ko", "대박 할인 무료배송 쿠폰"),
+        ("en", "en", "what is for lunch today"),
+    ):
+        seed = [{"label": "high", "text": article(language, 3000 + place)} for place in range(20)]
         seed += [{"label": "low", "text": f"{low} {place}"} for place in range(20)]
-        training.train([write_rows(base / f"{name}.jsonl", seed)], base / f"{name}.bin", "ko")
+        training.train([write_rows(base / f"{name}.jsonl", seed)], base / f"{name}.bin", language)
     plain = [write_rows(base / "plain" / f"{place}.jsonl", records[place::3]) for place in range(3)]
     random.Random(4).shuffle(records)
     other = [

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sidecars import write_sidecar
 
 from hanji.errors import InputError, RecipeError
 from hanji.stages import BlendEntry, StagePlan, write_stages
@@ -130,7 +131,9 @@ def repeated(shards: Path, tmp_path: Path) -> Path:
         number = np.arange(table.num_rows)
         found = np.where(number % 5 == 0, 9, np.where(number % 3 == 0, 2, 1))
         column = table.schema.get_field_index("cluster_occurrences")
-        pq.write_table(table.set_column(column, "cluster_occurrences", pa.array(found, pa.int64())), path)
+        write_sidecar(
+            copy, path, table.set_column(column, "cluster_occurrences", pa.array(found, pa.int64()))
+        )
     return copy
 
 
@@ -221,10 +224,10 @@ def test_tables_of_repeated_documents_are_made_once_and_shared(
 def test_a_sidecar_that_does_not_fit_is_named(recipe_data: Recipe, repeated: Path) -> None:
     path = repeated / "ko/web/high/train-00001.docs.parquet"
     table = pq.read_table(path)
-    pq.write_table(table.slice(0, table.num_rows - 1), path)
+    write_sidecar(repeated, path, table.slice(0, table.num_rows - 1))
     with pytest.raises(InputError, match=r"train-00001.docs.parquet: its documents have \d+ tokens, but"):
         plan_data(repeated_recipe(recipe_data, repeated))
-    pq.write_table(table.drop(["cluster_occurrences"]), path)
+    write_sidecar(repeated, path, table.drop(["cluster_occurrences"]))
     with pytest.raises(InputError, match=r"train-00001.docs.parquet: has no column cluster_occurrences"):
         plan_data(repeated_recipe(recipe_data, repeated))
 

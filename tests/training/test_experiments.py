@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from sidecars import write_sidecar
 
 from hanji.errors import HanjiError, RecipeError
 from hanji.jobs.cli import run as hanji
@@ -176,7 +177,7 @@ def with_ids_of(trained_on: Path, shards: Path, tmp_path: Path) -> Path:
     path = copy / "ko/web/high/valid-00000.docs.parquet"
     table = pq.read_table(path)
     ids = pa.array(train.to_pylist()[: table.num_rows], pa.large_string())
-    pq.write_table(table.set_column(0, "document_id", ids), path)
+    write_sidecar(copy, path, table.set_column(0, "document_id", ids))
     return copy
 
 
