@@ -39,7 +39,8 @@ def test_every_item_comes_back_once_with_its_index(engine: Engine) -> None:
 def test_a_slow_task_keeps_no_other_waiting(engine: Engine, tmp_path: Path) -> None:
     items = [(str(tmp_path), number) for number in range(48)]
     order = [index for index, _ in engine.run(spark_tasks.waits, items)]
-    assert order.index(40) < order.index(0)
+    # The first one ends when 40 has left its mark, and the two may be told of in either order; others are not.
+    assert order.index(30) < order.index(0)
     assert sorted(order) == list(range(48))
 
 
