@@ -78,11 +78,7 @@ def open_models(
                 raise
             raise InputError(f"{error} (for domains: `hanji classifier evaluate-domain`)") from None
         for key, file, sha256 in scorer.files():
-            if card.get(key, sha256) != sha256:
-                raise InputError(
-                    f"{card_path(path)}: the card of another model: its {key} is {card[key]}, that of {file} is "
-                    f"{sha256}"
-                )
+            check_hash(path, card, file, sha256, key)
         chosen = language_of(path, card, language)
         keep = math.nan if measure is PERPLEXITIES else (card.get("iterating") or {}).get("keep", KEEP)
         if threshold is not None and measure.is_threshold(threshold):
@@ -114,6 +110,14 @@ def comparable(models: list[M]) -> list[M]:
     if len({model.name for model in models}) < len(models):
         return [replace(model, name=str(model.path)) for model in models]  # type: ignore[type-var]
     return models
+
+
+def check_hash(path: Path, card: Mapping[str, Any], file: str, sha256: str, key: str = "sha256") -> None:
+    """Raise InputError where a model's card has another hash of one of its files; a card may have none."""
+    if card.get(key, sha256) != sha256:
+        raise InputError(
+            f"{card_path(path)}: the card of another model: its {key} is {card[key]}, that of {file} is {sha256}"
+        )
 
 
 def language_of(path: Path, card: Mapping[str, Any], given: str | None) -> str:

@@ -27,6 +27,13 @@ def share(value: float | None) -> str:
 
 def reliability_table(model: Model) -> Markup:
     found = model["calibration"]
+    always = f"{found['brier_of_share']:.3f} for always saying the share of good texts"
+    return bins_table(model, always, ["score", "texts", "mean score", "share good"])
+
+
+def bins_table(model: Model, always: str, head: list[str]) -> Markup:
+    """Mean score and share that is good, by bin of the score; ``always``: the Brier score of knowing no text."""
+    found = model["calibration"]
     rows = [
         [
             f"{row['from']:.1f} to {row['to']:.1f}",
@@ -38,9 +45,9 @@ def reliability_table(model: Model) -> Markup:
     ]
     caption = (
         f"{model['name']}: expected error {found['expected_error']:.3f}, largest {found['largest_error']:.3f}; "
-        f"Brier {found['brier']:.3f} ({found['brier_of_share']:.3f} for always saying the share of good texts)"
+        f"Brier {found['brier']:.3f} ({always})"
     )
-    return table(caption, ["score", "texts", "mean score", "share good"], rows)
+    return table(caption, head, rows)
 
 
 def threshold_rows(model: Model, tokens: bool) -> tuple[list[str], list[list[Any]]]:

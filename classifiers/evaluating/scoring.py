@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -74,6 +74,39 @@ class Column:
         return np.frombuffer(self._numbers, np.float64 if self._numbers.typecode == "d" else np.int64)
 
 
+class TextFacts:
+    """Gathers what figures need of texts besides scores, batch by batch: where they are from, and their sizes."""
+
+    def __init__(self, count_tokens: CountTokens | None) -> None:
+        self._count_tokens = count_tokens
+        self._sizes = {name: Column("q") for name in ("characters", "bytes", "tokens")}
+        self._places: dict[str, dict[str, int]] = {"source": {}, "site": {}}
+        self._groups = {name: Column("q") for name in self._places}
+
+    def add(self, texts: Sequence[Text]) -> list[str]:
+        """Add a batch; returns its texts alone."""
+        plain = [text.text for text in texts]
+        self._sizes["characters"].add([len(text) for text in plain])
+        self._sizes["bytes"].add([len(text.encode("utf-8", "surrogatepass")) for text in plain])
+        if self._count_tokens is not None:
+            self._sizes["tokens"].add(self._count_tokens(plain))
+        for name, known in self._places.items():
+            self._groups[name].add([known.setdefault(getattr(text, name), len(known)) for text in texts])
+        return plain
+
+    def whole(self) -> dict[str, Any]:
+        """The columns of all texts, by the names that ``Scored`` has for them."""
+        return {
+            "source": self._groups["source"].whole(),
+            "sources": list(self._places["source"]),
+            "site": self._groups["site"].whole(),
+            "sites": list(self._places["site"]),
+            "characters": self._sizes["characters"].whole(),
+            "bytes": self._sizes["bytes"].whole(),
+            "tokens": None if self._count_tokens is None else self._sizes["tokens"].whole(),
+        }
+
+
 def score_texts(
     scorers: Sequence[Scorer],
     texts: Iterable[tuple[bool | None, Text]],
@@ -86,38 +119,24 @@ def score_texts(
 
     Raises InputError naming the model where a score is not a number.
     """
-    truth, sizes = Column("q"), {name: Column("q") for name in ("characters", "bytes", "tokens")}
-    places: dict[str, dict[str, int]] = {"source": {}, "site": {}}
-    groups = {name: Column("q") for name in places}
+    truth, facts = Column("q"), TextFacts(count_tokens)
     scores = [Column("d") for _ in scorers]
     changed = [{name: Column("d") for name in VARIANTS} if variants else {} for _ in scorers]
     labelled = True
     for batch in _batches(texts):
-        plain = [text.text for _, text in batch]
+        plain = facts.add([text for _, text in batch])
         labelled &= batch[0][0] is not None
         truth.add([bool(good) for good, _ in batch])
-        sizes["characters"].add([len(text) for text in plain])
-        sizes["bytes"].add([len(text.encode("utf-8", "surrogatepass")) for text in plain])
-        if count_tokens is not None:
-            sizes["tokens"].add(count_tokens(plain))
-        for name, known in places.items():
-            groups[name].add([known.setdefault(getattr(text, name), len(known)) for _, text in batch])
         for scorer, column, others in zip(scorers, scores, changed, strict=True):
             column.add(_scores(scorer, plain))
             for name, other in others.items():
                 other.add(_scores(scorer, [VARIANTS[name](text) for text in plain]))
         advance(len(batch))
     return Scored(
-        truth.whole().astype(bool) if labelled else None,
-        groups["source"].whole(),
-        list(places["source"]),
-        groups["site"].whole(),
-        list(places["site"]),
-        sizes["characters"].whole(),
-        sizes["bytes"].whole(),
-        None if count_tokens is None else sizes["tokens"].whole(),
-        [column.whole() for column in scores],
-        [{name: column.whole() for name, column in others.items()} for others in changed],
+        truth=truth.whole().astype(bool) if labelled else None,
+        scores=[column.whole() for column in scores],
+        changed=[{name: column.whole() for name, column in others.items()} for others in changed],
+        **facts.whole(),
     )
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hanji.classifiers.domains.scoring import DomainScorer
-from hanji.classifiers.evaluating.models import comparable, language_of
+from hanji.classifiers.evaluating.models import check_hash, comparable, language_of
 from hanji.classifiers.evaluating.ngrams import Reader
 from hanji.classifiers.linear import linear_model
-from hanji.classifiers.quality import GOOD_LABELS, card_path, read_card
+from hanji.classifiers.quality import GOOD_LABELS, read_card
 from hanji.classifiers.trained_on import TrainedOn, read_trained_on
 from hanji.errors import InputError, RecipeError
 from hanji.fingerprint import file_sha256
@@ -64,11 +64,7 @@ def open_domain_models(paths: Sequence[str | Path], language: str | None = None)
                 f"{path}: its labels are {' and '.join(scorer.labels)}, which are no domains; {_OTHER}"
             )
         sha256 = file_sha256(path)
-        if card.get("sha256", sha256) != sha256:
-            raise InputError(
-                f"{card_path(path)}: the card of another model: its sha256 is {card['sha256']}, that of "
-                f"{path.name} is {sha256}"
-            )
+        check_hash(path, card, path.name, sha256)
         found.append(
             DomainModel(
                 path.name,

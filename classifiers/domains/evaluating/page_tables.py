@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hanji.classifiers.evaluating.page_tables import figure, share, signed
+from hanji.classifiers.evaluating.page_tables import bins_table, figure, share, signed
 from hanji.page import Markup, number, percent, share_cell, size, table, tag
 
 Model = Mapping[str, Any]
@@ -112,21 +112,8 @@ def coverage_of_labels(model: Model) -> Markup:
 
 def reliability_table(model: Model) -> Markup:
     """Mean probability and share that is right, by bin."""
-    found = model["calibration"]
-    rows = [
-        [
-            f"{row['from']:.1f} to {row['to']:.1f}",
-            number(row["texts"]),
-            figure(row["mean_score"]),
-            figure(row["share_good"]),
-        ]
-        for row in found["bins"]
-    ]
-    caption = (
-        f"{model['name']}: expected error {found['expected_error']:.3f}, largest {found['largest_error']:.3f}; "
-        f"Brier {found['brier']:.3f} ({found['brier_of_shares']:.3f} for always saying the labels' shares)"
-    )
-    return table(caption, ["probability", "texts", "mean", "share right"], rows)
+    always = f"{model['calibration']['brier_of_shares']:.3f} for always saying the labels' shares"
+    return bins_table(model, always, ["probability", "texts", "mean", "share right"])
 
 
 def group_table(model: Model) -> Markup:

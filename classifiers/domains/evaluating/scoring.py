@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hanji.classifiers.domains.scoring import DomainScorer
-from hanji.classifiers.evaluating.scoring import Column, CountTokens
+from hanji.classifiers.evaluating.scoring import Column, CountTokens, TextFacts
 from hanji.classifiers.evaluating.variants import VARIANTS
 from hanji.classifiers.texts import Text
 from hanji.classifiers.training import batches
@@ -94,22 +94,14 @@ def score_texts(
     ``labels``: those of all models, among which every text's label is, if they are ``labelled``.
     """
     place = {label: number for number, label in enumerate(labels)}
-    truth, sizes = Column("q"), {name: Column("q") for name in ("characters", "bytes", "tokens")}
-    places: dict[str, dict[str, int]] = {"source": {}, "site": {}}
-    groups = {name: Column("q") for name in places}
+    truth, facts = Column("q"), TextFacts(count_tokens)
     tellers = [_Teller(scorer, labels, labelled) for scorer in scorers]
     variants = VARIANTS if labelled else {}
     changed = [{name: _Teller(scorer, labels, False) for name in variants} for scorer in scorers]
     for batch in batches(texts):
-        plain = [text.text for _, text in batch]
+        plain = facts.add([text for _, text in batch])
         if labelled:
             truth.add([place[label] for label, _ in batch])
-        sizes["characters"].add([len(text) for text in plain])
-        sizes["bytes"].add([len(text.encode("utf-8", "surrogatepass")) for text in plain])
-        if count_tokens is not None:
-            sizes["tokens"].add(count_tokens(plain))
-        for name, known in places.items():
-            groups[name].add([known.setdefault(getattr(text, name), len(known)) for _, text in batch])
         for teller in tellers:
             teller.add(plain)
         for name, change in variants.items():
@@ -117,15 +109,9 @@ def score_texts(
             for some in changed:
                 some[name].add(other)
     return Scored(
-        truth.whole() if labelled else None,
-        groups["source"].whole(),
-        list(places["source"]),
-        groups["site"].whole(),
-        list(places["site"]),
-        sizes["characters"].whole(),
-        sizes["bytes"].whole(),
-        None if count_tokens is None else sizes["tokens"].whole(),
-        [teller.told() for teller in tellers],
-        [{name: teller.told() for name, teller in some.items()} for some in changed],
-        [teller.whole() for teller in tellers] if labelled else [],
+        truth=truth.whole() if labelled else None,
+        told=[teller.told() for teller in tellers],
+        changed=[{name: teller.told() for name, teller in some.items()} for some in changed],
+        probabilities=[teller.whole() for teller in tellers] if labelled else [],
+        **facts.whole(),
     )
